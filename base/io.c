@@ -1,0 +1,225 @@
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+static io_hook_fn *hook_fn;
+static void *hook_context;
+
+void io_hook_set(io_hook_fn *hook, void *context)
+{
+    hook_fn = hook;
+    hook_context = context;
+}
+
+/* True when the call may happen; else errno is set. */
+static bool may(enum io_call call, size_t *bytes)
+{
+    size_t none = 0;
+
+    if (hook_fn == NULL)
+        return true;
+    int error = hook_fn(call, bytes == NULL ? &none : bytes, hook_context);
+    if (error == 0)
+        return true;
+    errno = error;
+    return false;
+}
+
+int io_openat(int dir_fd, const char *name, int flags, mode_t mode)
+{
+    int fd;
+
+    if (!may(IO_OPEN, NULL))
+        return -1;
+    do {
+        fd = openat(dir_fd, name, flags | O_CLOEXEC, mode);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+ssize_t io_pread(int fd, void *to, size_t count, uint64_t offset)
+{
+    ssize_t got;
+
+    if (!may(IO_READ, &count))
+        return -1;
+    do {
+        got = pread(fd, to, count, (off_t)offset);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+ssize_t io_pwritev(int fd, const struct iovec *parts, int count, uint64_t offset)
+{
+    size_t bytes = 0;
+    ssize_t put;
+
+    for (int i = 0; i < count; i++)
+        bytes += parts[i].iov_len;
+    size_t allowed = bytes;
+    if (!may(IO_WRITE, &allowed))
+        return -1;
+
+    struct iovec short_part;
+    if (allowed < bytes) { /* a test asked for a short write */
+        short_part = parts[0];
+        short_part.iov_len = MIN_OF(allowed, short_part.iov_len);
+        parts = &short_part;
+        count = 1;
+    }
+    do {
+        put = pwritev(fd, parts, count, (off_t)offset);
+    } while (put < 0 && errno == EINTR);
+    return put;
+}
+
+int io_fsync(int fd)
+{
+    return may(IO_SYNC, NULL) ? fsync(fd) : -1;
+}
+
+int io_fdatasync(int fd)
+{
+    return may(IO_SYNC, NULL) ? fdatasync(fd) : -1;
+}
+
+int io_ftruncate(int fd, uint64_t size)
+{
+    return may(IO_TRUNCATE, NULL) ? ftruncate(fd, (off_t)size) : -1;
+}
+
+int io_renameat(int dir_fd, const char *from, const char *to)
+{
+    return may(IO_RENAME, NULL) ? renameat(dir_fd, from, dir_fd, to) : -1;
+}
+
+int io_unlinkat(int dir_fd, const char *name)
+{
+    return may(IO_UNLINK, NULL) ? unlinkat(dir_fd, name, 0) : -1;
+}
+
+enum status io_read_all(int fd, void *to, size_t count, uint64_t offset, struct err *err)
+{
+    size_t done = 0;
+
+    while (done < count) {
+        ssize_t got = io_pread(fd, (char *)to + done, count - done, offset + done);
+        if (got < 0)
+            return err_errno(err, "read %zu bytes at %llu", count, (unsigned long long)offset);
+        if (got == 0)
+            return err_set(err, ST_CORRUPT, "the file ends %zu bytes into %zu at %llu", done, count,
+                           (unsigned long long)offset);
+        done += (size_t)got;
+    }
+    return ST_OK;
+}
+
+enum status io_write_all(int fd, struct str bytes, uint64_t offset, struct err *err)
+{
+    while (bytes.len > 0) {
+        struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
+        ssize_t put = io_pwritev(fd, &part, 1, offset);
+        if (put < 0)
+            return err_errno(err, "write %zu bytes at %llu", bytes.len, (unsigned long long)offset);
+        bytes = str_cut(bytes, (size_t)put);
+        offset += (size_t)put;
+    }
+    return ST_OK;
+}
+
+enum status io_file_size(int fd, uint64_t *ret_bytes, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_errno(err, "size of file");
+    *ret_bytes = (uint64_t)st.st_size;
+    return ST_OK;
+}
+
+enum status io_mkdir(const char *path, struct err *err)
+{
+    if (mkdir(path, 0750) < 0 && errno != EEXIST)
+        return err_errno(err, "make directory %s", path);
+    return ST_OK;
+}
+
+enum status io_open_dir(const char *path, int *ret_fd, struct err *err)
+{
+    int fd = io_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+
+    if (fd < 0)
+        return err_errno(err, "open directory %s", path);
+    *ret_fd = fd;
+    return ST_OK;
+}
+
+enum status io_file_replace(int dir_fd, const char *name, struct str bytes, struct err *err)
+{
+    enum status st = ST_OK;
+    bool tmp_exists = false;
+    char tmp[NAME_MAX + 1];
+    int fd = -1;
+
+    ASSERT(dir_fd >= 0);
+    ASSERT(strchr(name, '/') == NULL);
+
+    int len = snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+    if (len < 0 || (size_t)len >= sizeof(tmp))
+        return err_set(err, ST_INVALID, "file name too long: %s", name);
+
+    fd = io_openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+    if (fd < 0)
+        return err_errno(err, "create %s", tmp);
+    tmp_exists = true;
+
+    st = io_write_all(fd, bytes, 0, err);
+    if (st == ST_OK && io_fsync(fd) < 0)
+        st = err_errno(err, "sync %s", tmp);
+    if (st == ST_OK && io_renameat(dir_fd, tmp, name) < 0)
+        st = err_errno(err, "rename %s to %s", tmp, name);
+    if (st == ST_OK) {
+        tmp_exists = false;
+        if (io_fsync(dir_fd) < 0)
+            st = err_errno(err, "sync directory of %s", name);
+    }
+
+    if (tmp_exists)
+        (void)unlinkat(dir_fd, tmp, 0); /* best effort: start-up removes *.tmp as well */
+    (void)close(fd);
+    return st;
+}
+
+enum status io_file_read(const char *path, struct buf *ret_bytes, struct err *err)
+{
+    enum { STEP_BYTES = 64 * 1024 };
+    enum status st = ST_OK;
+    uint64_t offset = 0;
+    int fd = io_openat(AT_FDCWD, path, O_RDONLY, 0);
+
+    if (fd < 0)
+        return err_errno(err, "open %s", path);
+    for (;;) {
+        char *to = buf_reserve(ret_bytes, STEP_BYTES);
+        if (to == NULL) {
+            st = buf_status(ret_bytes, err);
+            break;
+        }
+        ssize_t got = io_pread(fd, to, STEP_BYTES, offset);
+        if (got < 0)
+            st = err_errno(err, "read %s", path);
+        if (got <= 0)
+            break;
+        buf_advance(ret_bytes, (size_t)got);
+        offset += (size_t)got;
+    }
+    (void)close(fd);
+    return st;
+}

@@ -1,0 +1,250 @@
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <re2/re2.h>
+
+extern "C" {
+#include "base/regex.h"
+}
+
+namespace
+{
+
+constexpr int64_t kProgramBytesMax = 8 << 20;
+constexpr size_t kGroupsMax = 256;
+
+/* Go's text for each of RE2's errors; the offending piece follows in backquotes. */
+const char *go_text(RE2::ErrorCode code)
+{
+    switch (code) {
+    case RE2::ErrorBadEscape:
+        return "invalid escape sequence";
+    case RE2::ErrorBadCharClass:
+    case RE2::ErrorBadCharRange:
+        return "invalid character class range";
+    case RE2::ErrorMissingBracket:
+        return "missing closing ]";
+    case RE2::ErrorMissingParen:
+        return "missing closing )";
+    case RE2::ErrorUnexpectedParen:
+        return "unexpected )";
+    case RE2::ErrorTrailingBackslash:
+        return "trailing backslash at end of expression";
+    case RE2::ErrorRepeatArgument:
+        return "missing argument to repetition operator";
+    case RE2::ErrorRepeatSize:
+        return "invalid repeat count";
+    case RE2::ErrorRepeatOp:
+        return "invalid nested repetition operator";
+    case RE2::ErrorBadPerlOp:
+        return "invalid or unsupported Perl syntax";
+    case RE2::ErrorBadUTF8:
+        return "invalid UTF-8";
+    case RE2::ErrorBadNamedCapture:
+        return "invalid named capture";
+    case RE2::ErrorPatternTooLarge:
+        return "expression too large";
+    default:
+        return "internal error";
+    }
+}
+
+/*
+ * Go writes a named group in two ways, this RE2 knows one: rewrite `(?<name>` as `(?P<name>`.
+ * Returns false for `\C`, which Go does not have.
+ */
+bool to_re2(const std::string &go, std::string *re2)
+{
+    bool in_class = false, in_quote = false;
+
+    for (size_t i = 0; i < go.size(); i++) {
+        char c = go[i];
+        char next = i + 1 < go.size() ? go[i + 1] : '\0';
+        if (c == '\\') {
+            if (next == 'C' && !in_quote)
+                return false;
+            if (next == 'Q' && !in_class)
+                in_quote = true;
+            if (next == 'E')
+                in_quote = false;
+            re2->push_back(c);
+            if (next != '\0') {
+                re2->push_back(next);
+                i++;
+            }
+            continue;
+        }
+        re2->push_back(c);
+        if (in_quote)
+            continue;
+        if (c == '[' && !in_class) {
+            in_class = true;
+            if (next == '^') {
+                re2->push_back(next);
+                i++;
+            }
+            if (i + 1 < go.size() && go[i + 1] == ']')
+                re2->push_back(go[++i]);
+        } else if (c == '[' && next == ':') {
+            size_t end = go.find(":]", i + 2);
+            if (end != std::string::npos) {
+                re2->append(go, i + 1, end + 1 - i);
+                i = end + 1;
+            }
+        } else if (c == ']') {
+            in_class = false;
+        } else if (c == '(' && !in_class && go.compare(i, 3, "(?<") == 0 && i + 3 < go.size() &&
+                   go[i + 3] != '=' && go[i + 3] != '!') {
+            re2->append("?P<");
+            i += 2;
+        }
+    }
+    return true;
+}
+
+re2::StringPiece piece(struct str s)
+{
+    return re2::StringPiece(s.ptr == nullptr ? "" : s.ptr, s.len);
+}
+
+/* Length of the valid UTF-8 sequence at the start of `p`, 0 if there is none. */
+size_t sequence(const unsigned char *p, size_t left)
+{
+    if (p[0] < 0x80)
+        return 1;
+    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || left < len)
+        return 0;
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    bool bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+               (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
+    return bad ? 0 : len;
+}
+
+/*
+ * If `text` is not valid UTF-8: a copy with U+FFFD for each invalid byte, and for each byte of the
+ * copy where in `text` it came from. Returns false when it is valid.
+ */
+bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
+{
+    const auto *p = reinterpret_cast<const unsigned char *>(text.ptr);
+    size_t good = 0;
+
+    while (good < text.len) {
+        size_t len = sequence(p + good, text.len - good);
+        if (len == 0)
+            break;
+        good += len;
+    }
+    if (good == text.len)
+        return false;
+    for (size_t i = 0; i < text.len;) {
+        size_t len = sequence(p + i, text.len - i);
+        if (len == 0)
+            copy->append("\xef\xbf\xbd");
+        else
+            copy->append(text.ptr + i, len);
+        origin->resize(copy->size(), i);
+        i += len == 0 ? 1 : len;
+    }
+    origin->push_back(text.len);
+    return true;
+}
+
+} // namespace
+
+struct regex {
+    RE2 re;
+    std::vector<std::string> names; /* of the groups, from 1 */
+
+    regex(const std::string &pattern, const RE2::Options &options) : re(pattern, options)
+    {
+        if (!re.ok())
+            return;
+        names.resize(static_cast<size_t>(re.NumberOfCapturingGroups()) + 1);
+        for (const auto &group : re.CapturingGroupNames())
+            names[static_cast<size_t>(group.first)] = group.second;
+    }
+};
+
+extern "C" enum status regex_compile(struct str pattern, struct regex **ret_re, struct err *err)
+try {
+    RE2::Options options;
+    std::string go(pattern.ptr == nullptr ? "" : pattern.ptr, pattern.len), translated;
+
+    options.set_log_errors(false);
+    options.set_max_mem(kProgramBytesMax);
+    if (!to_re2(go, &translated))
+        return err_set(err, ST_INVALID, "error parsing regexp: invalid escape sequence: `\\C`");
+
+    auto re = std::make_unique<struct regex>(translated, options);
+    if (!re->re.ok()) {
+        std::string fragment = re->re.error_arg();
+        if (translated != go && fragment == translated)
+            fragment = go;
+        return err_set(err, ST_INVALID, "error parsing regexp: %s: `%s`",
+                       go_text(re->re.error_code()), fragment.c_str());
+    }
+    *ret_re = re.release();
+    return ST_OK;
+} catch (const std::bad_alloc &) {
+    return err_set(err, ST_NOMEM, "no memory for a regular expression");
+}
+
+extern "C" void regex_free(struct regex *re)
+{
+    delete re;
+}
+
+extern "C" bool regex_search(const struct regex *re, struct str text)
+{
+    return regex_match(re, text, nullptr, 0);
+}
+
+extern "C" size_t regex_group_count(const struct regex *re)
+{
+    return re->names.size() - 1;
+}
+
+extern "C" struct str regex_group_name(const struct regex *re, size_t i)
+{
+    const std::string &name = re->names[i];
+
+    return str_make(name.data(), name.size());
+}
+
+extern "C" bool regex_match(const struct regex *re, struct str text, struct str *groups,
+                            size_t count)
+{
+    re2::StringPiece found[kGroupsMax];
+    int wanted = static_cast<int>(count < kGroupsMax ? count : kGroupsMax);
+    std::string copy;
+    std::vector<size_t> origin;
+
+    bool copied = false;
+    bool hit = re->re.Match(piece(text), 0, text.len, RE2::UNANCHORED, found, wanted);
+    if (!hit && sanitize(text, &copy, &origin)) {
+        copied = true;
+        hit = re->re.Match(copy, 0, copy.size(), RE2::UNANCHORED, found, wanted);
+    }
+    if (!hit)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        groups[i] = str_make(nullptr, 0);
+        if (i >= kGroupsMax || found[i].data() == nullptr)
+            continue;
+        if (!copied) {
+            groups[i] = str_make(found[i].data(), found[i].size());
+            continue;
+        }
+        size_t begin = static_cast<size_t>(found[i].data() - copy.data());
+        size_t end = begin + found[i].size();
+        groups[i] = str_make(text.ptr + origin[begin], origin[end] - origin[begin]);
+    }
+    return true;
+}

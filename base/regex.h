@@ -1,0 +1,43 @@
+/*
+ * regex.h - compiled regular expressions: RE2, the language LogQL promises, in linear time.
+ *
+ * RE2 has the syntax and the preferences of Go's regexp package; the few differences are bridged
+ * here: `(?<name>...)` is accepted, `\C` is refused, error texts are Go's, and bytes that are not
+ * valid UTF-8 match as one U+FFFD each.
+ *
+ * Threads  A compiled expression may be used by many threads at once.
+ */
+#ifndef BASE_REGEX_H
+#define BASE_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct regex;
+
+/*
+ * ST_INVALID  `err` has Go's text, such as "error parsing regexp: missing closing ): `(`"
+ * ST_NOMEM    out of memory
+ *
+ * Free with regex_free(), which accepts NULL.
+ */
+MUST_CHECK enum status regex_compile(struct str pattern, struct regex **ret_re, struct err *err);
+void regex_free(struct regex *re);
+
+/* Does the expression match anywhere in `text`? Anchors are the pattern's own. */
+bool regex_search(const struct regex *re, struct str text);
+
+/* How many capture groups there are, and the name of group `i` (from 1); empty if it has none. */
+size_t regex_group_count(const struct regex *re);
+struct str regex_group_name(const struct regex *re, size_t i);
+
+/*
+ * The leftmost match: `groups[0]` is all of it, `groups[i]` group i, with a null `ptr` if it took
+ * no part. `count` views are filled. False when nothing matches.
+ */
+bool regex_match(const struct regex *re, struct str text, struct str *groups, size_t count);
+
+#endif

@@ -1,0 +1,71 @@
+#include "index/matcher.h"
+
+#include "base/banned.h"
+
+static void free_regex(void *re)
+{
+    regex_free(re);
+}
+
+/* Compile `value` for whole values. Errors speak of `value` alone, as the user wrote it. */
+static enum status compile(struct arena *a, struct str value, const struct regex **ret_re,
+                           struct err *err)
+{
+    struct regex *re = NULL;
+    enum status st = regex_compile(value, &re, err);
+
+    if (st != ST_OK)
+        return st;
+    regex_free(re);
+
+    struct str whole = arena_printf(a, "^(?s:%.*s)$", STR_ARG(value));
+    if (whole.ptr == NULL)
+        return arena_status(a, err);
+    st = regex_compile(whole, &re, err);
+    if (st != ST_OK)
+        return st;
+    if (!arena_on_release(a, free_regex, re)) {
+        regex_free(re);
+        return arena_status(a, err);
+    }
+    *ret_re = re;
+    return ST_OK;
+}
+
+enum status matcher_make(struct arena *a, enum match_op op, struct str name, struct str value,
+                         struct matcher *ret_m, struct err *err)
+{
+    struct matcher m = {.name = name, .op = op, .value = value};
+
+    if (op == MATCH_RE || op == MATCH_NRE) {
+        enum status st = compile(a, value, &m.re, err);
+        if (st != ST_OK)
+            return st;
+    }
+    *ret_m = m;
+    return ST_OK;
+}
+
+bool matcher_accepts(const struct matcher *m, struct str value)
+{
+    switch (m->op) {
+    case MATCH_EQ:
+        return str_eq(m->value, value);
+    case MATCH_NEQ:
+        return !str_eq(m->value, value);
+    case MATCH_RE:
+        return regex_search(m->re, value);
+    case MATCH_NRE:
+        return !regex_search(m->re, value);
+    }
+    return false;
+}
+
+struct str match_op_text(enum match_op op)
+{
+    static const struct str texts[] = {STR_INIT("="), STR_INIT("!="), STR_INIT("=~"),
+                                       STR_INIT("!~")};
+
+    ASSERT((size_t)op < COUNT_OF(texts));
+    return texts[op];
+}

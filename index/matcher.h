@@ -1,0 +1,46 @@
+/*
+ * matcher.h - a condition on one label: `=`, `!=`, `=~` or `!~`.
+ *
+ * A label that a stream does not have counts as the empty string. Regular expressions match the
+ * whole value, and `.` matches a newline: `^(?s:RE)$`.
+ */
+#ifndef INDEX_MATCHER_H
+#define INDEX_MATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/regex.h"
+#include "base/str.h"
+
+enum match_op {
+    MATCH_EQ,  /* =  */
+    MATCH_NEQ, /* != */
+    MATCH_RE,  /* =~ */
+    MATCH_NRE, /* !~ */
+};
+
+struct matcher {
+    struct str name;
+    enum match_op op;
+    struct str value;       /* as written */
+    const struct regex *re; /* MATCH_RE and MATCH_NRE only */
+};
+
+/*
+ * Make a matcher in `a`; `name` and `value` are borrowed, the expression is freed with the arena.
+ *
+ * ST_INVALID  the regular expression does not compile; `err` has the reason
+ */
+MUST_CHECK enum status matcher_make(struct arena *a, enum match_op op, struct str name,
+                                    struct str value, struct matcher *ret_m, struct err *err);
+
+/* Does a label with this value satisfy `m`? */
+bool matcher_accepts(const struct matcher *m, struct str value);
+
+/* "=", "!=", "=~" or "!~". */
+struct str match_op_text(enum match_op op);
+
+#endif
