@@ -21,4 +21,7 @@ uint32_t crc32c_tables(uint32_t crc, struct str s);
 
 uint64_t hash64(struct str s);
 
+/* The hash of all `parts`, each followed by the byte `end`. */
+uint64_t hash64_parts(const struct str *parts, size_t count, char end);
+
 #endif

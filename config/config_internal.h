@@ -1,0 +1,12 @@
+/*
+ * config_internal.h - shared by the files of config/ only.
+ */
+#ifndef CONFIG_CONFIG_INTERNAL_H
+#define CONFIG_CONFIG_INTERNAL_H
+
+#include "config/config.h"
+
+/* Check and remember one override; tenant and name already live in the arena. */
+MUST_CHECK enum status config_add_override(struct config *c, struct override o, struct err *err);
+
+#endif

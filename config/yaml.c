@@ -1,0 +1,166 @@
+/*
+ * The YAML file: a map of sections to maps of names to scalars or lists of scalars, and
+ * `overrides:`, a map of tenants to limits. libyaml gives events; three levels are all there is, so
+ * they are walked with one explicit state instead of recursion. Anchors, tags and several documents
+ * are refused.
+ */
+#include "config/config.h"
+
+#include <yaml.h>
+
+#include "config/config_internal.h"
+
+#include "base/banned.h"
+
+enum { LIST_TEXT_BYTES_MAX = 64 * 1024 };
+
+struct reader {
+    struct config *config;
+    yaml_parser_t parser;
+    yaml_event_t event;
+    bool has_event;
+    const char *file;
+    struct err *err;
+};
+
+static enum status fail(struct reader *r, const char *text)
+{
+    return err_set(r->err, ST_INVALID, "%s:%zu: %s", r->file, r->event.start_mark.line + 1, text);
+}
+
+static enum status next(struct reader *r)
+{
+    if (r->has_event)
+        yaml_event_delete(&r->event);
+    r->has_event = yaml_parser_parse(&r->parser, &r->event) != 0;
+    if (!r->has_event)
+        return err_set(r->err, ST_INVALID, "%s:%zu: %s", r->file, r->parser.problem_mark.line + 1,
+                       r->parser.problem == NULL ? "not YAML" : r->parser.problem);
+    if (r->event.type == YAML_ALIAS_EVENT)
+        return fail(r, "aliases are not supported");
+    return ST_OK;
+}
+
+static struct str scalar(const struct reader *r)
+{
+    return str_make((const char *)r->event.data.scalar.value, r->event.data.scalar.length);
+}
+
+/* The value of a setting as text: a scalar, or the items of a list with commas between. */
+static enum status read_value(struct reader *r, struct buf *text)
+{
+    buf_reset(text);
+    if (r->event.type == YAML_SCALAR_EVENT) {
+        buf_put(text, scalar(r));
+        return buf_status(text, r->err);
+    }
+    if (r->event.type != YAML_SEQUENCE_START_EVENT)
+        return fail(r, "expected a value");
+    for (size_t i = 0;; i++) {
+        enum status st = next(r);
+        if (st != ST_OK)
+            return st;
+        if (r->event.type == YAML_SEQUENCE_END_EVENT)
+            return buf_status(text, r->err);
+        if (r->event.type != YAML_SCALAR_EVENT)
+            return fail(r, "expected a value");
+        if (i > 0)
+            buf_put_char(text, ',');
+        buf_put(text, scalar(r));
+    }
+}
+
+static enum status set(struct reader *r, struct str path[3], size_t depth, struct str value)
+{
+    struct buf key;
+    enum status st;
+
+    if (depth == 3) {
+        st = config_add_override(r->config, (struct override){path[1], path[2], value}, r->err);
+    } else {
+        buf_init(&key, LIST_TEXT_BYTES_MAX);
+        if (depth == 2)
+            buf_printf(&key, "%.*s.", STR_ARG(path[0]));
+        buf_put(&key, path[depth - 1]);
+        st = config_set(r->config, buf_str(&key), value, r->err);
+        buf_release(&key);
+    }
+    if (st == ST_OK)
+        return ST_OK;
+    return err_prefix(r->err, ST_INVALID, "%s:%zu", r->file, r->event.start_mark.line + 1);
+}
+
+/*
+ * Read the map whose start was just read, at `depth` 0 (the file), 1 (a section, or `overrides`) or
+ * 2 (a tenant). `path` holds the keys above it.
+ */
+static enum status read_map(struct reader *r, struct str path[3], size_t depth, struct buf *text)
+{
+    for (;;) {
+        enum status st = next(r);
+        if (st != ST_OK)
+            return st;
+        if (r->event.type == YAML_MAPPING_END_EVENT)
+            return ST_OK;
+        if (r->event.type != YAML_SCALAR_EVENT)
+            return fail(r, "expected a key");
+        path[depth] = arena_str(&r->config->arena, scalar(r));
+        if (path[depth].ptr == NULL)
+            return arena_status(&r->config->arena, r->err);
+        st = next(r);
+        if (st != ST_OK)
+            return st;
+
+        bool in_overrides = str_eq(path[0], STR("overrides"));
+        bool empty = r->event.type == YAML_SCALAR_EVENT && scalar(r).len == 0;
+        if (r->event.type == YAML_MAPPING_START_EVENT) {
+            if (depth == (in_overrides ? 2 : 1))
+                return fail(r, "expected a value, not a map");
+            st = read_map(r, path, depth + 1, text);
+        } else if (!(empty && depth < (in_overrides ? 2 : 1))) { /* `section:` with nothing below */
+            if (in_overrides && depth < 2)
+                return fail(r, "expected a map");
+            st = read_value(r, text);
+            if (st == ST_OK)
+                st = set(r, path, depth + 1, buf_str(text));
+        }
+        if (st != ST_OK)
+            return st;
+    }
+}
+
+static enum status read_document(struct reader *r, struct buf *text)
+{
+    struct str path[3] = {STR_NULL, STR_NULL, STR_NULL};
+
+    for (;;) {
+        enum status st = next(r);
+        if (st != ST_OK || r->event.type == YAML_STREAM_END_EVENT)
+            return st;
+        if (r->event.type == YAML_MAPPING_START_EVENT)
+            st = read_map(r, path, 0, text);
+        else if (r->event.type == YAML_SEQUENCE_START_EVENT ||
+                 (r->event.type == YAML_SCALAR_EVENT && scalar(r).len > 0))
+            st = fail(r, "expected a map of sections");
+        if (st != ST_OK)
+            return st;
+    }
+}
+
+enum status config_read_yaml(struct config *c, struct str text, const char *file, struct err *err)
+{
+    struct reader r = {.config = c, .file = file, .err = err};
+    struct buf value;
+
+    if (yaml_parser_initialize(&r.parser) == 0)
+        return err_set(err, ST_NOMEM, "%s: no memory", file);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.len > 0 ? text.ptr : ""),
+                                 text.len);
+    buf_init(&value, LIST_TEXT_BYTES_MAX);
+    enum status st = read_document(&r, &value);
+    buf_release(&value);
+    if (r.has_event)
+        yaml_event_delete(&r.event);
+    yaml_parser_delete(&r.parser);
+    return st;
+}
