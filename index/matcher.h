@@ -29,6 +29,12 @@ struct matcher {
     const struct regex *re; /* MATCH_RE and MATCH_NRE only */
 };
 
+/* All must accept. */
+struct matcher_list {
+    const struct matcher *items;
+    size_t count;
+};
+
 /*
  * Make a matcher in `a`; `name` and `value` are borrowed, the expression is freed with the arena.
  *

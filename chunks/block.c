@@ -1,0 +1,232 @@
+/*
+ * The other half of chunk.c: unpack the columns of one block. The forms are those of
+ * docs/format/chunk.md; every decoder proves that it used all bytes of its column and no more.
+ */
+#include "chunks/chunk.h"
+
+#include "base/crc.h"
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+enum {
+    BLOCK_METADATA_BYTES_MAX = 256 * 1024 * 1024,
+    TIGHT_VARINT_BYTES = 1,
+};
+
+void block_memory_release(struct block_memory *m)
+{
+    struct codec_context *context = m->context;
+
+    mem_free(m->raw);
+    mem_free(m->lines);
+    mem_free(m->ts_ns);
+    mem_free(m->line_ends);
+    mem_free(m->sets);
+    arena_release(&m->metadata);
+    *m = (struct block_memory){.context = context};
+}
+
+static bool grow_bytes(char **bytes, size_t *capacity, size_t wanted)
+{
+    if (wanted <= *capacity && *bytes != NULL)
+        return true;
+    mem_free(*bytes); /* the old content is not needed */
+    *bytes = mem_bytes(wanted);
+    *capacity = *bytes == NULL ? 0 : wanted;
+    return *bytes != NULL;
+}
+
+enum status block_memory_reserve(struct block_memory *m, size_t entries, size_t line_bytes)
+{
+    arena_release(&m->metadata);
+    m->metadata.max_bytes = BLOCK_METADATA_BYTES_MAX;
+    if (!grow_bytes(&m->lines, &m->lines_capacity, MAX_OF(line_bytes, 1)))
+        return ST_NOMEM;
+    if (entries <= m->entry_capacity)
+        return ST_OK;
+
+    mem_free(m->ts_ns);
+    mem_free(m->line_ends);
+    mem_free(m->sets);
+    m->ts_ns = mem_new(entries, sizeof(*m->ts_ns));
+    m->line_ends = mem_new(entries, sizeof(*m->line_ends));
+    m->sets = mem_new(entries, sizeof(*m->sets));
+    bool good = m->ts_ns != NULL && m->line_ends != NULL && m->sets != NULL;
+    m->entry_capacity = good ? entries : 0;
+    return good ? ST_OK : ST_NOMEM;
+}
+
+/* A uvarint, fast for the common one-byte case. */
+static inline bool next_uvarint(struct str *in, uint64_t *ret_v)
+{
+    if (in->len > 0 && (unsigned char)in->ptr[0] < 0x80) {
+        *ret_v = (unsigned char)in->ptr[0];
+        *in = str_cut(*in, TIGHT_VARINT_BYTES);
+        return true;
+    }
+    return get_uvarint(in, ret_v);
+}
+
+static bool decode_times(struct str in, const struct chunk_block *b, int64_t *ts_ns)
+{
+    uint64_t now = (uint64_t)b->min_ns, step;
+
+    for (uint32_t i = 0; i < b->entries; i++) {
+        if (!next_uvarint(&in, &step) || step > (uint64_t)b->max_ns - now)
+            return false;
+        now += step;
+        ts_ns[i] = (int64_t)now;
+    }
+    return in.len == 0 && now == (uint64_t)b->max_ns && ts_ns[0] == b->min_ns;
+}
+
+static bool decode_lengths(struct str in, const struct chunk_block *b, uint32_t *line_ends)
+{
+    uint64_t end = 0, len;
+
+    for (uint32_t i = 0; i < b->entries; i++) {
+        if (!next_uvarint(&in, &len) || len > b->line_bytes - end)
+            return false;
+        end += len;
+        line_ends[i] = (uint32_t)end;
+    }
+    return in.len == 0 && end == b->line_bytes;
+}
+
+/* Read one set, whose strings are known. */
+static bool decode_set(struct arena *a, struct str *in, const struct str *strings,
+                       uint64_t string_count, struct labels *ret_set)
+{
+    uint64_t count, name, value;
+
+    if (!next_uvarint(in, &count) || count > in->len / 2)
+        return false;
+    struct label *pairs = arena_new(a, struct label, (size_t)count);
+    if (pairs == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!next_uvarint(in, &name) || !next_uvarint(in, &value) || name >= string_count ||
+            value >= string_count)
+            return false;
+        pairs[i] = (struct label){strings[name], strings[value]};
+        if (i > 0 && str_cmp(pairs[i - 1].name, pairs[i].name) >= 0)
+            return false;
+    }
+    *ret_set = (struct labels){pairs, (size_t)count};
+    return true;
+}
+
+/* Read the strings and sets of a block; they borrow `in`. */
+static bool decode_sets(struct arena *a, struct str *in, struct block *ret_block)
+{
+    uint64_t string_count, set_count;
+
+    if (!next_uvarint(in, &string_count) || string_count > in->len)
+        return false;
+    struct str *strings = arena_new(a, struct str, (size_t)string_count);
+    for (size_t i = 0; i < string_count; i++) {
+        if (strings == NULL || !get_str(in, &strings[i]))
+            return false;
+    }
+    if (!next_uvarint(in, &set_count) || set_count == 0 || set_count > in->len)
+        return false;
+    struct labels *sets = arena_new(a, struct labels, (size_t)set_count);
+    for (size_t i = 0; i < set_count; i++) {
+        if (sets == NULL || !decode_set(a, in, strings, string_count, &sets[i]))
+            return false;
+    }
+    ret_block->metadata = sets;
+    ret_block->metadata_count = (uint32_t)set_count;
+    return true;
+}
+
+static bool decode_metadata(struct block_memory *m, struct str in, uint32_t entries,
+                            struct block *ret_block)
+{
+    uint64_t set;
+
+    if (!decode_sets(&m->metadata, &in, ret_block))
+        return false;
+    if (ret_block->metadata_count == 1) {
+        memset(m->sets, 0, entries * sizeof(*m->sets));
+        return in.len == 0;
+    }
+    for (uint32_t i = 0; i < entries; i++) {
+        if (!next_uvarint(&in, &set) || set >= ret_block->metadata_count)
+            return false;
+        m->sets[i] = (uint32_t)set;
+    }
+    return in.len == 0;
+}
+
+/* Check and unpack a column; the lines go straight to their place. */
+static enum status unpack_column(struct block_memory *m, const struct chunk_part *part,
+                                 enum chunk_column_kind kind, struct str *ret_raw)
+{
+    const struct chunk_block *b = &part->head->blocks[part->index];
+    const struct chunk_column *c = &b->columns[kind];
+    size_t begin = c->offset - b->columns[COLUMN_TIMES].offset;
+
+    struct str stored = str_head(str_cut(part->stored, begin), c->stored_bytes);
+    if (crc32c(0, stored) != c->crc)
+        return ST_CORRUPT;
+    char *to = m->lines;
+    if (kind != COLUMN_LINES) {
+        if (!grow_bytes(&m->raw, &m->raw_capacity, c->raw_bytes))
+            return ST_NOMEM;
+        to = m->raw;
+    }
+    *ret_raw = str_make(to, c->raw_bytes);
+    return codec_unpack(m->context, part->head->codec, stored, to, c->raw_bytes);
+}
+
+static bool decode_column(struct block_memory *m, const struct chunk_block *b,
+                          enum chunk_column_kind kind, struct str raw, struct block *ret_block)
+{
+    switch (kind) {
+    case COLUMN_TIMES:
+        ret_block->ts_ns = m->ts_ns;
+        return decode_times(raw, b, m->ts_ns);
+    case COLUMN_LENGTHS:
+        ret_block->line_ends = m->line_ends;
+        return decode_lengths(raw, b, m->line_ends);
+    case COLUMN_METADATA:
+        ret_block->sets = m->sets;
+        return decode_metadata(m, raw, b->entries, ret_block);
+    case COLUMN_LINES:
+        ret_block->lines = raw;
+        return true;
+    case CHUNK_COLUMNS:
+        break;
+    }
+    return false;
+}
+
+enum status chunk_block_unpack(struct block_memory *m, const struct chunk_part *part,
+                               struct block *ret_block, struct err *err)
+{
+    static const char *const names[] = {"timestamps", "lengths", "metadata", "lines"};
+    const struct chunk_block *b = &part->head->blocks[part->index];
+    struct block block = {.count = b->entries};
+    uint32_t offset, bytes;
+
+    ASSERT(part->index < part->head->block_count);
+    chunk_block_range(b, part->last, &offset, &bytes);
+    ASSERT(part->stored.len == bytes);
+
+    enum status st = block_memory_reserve(
+        m, b->entries, part->last == COLUMN_LINES ? b->columns[COLUMN_LINES].raw_bytes : 0);
+    if (st != ST_OK)
+        return err_set(err, st, "no memory for a block of %u entries", b->entries);
+    for (unsigned kind = COLUMN_TIMES; kind <= (unsigned)part->last; kind++) {
+        struct str raw;
+        st = unpack_column(m, part, (enum chunk_column_kind)kind, &raw);
+        if (st == ST_OK && !decode_column(m, b, (enum chunk_column_kind)kind, raw, &block))
+            st = ST_CORRUPT;
+        if (st != ST_OK)
+            return err_set(err, st, "column %s of block %u is damaged", names[kind], part->index);
+    }
+    *ret_block = block;
+    return ST_OK;
+}

@@ -1,0 +1,542 @@
+/*
+ * Building goes block by block: cut as many entries as fit, encode each column into a scratch
+ * buffer, pack it behind the blocks before, remember the row of the table. The head, whose length
+ * is known beforehand but for the number of blocks, is written last, in front of the packed blocks.
+ *
+ * Reading never trusts a length: chunk_head_parse() proves that each column lies inside the chunk,
+ * and the decoders stop at the end of the bytes they were given.
+ */
+#include "chunks/chunk.h"
+
+#include "base/crc.h"
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+enum {
+    CHUNK_MAGIC = 0x48434b53, /* "SKCH" */
+    CRC_OFFSET = 16,
+    ROW_BYTES = 104,
+    FILTER_BYTES = 16,            /* room in each row, unused in version 1 */
+    METADATA_BYTES_MAX = 1 << 20, /* of the distinct sets of a block, unless one entry has more */
+    SCRATCH_BYTES_MAX = CHUNK_COLUMN_BYTES_MAX,
+};
+
+/* ---- building ---- */
+
+/* The distinct metadata sets of the block being built, and their strings. */
+struct set_table {
+    struct arena arena;
+    const struct labels **sets; /* open addressing by pointer */
+    uint32_t *set_index;
+    size_t slots;
+    struct str *strings; /* open addressing by content */
+    uint32_t *string_index;
+    size_t string_slots;
+    uint32_t set_count;
+    uint32_t string_count;
+    struct buf string_bytes; /* the strings as they are stored */
+    struct buf set_bytes;    /* the sets as they are stored */
+};
+
+enum { SET_SLOTS_FIRST = 64 };
+
+struct builder {
+    const struct chunk_spec *spec;
+    struct buf *out;
+    size_t base; /* where the chunk begins in `out` */
+    struct buf rows;
+    uint32_t block_count;
+    struct buf scratch;
+    struct set_table table;
+    uint32_t *entry_sets; /* of the block being built */
+    struct chunk_summary summary;
+};
+
+/* Find `key` in a table of `slots` places; returns its place or the free one where it belongs. */
+static size_t set_slot(const struct set_table *t, const struct labels *set)
+{
+    size_t at = ((uintptr_t)set / 16 * UINT64_C(0x9e3779b97f4a7c15)) & (t->slots - 1);
+
+    while (t->sets[at] != NULL && t->sets[at] != set)
+        at = (at + 1) & (t->slots - 1);
+    return at;
+}
+
+static size_t string_slot(const struct set_table *t, struct str s)
+{
+    size_t at = hash64(s) & (t->string_slots - 1);
+
+    while (t->strings[at].ptr != NULL && !str_eq(t->strings[at], s))
+        at = (at + 1) & (t->string_slots - 1);
+    return at;
+}
+
+static bool table_reset(struct set_table *t, size_t slots, size_t string_slots)
+{
+    arena_release(&t->arena);
+    t->slots = slots;
+    t->string_slots = string_slots;
+    t->sets = arena_new(&t->arena, const struct labels *, slots);
+    t->set_index = arena_new(&t->arena, uint32_t, slots);
+    t->strings = arena_new(&t->arena, struct str, string_slots);
+    t->string_index = arena_new(&t->arena, uint32_t, string_slots);
+    t->set_count = 0;
+    t->string_count = 0;
+    buf_reset(&t->string_bytes);
+    buf_reset(&t->set_bytes);
+    return !t->arena.failed;
+}
+
+/* Make both tables twice as large; the indexes stay. */
+static bool table_grow(struct set_table *t)
+{
+    struct set_table wider = *t;
+
+    wider.slots *= 2;
+    wider.string_slots *= 2;
+    wider.sets = arena_new(&t->arena, const struct labels *, wider.slots);
+    wider.set_index = arena_new(&t->arena, uint32_t, wider.slots);
+    wider.strings = arena_new(&t->arena, struct str, wider.string_slots);
+    wider.string_index = arena_new(&t->arena, uint32_t, wider.string_slots);
+    if (t->arena.failed)
+        return false;
+    for (size_t i = 0; i < t->slots; i++) {
+        if (t->sets[i] == NULL)
+            continue;
+        size_t at = set_slot(&wider, t->sets[i]);
+        wider.sets[at] = t->sets[i];
+        wider.set_index[at] = t->set_index[i];
+    }
+    for (size_t i = 0; i < t->string_slots; i++) {
+        if (t->strings[i].ptr == NULL)
+            continue;
+        size_t at = string_slot(&wider, t->strings[i]);
+        wider.strings[at] = t->strings[i];
+        wider.string_index[at] = t->string_index[i];
+    }
+    wider.arena = t->arena;
+    *t = wider;
+    return true;
+}
+
+static uint32_t intern_string(struct set_table *t, struct str s)
+{
+    if (s.ptr == NULL)
+        s = STR("");
+    size_t at = string_slot(t, s);
+    if (t->strings[at].ptr == NULL) {
+        t->strings[at] = s;
+        t->string_index[at] = t->string_count++;
+        buf_put_str(&t->string_bytes, s);
+    }
+    return t->string_index[at];
+}
+
+/* The index of `set` in the block, given to it now if it is new. */
+static bool intern_set(struct set_table *t, const struct labels *set, uint32_t *ret_index)
+{
+    size_t at = set_slot(t, set);
+
+    if (t->sets[at] == NULL) {
+        while (t->set_count * 2 >= t->slots ||
+               (t->string_count + 2 * set->count) * 2 >= t->string_slots) {
+            if (!table_grow(t))
+                return false;
+        }
+        at = set_slot(t, set);
+        t->sets[at] = set;
+        t->set_index[at] = t->set_count++;
+        buf_put_uvarint(&t->set_bytes, set->count);
+        for (size_t i = 0; i < set->count; i++) {
+            buf_put_uvarint(&t->set_bytes, intern_string(t, set->pairs[i].name));
+            buf_put_uvarint(&t->set_bytes, intern_string(t, set->pairs[i].value));
+        }
+    }
+    *ret_index = t->set_index[at];
+    return true;
+}
+
+/*
+ * Take entries for one block: as many as fit, at least one. Their sets are interned on the way. The
+ * number is 0 when memory runs out.
+ */
+static size_t cut_block(struct builder *b, const struct chunk_entry *entries, size_t count)
+{
+    size_t line_bytes = 0, taken = 0;
+    size_t block_bytes = MIN_OF(b->spec->block_bytes, (size_t)CHUNK_BLOCK_BYTES_MAX);
+
+    if (!table_reset(&b->table, SET_SLOTS_FIRST, 2 * SET_SLOTS_FIRST))
+        return 0;
+    for (; taken < count && taken < CHUNK_BLOCK_ENTRIES_MAX; taken++) {
+        const struct chunk_entry *e = &entries[taken];
+        size_t set_bytes = b->table.string_bytes.len + b->table.set_bytes.len;
+        if (taken > 0 && (line_bytes + e->line.len > block_bytes || set_bytes > METADATA_BYTES_MAX))
+            break;
+        if (!intern_set(&b->table, e->metadata, &b->entry_sets[taken]))
+            return 0;
+        line_bytes += e->line.len;
+    }
+    return taken;
+}
+
+/* Pack the scratch buffer behind what is there and note it in the row. */
+static void put_column(struct builder *b)
+{
+    size_t begin = b->out->len;
+
+    if (b->scratch.failed || b->scratch.len > CHUNK_COLUMN_BYTES_MAX) {
+        b->out->failed = true;
+        return;
+    }
+    if (codec_pack(b->spec->context, b->spec->codec, buf_str(&b->scratch), b->out) != ST_OK)
+        return;
+    struct str stored = str_make(b->out->ptr + begin, b->out->len - begin);
+    buf_put_u32(&b->rows, (uint32_t)(begin - b->base)); /* head_bytes is added when it is known */
+    buf_put_u32(&b->rows, (uint32_t)stored.len);
+    buf_put_u32(&b->rows, (uint32_t)b->scratch.len);
+    buf_put_u32(&b->rows, crc32c(0, stored));
+    buf_reset(&b->scratch);
+}
+
+static void put_times(struct builder *b, const struct chunk_entry *entries, size_t count)
+{
+    int64_t before = entries[0].ts_ns;
+
+    for (size_t i = 0; i < count; i++) {
+        ASSERT(entries[i].ts_ns >= before);
+        buf_put_uvarint(&b->scratch, (uint64_t)entries[i].ts_ns - (uint64_t)before);
+        before = entries[i].ts_ns;
+    }
+    put_column(b);
+}
+
+static void put_lengths(struct builder *b, const struct chunk_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        buf_put_uvarint(&b->scratch, entries[i].line.len);
+    put_column(b);
+}
+
+static void put_metadata(struct builder *b, size_t count)
+{
+    const struct set_table *t = &b->table;
+
+    if (t->string_bytes.failed || t->set_bytes.failed)
+        b->scratch.failed = true;
+    buf_put_uvarint(&b->scratch, t->string_count);
+    buf_put(&b->scratch, buf_str(&t->string_bytes));
+    buf_put_uvarint(&b->scratch, t->set_count);
+    buf_put(&b->scratch, buf_str(&t->set_bytes));
+    for (size_t i = 0; i < count && t->set_count > 1; i++)
+        buf_put_uvarint(&b->scratch, b->entry_sets[i]);
+    put_column(b);
+}
+
+static void put_lines(struct builder *b, const struct chunk_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        buf_put(&b->scratch, entries[i].line);
+    put_column(b);
+}
+
+static size_t metadata_bytes(const struct labels *set)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < set->count; i++)
+        bytes += set->pairs[i].name.len + set->pairs[i].value.len;
+    return bytes;
+}
+
+static void put_block(struct builder *b, const struct chunk_entry *entries, size_t count)
+{
+    size_t line_bytes = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        line_bytes += entries[i].line.len;
+        b->summary.metadata_bytes += metadata_bytes(entries[i].metadata);
+    }
+    b->summary.line_bytes += line_bytes;
+    b->summary.entries += (uint32_t)count;
+
+    buf_put_u32(&b->rows, (uint32_t)count);
+    buf_put_u32(&b->rows, (uint32_t)line_bytes);
+    buf_put_u64(&b->rows, (uint64_t)entries[0].ts_ns);
+    buf_put_u64(&b->rows, (uint64_t)entries[count - 1].ts_ns);
+    put_times(b, entries, count);
+    put_lengths(b, entries, count);
+    put_metadata(b, count);
+    put_lines(b, entries, count);
+    buf_put_zeros(&b->rows, FILTER_BYTES);
+    b->block_count++;
+}
+
+static void put_fixed(struct builder *b, struct buf *head, size_t head_bytes, size_t chunk_bytes)
+{
+    const struct chunk_spec *spec = b->spec;
+
+    b->summary.head_bytes = (uint32_t)head_bytes;
+    b->summary.chunk_bytes = (uint32_t)chunk_bytes;
+    buf_put_u32(head, CHUNK_MAGIC);
+    buf_put_u8(head, CHUNK_VERSION);
+    buf_put_u8(head, (uint8_t)spec->codec);
+    buf_put_u16(head, 0);
+    buf_put_u32(head, b->summary.chunk_bytes);
+    buf_put_u32(head, b->summary.head_bytes);
+    buf_put_u32(head, 0); /* the checksum, when all is there */
+    buf_put_u32(head, b->block_count);
+    buf_put_u64(head, spec->chunk_id);
+    buf_put_u64(head, spec->seq_max);
+    buf_put_u64(head, (uint64_t)b->summary.min_ns);
+    buf_put_u64(head, (uint64_t)b->summary.max_ns);
+    buf_put_u64(head, b->summary.entries);
+    buf_put_u64(head, b->summary.line_bytes);
+    buf_put_u64(head, b->summary.metadata_bytes);
+    ASSERT(head->failed || head->len == CHUNK_FIXED_BYTES);
+}
+
+/* Make every offset of the table count from the start of the chunk. */
+static void shift_rows(struct buf *rows, uint32_t head_bytes)
+{
+    enum { FIRST_COLUMN = 24, COLUMN_BYTES = 16 };
+
+    for (size_t row = 0; row + ROW_BYTES <= rows->len; row += ROW_BYTES) {
+        for (size_t column = 0; column < CHUNK_COLUMNS; column++) {
+            size_t at = row + FIRST_COLUMN + column * COLUMN_BYTES;
+            struct str field = str_make(rows->ptr + at, sizeof(uint32_t));
+            uint32_t offset;
+            bool there = get_u32(&field, &offset);
+            ASSERT(there);
+            buf_set_u32(rows, at, offset + head_bytes);
+        }
+    }
+}
+
+/* Put the head in front of the blocks, which stand at the end of `out`. */
+static void put_head(struct builder *b)
+{
+    struct buf head, names;
+
+    buf_init(&names, SCRATCH_BYTES_MAX);
+    buf_put_str(&names, b->spec->tenant);
+    labels_encode(&names, b->spec->labels);
+    size_t head_bytes = CHUNK_FIXED_BYTES + names.len + b->rows.len;
+    size_t block_bytes = b->out->len - b->base;
+    size_t padding = (size_t) - (head_bytes + block_bytes) & (CHUNK_ALIGN - 1);
+    size_t chunk_bytes = head_bytes + block_bytes + padding;
+
+    buf_init(&head, SCRATCH_BYTES_MAX);
+    put_fixed(b, &head, head_bytes, chunk_bytes);
+    buf_put(&head, buf_str(&names));
+    shift_rows(&b->rows, (uint32_t)head_bytes);
+    buf_put(&head, buf_str(&b->rows));
+    buf_put_zeros(b->out, head_bytes + padding);
+    if (names.failed || head.failed || b->rows.failed || chunk_bytes > CHUNK_BYTES_MAX)
+        b->out->failed = true;
+    if (!b->out->failed) {
+        buf_set_u32(&head, CRC_OFFSET, crc32c(0, buf_str(&head)));
+        char *begin = b->out->ptr + b->base;
+        memmove(begin + head_bytes, begin, block_bytes);
+        memset(begin + head_bytes + block_bytes, 0, padding);
+        memcpy(begin, head.ptr, head_bytes);
+    }
+    buf_release(&head);
+    buf_release(&names);
+}
+
+enum status chunk_build(const struct chunk_spec *spec, struct chunk_entries entries,
+                        struct buf *out, struct chunk_summary *ret_summary)
+{
+    struct builder b = {.spec = spec, .out = out, .base = out->len};
+    enum status st = ST_OK;
+
+    ASSERT(entries.count > 0);
+    b.summary.min_ns = entries.items[0].ts_ns;
+    b.summary.max_ns = entries.items[entries.count - 1].ts_ns;
+    buf_init(&b.rows, SCRATCH_BYTES_MAX);
+    buf_init(&b.scratch, SCRATCH_BYTES_MAX);
+    buf_init(&b.table.string_bytes, SCRATCH_BYTES_MAX);
+    buf_init(&b.table.set_bytes, SCRATCH_BYTES_MAX);
+    arena_init(&b.table.arena, SCRATCH_BYTES_MAX);
+    b.entry_sets =
+        mem_new(MIN_OF(entries.count, (size_t)CHUNK_BLOCK_ENTRIES_MAX), sizeof(uint32_t));
+    if (b.entry_sets == NULL)
+        st = ST_NOMEM;
+
+    while (entries.count > 0 && st == ST_OK) {
+        size_t taken = cut_block(&b, entries.items, entries.count);
+        if (taken == 0) {
+            st = ST_NOMEM;
+            break;
+        }
+        put_block(&b, entries.items, taken);
+        entries.items += taken;
+        entries.count -= taken;
+        st = buf_status(out, NULL);
+    }
+    if (st == ST_OK) {
+        put_head(&b);
+        st = buf_status(out, NULL);
+    }
+    if (st == ST_OK)
+        *ret_summary = b.summary;
+    mem_free(b.entry_sets);
+    arena_release(&b.table.arena);
+    buf_release(&b.table.set_bytes);
+    buf_release(&b.table.string_bytes);
+    buf_release(&b.scratch);
+    buf_release(&b.rows);
+    return st;
+}
+
+/* ---- reading a head ---- */
+
+enum status chunk_lengths(struct str fixed, uint32_t *ret_head_bytes, uint32_t *ret_chunk_bytes,
+                          struct err *err)
+{
+    uint32_t magic, chunk_bytes, head_bytes;
+    uint16_t incompatible;
+    uint8_t version, codec;
+
+    if (fixed.len < CHUNK_FIXED_BYTES || !get_u32(&fixed, &magic) || !get_u8(&fixed, &version) ||
+        !get_u8(&fixed, &codec) || !get_u16(&fixed, &incompatible) ||
+        !get_u32(&fixed, &chunk_bytes) || !get_u32(&fixed, &head_bytes) || magic != CHUNK_MAGIC)
+        return err_set(err, ST_CORRUPT, "no chunk begins here");
+    if (version != CHUNK_VERSION || incompatible != 0)
+        return err_set(err, ST_CORRUPT, "chunk version %u with features %#x is not known", version,
+                       incompatible);
+    if (head_bytes < CHUNK_FIXED_BYTES || head_bytes > chunk_bytes ||
+        chunk_bytes % CHUNK_ALIGN != 0 || chunk_bytes > CHUNK_BYTES_MAX)
+        return err_set(err, ST_CORRUPT, "a chunk of %u bytes with a head of %u", chunk_bytes,
+                       head_bytes);
+    *ret_head_bytes = head_bytes;
+    *ret_chunk_bytes = chunk_bytes;
+    return ST_OK;
+}
+
+static bool head_crc_matches(struct str bytes)
+{
+    static const char zeros[sizeof(uint32_t)];
+    struct str field = str_cut(bytes, CRC_OFFSET);
+    uint32_t want;
+
+    uint32_t crc = crc32c(0, str_head(bytes, CRC_OFFSET));
+    crc = crc32c(crc, str_make(zeros, sizeof(zeros)));
+    crc = crc32c(crc, str_cut(bytes, CRC_OFFSET + sizeof(zeros)));
+    return get_u32(&field, &want) && crc == want;
+}
+
+static bool get_column(struct str *in, struct chunk_column *ret_c)
+{
+    return get_u32(in, &ret_c->offset) && get_u32(in, &ret_c->stored_bytes) &&
+           get_u32(in, &ret_c->raw_bytes) && get_u32(in, &ret_c->crc);
+}
+
+static bool get_row(struct str *in, struct chunk_block *ret_b)
+{
+    struct str filter;
+    uint64_t min_ns, max_ns;
+
+    if (!get_u32(in, &ret_b->entries) || !get_u32(in, &ret_b->line_bytes) ||
+        !get_u64(in, &min_ns) || !get_u64(in, &max_ns))
+        return false;
+    ret_b->min_ns = (int64_t)min_ns;
+    ret_b->max_ns = (int64_t)max_ns;
+    for (size_t i = 0; i < CHUNK_COLUMNS; i++) {
+        if (!get_column(in, &ret_b->columns[i]))
+            return false;
+    }
+    return get_bytes(in, FILTER_BYTES, &filter);
+}
+
+/* Do the columns follow one another inside [*end, chunk_bytes), with sensible sizes? */
+static bool row_is_sound(const struct chunk_block *b, uint64_t *end, uint32_t chunk_bytes)
+{
+    if (b->entries == 0 || b->entries > CHUNK_BLOCK_ENTRIES_MAX || b->min_ns > b->max_ns)
+        return false;
+    for (size_t i = 0; i < CHUNK_COLUMNS; i++) {
+        const struct chunk_column *c = &b->columns[i];
+        if (c->offset != *end || c->raw_bytes > CHUNK_COLUMN_BYTES_MAX ||
+            c->stored_bytes > c->raw_bytes)
+            return false;
+        *end += c->stored_bytes;
+    }
+    return *end <= chunk_bytes && b->columns[COLUMN_LINES].raw_bytes == b->line_bytes &&
+           b->columns[COLUMN_TIMES].raw_bytes >= b->entries &&
+           b->columns[COLUMN_LENGTHS].raw_bytes >= b->entries;
+}
+
+static enum status read_rows(struct arena *a, struct str in, struct chunk_head *h, struct err *err)
+{
+    uint64_t end = h->summary.head_bytes, entries = 0, line_bytes = 0;
+
+    if (in.len != (uint64_t)h->block_count * ROW_BYTES || h->block_count == 0)
+        return err_set(err, ST_CORRUPT, "a table of %zu bytes for %u blocks", in.len,
+                       h->block_count);
+    struct chunk_block *blocks = arena_new(a, struct chunk_block, h->block_count);
+    if (blocks == NULL)
+        return arena_status(a, err);
+    for (uint32_t i = 0; i < h->block_count; i++) {
+        if (!get_row(&in, &blocks[i]) || !row_is_sound(&blocks[i], &end, h->summary.chunk_bytes) ||
+            (i > 0 && blocks[i].min_ns < blocks[i - 1].max_ns))
+            return err_set(err, ST_CORRUPT, "row %u of the block table makes no sense", i);
+        entries += blocks[i].entries;
+        line_bytes += blocks[i].line_bytes;
+    }
+    if (entries != h->summary.entries || line_bytes != h->summary.line_bytes ||
+        blocks[0].min_ns != h->summary.min_ns ||
+        blocks[h->block_count - 1].max_ns != h->summary.max_ns)
+        return err_set(err, ST_CORRUPT, "the sums of a chunk do not add up");
+    h->blocks = blocks;
+    return ST_OK;
+}
+
+/* What stands between the checksum and the tenant. */
+static bool get_numbers(struct str *in, struct chunk_head *h)
+{
+    uint64_t min_ns, max_ns, entries;
+
+    if (!get_u32(in, &h->block_count) || !get_u64(in, &h->chunk_id) || !get_u64(in, &h->seq_max) ||
+        !get_u64(in, &min_ns) || !get_u64(in, &max_ns) || !get_u64(in, &entries) ||
+        !get_u64(in, &h->summary.line_bytes) || !get_u64(in, &h->summary.metadata_bytes))
+        return false;
+    h->summary.min_ns = (int64_t)min_ns;
+    h->summary.max_ns = (int64_t)max_ns;
+    h->summary.entries = (uint32_t)entries;
+    return entries <= UINT32_MAX;
+}
+
+enum status chunk_head_parse(struct arena *a, struct str bytes, struct chunk_head *ret_head,
+                             struct err *err)
+{
+    struct chunk_head h = {0};
+    struct str rest = bytes;
+
+    enum status st = chunk_lengths(bytes, &h.summary.head_bytes, &h.summary.chunk_bytes, err);
+    if (st != ST_OK)
+        return st;
+    if (h.summary.head_bytes != bytes.len || !head_crc_matches(bytes))
+        return err_set(err, ST_CORRUPT, "the checksum of a chunk's head does not match");
+    if (codec_by_number((unsigned char)bytes.ptr[5], &h.codec) != ST_OK)
+        return err_set(err, ST_CORRUPT, "codec %d is not known", bytes.ptr[5]);
+
+    rest = str_cut(rest, CRC_OFFSET + sizeof(uint32_t));
+    if (!get_numbers(&rest, &h) || !get_str(&rest, &h.tenant))
+        return err_set(err, ST_CORRUPT, "the head of a chunk is cut short");
+    st = labels_decode(a, &rest, &h.labels, err);
+    if (st == ST_OK)
+        st = read_rows(a, rest, &h, err);
+    if (st == ST_OK)
+        *ret_head = h;
+    return st;
+}
+
+void chunk_block_range(const struct chunk_block *b, enum chunk_column_kind last,
+                       uint32_t *ret_offset, uint32_t *ret_bytes)
+{
+    const struct chunk_column *end = &b->columns[last];
+
+    *ret_offset = b->columns[COLUMN_TIMES].offset;
+    *ret_bytes = end->offset + end->stored_bytes - *ret_offset;
+}

@@ -1,0 +1,81 @@
+/*
+ * head.h - the open chunk of one stream: its newest entries, in memory.
+ *
+ * Entries are appended in any order of time and never move or change. So a reader needs no lock: it
+ * takes a view under the lock of the writer, which is a reference and the number of rows there are,
+ * and reads those rows later while the writer goes on appending. A head becomes one chunk (or
+ * several, one for each day) when it is sealed; `chunk_id` is the name of both.
+ *
+ * Ownership  A head copies what it is given. It is freed when its last reference goes.
+ * Threads    head_append() by one thread at a time (the tenant lock); views by anybody.
+ */
+#ifndef CHUNKS_HEAD_H
+#define CHUNKS_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "chunks/chunk.h"
+#include "proto/entry.h"
+
+struct head;
+struct head_piece;
+
+/* What a writer (who holds the lock) may ask. */
+struct head_size {
+    uint64_t entries;
+    uint64_t line_bytes;
+    uint64_t memory_bytes; /* all of it, spare room included */
+    int64_t min_ns;        /* only with entries */
+    int64_t max_ns;
+};
+
+/* NULL when memory runs out. */
+struct head *head_new(uint64_t chunk_id);
+void head_ref(struct head *h);
+void head_unref(struct head *h); /* accepts NULL */
+
+uint64_t head_chunk_id(const struct head *h);
+struct head_size head_size(const struct head *h);
+
+/*
+ * Append one entry; its metadata is sorted by name.
+ *
+ * ST_NOMEM  nothing was added
+ */
+MUST_CHECK enum status head_append(struct head *h, const struct entry *e);
+
+/* The rows that were there when the view was taken. Holds a reference; head_view_release() drops
+ * it. */
+struct head_view {
+    struct head *head;
+    struct head_size size;
+    const struct head_piece *last; /* rows of this piece count up to `last_used` */
+    uint32_t last_used;
+};
+
+/* The caller holds the writer's lock. */
+struct head_view head_view(struct head *h);
+void head_view_release(struct head_view *v);
+
+/*
+ * The entries with start_ns <= time <= end_ns, as an array in `a`. Lines and metadata borrow the
+ * head.
+ *
+ * ST_LIMIT  the arena is full
+ */
+MUST_CHECK enum status head_view_entries(const struct head_view *v, struct arena *a,
+                                         int64_t start_ns, int64_t end_ns,
+                                         struct chunk_entries *ret_entries);
+
+/*
+ * Copy as many of `entries` as fit into one block of at most `block_bytes` of lines, at least one;
+ * how many were taken is the count of the block. The result borrows `m` and the entries' metadata.
+ */
+MUST_CHECK enum status head_block(struct block_memory *m, struct chunk_entries entries,
+                                  size_t block_bytes, struct block *ret_block);
+
+#endif

@@ -1,0 +1,403 @@
+/*
+ * Group commit: while the thread writes and syncs one batch, the next one gathers in the queue. So
+ * the more clients wait, the more share a sync; no timer is needed.
+ *
+ *     wal_append -> queue -> [thread: rotate if full, pwritev the batch, fdatasync] -> settled()
+ *
+ * A batch is all or nothing: if a write fails, the file is cut back to where the batch began.
+ */
+#include "chunks/wal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/crc.h"
+#include "base/io.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "chunks/wal_internal.h"
+
+#include "base/banned.h"
+
+enum { BATCH_PARTS_MAX = 512 }; /* iovecs of one write, two for each record */
+
+/* A record on its way: header and payload as they will stand in the file. */
+struct wal_waiting {
+    struct wal_waiting *next;
+    uint64_t seq;
+    struct str payload;
+    char header[WAL_RECORD_HEADER_BYTES];
+};
+
+struct wal_file {
+    struct wal_file *next; /* newer */
+    uint64_t number;
+    uint64_t seq_max; /* 0: no record */
+    uint64_t bytes;
+};
+
+struct wal {
+    struct wal_options options;
+    int dir_fd;
+    pthread_t thread;
+
+    struct lock lock; /* for all below */
+    struct lock_cond wake;
+    struct wal_waiting *first; /* the queue */
+    struct wal_waiting *last;
+    uint64_t queued_bytes;
+    uint64_t next_seq;
+    struct wal_file *oldest;
+    struct wal_file *newest; /* the one being written */
+    bool closing;
+    bool failed;
+
+    int fd; /* of the newest; the thread's own */
+};
+
+/* ---- the thread ---- */
+
+static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, struct err *err)
+{
+    char name[WAL_NAME_BYTES];
+    struct buf header;
+
+    wal_file_name(number, name);
+    int fd = io_openat(w->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC, 0640);
+    if (fd < 0)
+        return err_errno(err, "create %s/%s", w->options.dir, name);
+
+    buf_init(&header, WAL_FILE_HEADER_BYTES * 2);
+    wal_put_file_header(&header, number);
+    enum status st = io_write_all(fd, buf_str(&header), 0, err);
+    buf_release(&header);
+    if (st == ST_OK && (io_fsync(fd) < 0 || io_fsync(w->dir_fd) < 0))
+        st = err_errno(err, "sync %s/%s", w->options.dir, name);
+    if (st != ST_OK) {
+        (void)close(fd);
+        (void)io_unlinkat(w->dir_fd, name);
+        return st;
+    }
+    *ret_fd = fd;
+    return ST_OK;
+}
+
+/* Go on in a new file. The old one is whole and synced. */
+static enum status rotate(struct wal *w, struct err *err)
+{
+    struct wal_file *file = mem_new(1, sizeof(*file));
+    int fd = -1;
+
+    if (file == NULL)
+        return err_set(err, ST_NOMEM, "no memory for a log file");
+    file->number = w->newest == NULL ? 1 : w->newest->number + 1;
+    file->bytes = WAL_FILE_HEADER_BYTES;
+    enum status st = file_create(w, file->number, &fd, err);
+    if (st != ST_OK) {
+        mem_free(file);
+        return st;
+    }
+    if (w->fd >= 0)
+        (void)close(w->fd);
+    w->fd = fd;
+    lock_take(&w->lock);
+    if (w->newest == NULL)
+        w->oldest = file;
+    else
+        w->newest->next = file;
+    w->newest = file;
+    lock_give(&w->lock);
+    return ST_OK;
+}
+
+/* Write `count` parts at `offset`, all of them. */
+static enum status write_parts(struct wal *w, struct iovec *parts, int count, uint64_t offset,
+                               struct err *err)
+{
+    while (count > 0) {
+        ssize_t put = io_pwritev(w->fd, parts, count, offset);
+        if (put < 0)
+            return err_errno(err, "write to the log");
+        offset += (uint64_t)put;
+        size_t left = (size_t)put;
+        while (count > 0 && left >= parts->iov_len) {
+            left -= parts->iov_len;
+            parts++;
+            count--;
+        }
+        if (count > 0) {
+            parts->iov_base = (char *)parts->iov_base + left;
+            parts->iov_len -= left;
+        }
+    }
+    return ST_OK;
+}
+
+/* Write the records of a batch behind one another; `*offset` moves along. */
+static enum status write_batch(struct wal *w, struct wal_waiting *batch, uint64_t *offset,
+                               struct err *err)
+{
+    struct iovec parts[BATCH_PARTS_MAX];
+
+    while (batch != NULL) {
+        int count = 0;
+        uint64_t bytes = 0;
+        for (; batch != NULL && count + 2 <= BATCH_PARTS_MAX; batch = batch->next) {
+            parts[count++] = (struct iovec){batch->header, sizeof(batch->header)};
+            parts[count++] =
+                (struct iovec){(void *)(uintptr_t)batch->payload.ptr, batch->payload.len};
+            bytes += sizeof(batch->header) + batch->payload.len;
+        }
+        enum status st = write_parts(w, parts, count, *offset, err);
+        if (st != ST_OK)
+            return st;
+        *offset += bytes;
+    }
+    return ST_OK;
+}
+
+/* Nothing may be trusted any more: see wal.h. */
+static void fail_for_good(struct wal *w, const char *what)
+{
+    lock_take(&w->lock);
+    w->failed = true;
+    lock_give(&w->lock);
+    LOG(LOG_ERROR, "the write-ahead log has failed, pushes are refused until a restart",
+        LOG_TEXT("during", what), LOG_TEXT("err", strerror(errno)));
+}
+
+static enum status write_and_sync(struct wal *w, struct wal_waiting *batch, uint64_t *ret_end)
+{
+    struct err err;
+    enum status st = ST_OK;
+
+    if (w->failed)
+        return ST_IO;
+    if (w->newest->bytes >= w->options.file_bytes && w->newest->seq_max != 0)
+        st = rotate(w, &err);
+    uint64_t begin = w->newest->bytes, end = begin;
+    if (st == ST_OK)
+        st = write_batch(w, batch, &end, &err);
+    if (st != ST_OK) {
+        LOG(LOG_ERROR, "cannot write to the write-ahead log", LOG_ERR(&err));
+        if (io_ftruncate(w->fd, begin) < 0 || io_fdatasync(w->fd) < 0)
+            fail_for_good(w, "truncate");
+        return st;
+    }
+    if (io_fdatasync(w->fd) < 0) {
+        fail_for_good(w, "sync");
+        return ST_IO;
+    }
+    *ret_end = end;
+    return ST_OK;
+}
+
+static void free_batch(struct wal_waiting *batch)
+{
+    while (batch != NULL) {
+        struct wal_waiting *next = batch->next;
+        mem_free((void *)(uintptr_t)batch->payload.ptr);
+        mem_free(batch);
+        batch = next;
+    }
+}
+
+/* Take the whole queue; NULL when the log is closing and nothing is left. */
+static struct wal_waiting *take_batch(struct wal *w, uint64_t *ret_seq)
+{
+    lock_take(&w->lock);
+    while (w->first == NULL && !w->closing)
+        lock_cond_wait(&w->wake, &w->lock);
+    struct wal_waiting *batch = w->first;
+    *ret_seq = w->last == NULL ? 0 : w->last->seq;
+    w->first = NULL;
+    w->last = NULL;
+    w->queued_bytes = 0;
+    lock_give(&w->lock);
+    return batch;
+}
+
+static void *run(void *context)
+{
+    struct wal *w = context;
+
+    for (;;) {
+        uint64_t seq, end = 0;
+        struct wal_waiting *batch = take_batch(w, &seq);
+        if (batch == NULL)
+            return NULL;
+        enum status st = write_and_sync(w, batch, &end);
+        if (st == ST_OK) {
+            lock_take(&w->lock);
+            w->newest->bytes = end;
+            w->newest->seq_max = seq;
+            lock_give(&w->lock);
+        }
+        free_batch(batch);
+        w->options.settled(w->options.context, seq, st);
+    }
+}
+
+/* ---- the callers ---- */
+
+/* Note the files that are there, oldest first; all their records are below `next_seq`. */
+static enum status adopt_files(struct wal *w, struct err *err)
+{
+    struct wal_names names;
+
+    enum status st = wal_list(w->options.dir, &names, err);
+    for (size_t i = 0; i < names.count && st == ST_OK; i++) {
+        struct wal_file *file = mem_new(1, sizeof(*file));
+        if (file == NULL) {
+            st = err_set(err, ST_NOMEM, "no memory for the list of log files");
+            break;
+        }
+        file->number = names.numbers[i];
+        file->seq_max = w->next_seq - 1;
+        file->bytes = names.bytes[i];
+        if (w->newest == NULL)
+            w->oldest = file;
+        else
+            w->newest->next = file;
+        w->newest = file;
+    }
+    wal_names_release(&names);
+    return st;
+}
+
+enum status wal_open(const struct wal_options *options, uint64_t next_seq, struct wal **ret_wal,
+                     struct err *err)
+{
+    struct wal *w = mem_new(1, sizeof(*w));
+
+    if (w == NULL)
+        return err_set(err, ST_NOMEM, "no memory for the log");
+    w->options = *options;
+    w->next_seq = next_seq;
+    w->fd = -1;
+    w->dir_fd = -1;
+    lock_init(&w->lock, LOCK_RANK_WAL);
+    lock_cond_init(&w->wake);
+
+    enum status st = io_open_dir(options->dir, &w->dir_fd, err);
+    if (st == ST_OK)
+        st = adopt_files(w, err);
+    if (st == ST_OK)
+        st = rotate(w, err);
+    if (st == ST_OK && pthread_create(&w->thread, NULL, run, w) != 0)
+        st = err_set(err, ST_NOMEM, "cannot start the thread of the log");
+    if (st != ST_OK) {
+        w->closing = true;
+        w->thread = pthread_self(); /* there is none to wait for */
+        wal_close(w);
+        return st;
+    }
+    *ret_wal = w;
+    return ST_OK;
+}
+
+void wal_close(struct wal *w)
+{
+    if (w == NULL)
+        return;
+    lock_take(&w->lock);
+    w->closing = true;
+    lock_cond_signal(&w->wake);
+    lock_give(&w->lock);
+    if (!pthread_equal(w->thread, pthread_self()))
+        (void)pthread_join(w->thread, NULL);
+
+    while (w->oldest != NULL) {
+        struct wal_file *next = w->oldest->next;
+        mem_free(w->oldest);
+        w->oldest = next;
+    }
+    if (w->fd >= 0)
+        (void)close(w->fd);
+    if (w->dir_fd >= 0)
+        (void)close(w->dir_fd);
+    lock_cond_release(&w->wake);
+    lock_release(&w->lock);
+    mem_free(w);
+}
+
+enum status wal_append(struct wal *w, enum wal_kind kind, struct str payload, uint64_t *ret_seq)
+{
+    uint32_t payload_crc = crc32c(0, payload);
+    struct wal_waiting *waiting = mem_new(1, sizeof(*waiting));
+    enum status st = ST_OK;
+
+    ASSERT(payload.len > 0);
+    if (waiting == NULL)
+        return ST_NOMEM;
+    if (payload.len > WAL_PAYLOAD_BYTES_MAX) {
+        mem_free(waiting);
+        return ST_TOO_LARGE;
+    }
+    lock_take(&w->lock);
+    ASSERT(!w->closing);
+    if (w->failed)
+        st = ST_IO;
+    else if (w->queued_bytes > 0 && w->queued_bytes + payload.len > w->options.queue_bytes)
+        st = ST_BUSY;
+    if (st == ST_OK) {
+        waiting->seq = w->next_seq++;
+        waiting->payload = payload;
+        wal_put_record_header(waiting->header, kind, payload, payload_crc, waiting->seq);
+        if (w->last == NULL)
+            w->first = waiting;
+        else
+            w->last->next = waiting;
+        w->last = waiting;
+        w->queued_bytes += payload.len;
+        *ret_seq = waiting->seq;
+        lock_cond_signal(&w->wake);
+    }
+    lock_give(&w->lock);
+    if (st != ST_OK)
+        mem_free(waiting);
+    return st;
+}
+
+void wal_drop(struct wal *w, uint64_t seq)
+{
+    char name[WAL_NAME_BYTES];
+
+    for (;;) {
+        lock_take(&w->lock);
+        struct wal_file *file = w->oldest;
+        bool droppable = file != w->newest && file->seq_max < seq;
+        if (droppable)
+            w->oldest = file->next;
+        lock_give(&w->lock);
+        if (!droppable)
+            return;
+        wal_file_name(file->number, name);
+        if (io_unlinkat(w->dir_fd, name) < 0 && errno != ENOENT)
+            LOG(LOG_WARN, "cannot remove a log file", LOG_TEXT("file", name),
+                LOG_TEXT("err", strerror(errno)));
+        mem_free(file);
+    }
+}
+
+struct wal_state wal_state(struct wal *w)
+{
+    struct wal_state state = {0};
+
+    lock_take(&w->lock);
+    for (const struct wal_file *f = w->oldest; f != NULL; f = f->next) {
+        state.bytes += f->bytes;
+        state.files++;
+    }
+    if (w->oldest != w->newest)
+        state.oldest_seq_max = w->oldest->seq_max;
+    state.failed = w->failed;
+    lock_give(&w->lock);
+    return state;
+}

@@ -1,0 +1,102 @@
+/*
+ * wal.h - the write-ahead log: append, group commit, replay, drop.
+ *
+ * The format is specified in docs/format/wal.md. wal_append() only puts a record into a queue and
+ * numbers it; one thread writes all that has gathered, syncs once, and reports how far the log is
+ * durable. What is reported as failed was cut off again and will not be replayed.
+ *
+ * Errors   When writing fails (a full disk), the records of that batch fail and later ones are
+ * tried anew. When a sync fails nobody knows what is on the disk: the log stays failed, every later
+ *          record fails, until the process is started again.
+ * Threads  wal_append() and the questions may be called by any thread.
+ */
+#ifndef CHUNKS_WAL_H
+#define CHUNKS_WAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct wal;
+
+enum wal_kind {
+    WAL_PUSH = 1,
+};
+
+struct wal_options {
+    const char *dir;
+    uint64_t file_bytes;  /* a file of this size is followed by the next */
+    uint64_t queue_bytes; /* records that may wait */
+    /*
+     * Every record up to `seq` that was not reported before is durable (ST_OK) or lost (else).
+     * Called by the thread of the log, without a lock.
+     */
+    void (*settled)(void *context, uint64_t seq, enum status st);
+    void *context;
+};
+
+/* ---- reading, before the log is opened ---- */
+
+struct wal_record {
+    uint64_t seq;
+    enum wal_kind kind;
+    struct str payload; /* valid during the call */
+};
+
+struct wal_replay {
+    uint64_t records;
+    uint64_t seq_max; /* 0: the log is empty */
+    uint64_t bytes;
+    uint64_t cut_bytes; /* the torn end of the last file */
+    uint64_t damaged_files;
+};
+
+/*
+ * Call `apply` for each whole record in order, cut off the torn end of the last file, keep damaged
+ * earlier files under another name. A status of `apply` ends the replay with it.
+ */
+MUST_CHECK enum status wal_replay(const char *dir,
+                                  enum status (*apply)(void *context, const struct wal_record *r,
+                                                       struct err *err),
+                                  void *context, struct wal_replay *ret_result, struct err *err);
+
+/*
+ * Check one file; `ret_result` counts what is whole. ST_CORRUPT names the offset of the first
+ * damage. For `skald verify`: nothing is changed.
+ */
+MUST_CHECK enum status wal_verify(const char *path, struct wal_replay *ret_result, struct err *err);
+
+/* ---- writing ---- */
+
+/* Begin a new file behind those that are there; `next_seq` is the first number to be given. */
+MUST_CHECK enum status wal_open(const struct wal_options *options, uint64_t next_seq,
+                                struct wal **ret_wal, struct err *err);
+
+/* Write and sync what waits, end the thread, free. Accepts NULL. */
+void wal_close(struct wal *w);
+
+/*
+ * Queue a record. The log owns `payload` (from buf_detach()) when this returns ST_OK.
+ *
+ * ST_BUSY  too much is waiting       ST_IO  the log has failed for good
+ */
+MUST_CHECK enum status wal_append(struct wal *w, enum wal_kind kind, struct str payload,
+                                  uint64_t *ret_seq);
+
+/* Remove the files in which every record is below `seq`. */
+void wal_drop(struct wal *w, uint64_t seq);
+
+struct wal_state {
+    uint64_t bytes; /* of all files */
+    uint64_t files;
+    uint64_t
+        oldest_seq_max; /* the last record of the oldest file that is not the newest; 0: none */
+    bool failed;        /* for good */
+};
+
+struct wal_state wal_state(struct wal *w);
+
+#endif

@@ -1,0 +1,243 @@
+#include "index/index.h"
+
+#include <errno.h>
+
+#include "base/crc.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "index/index_internal.h"
+
+#include "base/banned.h"
+
+enum { INDEX_READERS_MAX = 2048 };
+
+enum status lmdb_status(int error, struct err *err, const char *what)
+{
+    enum status st = ST_IO;
+
+    ASSERT(error != 0);
+    if (error == MDB_NOTFOUND)
+        st = ST_NOT_FOUND;
+    else if (error == MDB_MAP_FULL || error == ENOSPC || error == EDQUOT)
+        st = ST_FULL;
+    else if (error == MDB_READERS_FULL)
+        st = ST_BUSY;
+    else if (error == MDB_CORRUPTED || error == MDB_PAGE_NOTFOUND || error == MDB_INVALID ||
+             error == MDB_PANIC)
+        st = ST_CORRUPT;
+    else if (error == ENOMEM)
+        st = ST_NOMEM;
+    return err_set(err, st, "index: %s: %s%s", what, mdb_strerror(error),
+                   error == MDB_MAP_FULL ? " (raise storage.index_max_bytes)" : "");
+}
+
+/* Open the databases, and write the version into a new environment. */
+static enum status open_databases(struct index *ix, struct err *err)
+{
+    static const struct {
+        const char *name;
+        unsigned flags;
+    } rows[] = {
+#define X(id, name, flags) {name, flags},
+        INDEX_DATABASES(X)
+#undef X
+    };
+    MDB_txn *txn = NULL;
+    uint64_t version = INDEX_VERSION;
+
+    int error = mdb_txn_begin(ix->env, NULL, 0, &txn);
+    if (error != 0)
+        return lmdb_status(error, err, "begin");
+    for (size_t i = 0; i < COUNT_OF(rows) && error == 0; i++)
+        error = mdb_dbi_open(txn, rows[i].name, rows[i].flags | MDB_CREATE, &ix->databases[i]);
+    if (error != 0) {
+        mdb_txn_abort(txn);
+        return lmdb_status(error, err, "open database");
+    }
+    enum status st = lookup_meta(ix, txn, "version", &version);
+    if (st == ST_NOT_FOUND) {
+        uint64_t stored = htole64(version);
+        MDB_val key = {strlen("version"), (void *)(uintptr_t) "version"};
+        MDB_val value = {sizeof(stored), &stored};
+        error = mdb_put(txn, ix->databases[INDEX_META], &key, &value, 0);
+        st = error == 0 ? ST_OK : lmdb_status(error, err, "write version");
+    } else if (st == ST_OK && version != INDEX_VERSION) {
+        st = err_set(err, ST_UNSUPPORTED, "index: version %llu is not known",
+                     (unsigned long long)version);
+    }
+    if (st != ST_OK) {
+        mdb_txn_abort(txn);
+        return st;
+    }
+    error = mdb_txn_commit(txn);
+    return error == 0 ? ST_OK : lmdb_status(error, err, "commit");
+}
+
+enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_index,
+                       struct err *err)
+{
+    struct index *ix = mem_new(1, sizeof(*ix));
+    int dead = 0;
+
+    if (ix == NULL)
+        return err_set(err, ST_NOMEM, "no memory for the index");
+    enum status st = io_mkdir(dir, err);
+    int error = st == ST_OK ? mdb_env_create(&ix->env) : 0;
+    if (st == ST_OK && error == 0)
+        error = mdb_env_set_mapsize(ix->env, (size_t)map_bytes);
+    if (st == ST_OK && error == 0)
+        error = mdb_env_set_maxdbs(ix->env, INDEX_DATABASE_COUNT);
+    if (st == ST_OK && error == 0)
+        error = mdb_env_set_maxreaders(ix->env, INDEX_READERS_MAX);
+    if (st == ST_OK && error == 0)
+        error = mdb_env_open(ix->env, dir, MDB_NOTLS | MDB_NORDAHEAD, 0640);
+    if (error != 0)
+        st = lmdb_status(error, err, dir);
+    if (st == ST_OK) {
+        (void)mdb_reader_check(ix->env, &dead); /* slots of a process that was killed */
+        st = open_databases(ix, err);
+    }
+    if (st != ST_OK) {
+        index_close(ix);
+        return st;
+    }
+    *ret_index = ix;
+    return ST_OK;
+}
+
+void index_close(struct index *ix)
+{
+    if (ix == NULL)
+        return;
+    if (ix->env != NULL)
+        mdb_env_close(ix->env);
+    mem_free(ix);
+}
+
+/* ---- look-ups ---- */
+
+enum status lookup(struct index *ix, MDB_txn *txn, enum index_database database, struct key key,
+                   struct str *ret_value)
+{
+    MDB_val k = key_val(&key), v;
+
+    int error = mdb_get(txn, ix->databases[database], &k, &v);
+    if (error != 0)
+        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "get");
+    *ret_value = str_of(v);
+    return ST_OK;
+}
+
+enum status lookup_meta(struct index *ix, MDB_txn *txn, const char *name, uint64_t *ret_v)
+{
+    MDB_val key = {strlen(name), (void *)(uintptr_t)name}, value;
+
+    int error = mdb_get(txn, ix->databases[INDEX_META], &key, &value);
+    if (error != 0)
+        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "get");
+    struct str in = str_of(value);
+    return get_u64(&in, ret_v) ? ST_OK : ST_CORRUPT;
+}
+
+enum status lookup_tenant(struct index *ix, MDB_txn *txn, struct str name, uint32_t *ret_tenant)
+{
+    MDB_val key = val_of(name), value;
+
+    if (name.len == 0)
+        return ST_NOT_FOUND;
+    int error = mdb_get(txn, ix->databases[INDEX_TENANTS], &key, &value);
+    if (error != 0)
+        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "get");
+    struct str in = str_of(value);
+    return get_u32(&in, ret_tenant) ? ST_OK : ST_CORRUPT;
+}
+
+enum status lookup_symbol(struct index *ix, MDB_txn *txn, struct str text, uint32_t *ret_symbol,
+                          uint8_t *ret_free_n)
+{
+    uint64_t hash = hash64(text);
+    struct str value;
+    uint32_t symbol;
+
+    for (unsigned n = 0; n <= UINT8_MAX; n++) {
+        enum status st = lookup(ix, txn, INDEX_SYMBOLS, hash_key(NULL, hash, (uint8_t)n), &value);
+        if (st == ST_NOT_FOUND && ret_free_n != NULL)
+            *ret_free_n = (uint8_t)n;
+        if (st != ST_OK)
+            return st;
+        if (!get_u32(&value, &symbol))
+            return ST_CORRUPT;
+        if (str_eq(value, text)) {
+            *ret_symbol = symbol;
+            return ST_OK;
+        }
+    }
+    return ST_LIMIT;
+}
+
+enum status lookup_stream(struct index *ix, MDB_txn *txn, uint64_t stream_id,
+                          struct stored_stream *ret_stream)
+{
+    struct stored_stream s;
+    struct str value;
+
+    enum status st = lookup(ix, txn, INDEX_LABELS, stream_key(stream_id), &value);
+    if (st != ST_OK)
+        return st;
+    if (!get_u32(&value, &s.tenant) || !get_u64(&value, &s.flushed_seq))
+        return ST_CORRUPT;
+    s.labels = value;
+    *ret_stream = s;
+    return ST_OK;
+}
+
+enum status lookup_stream_id(struct index *ix, MDB_txn *txn, const struct stream_wanted *wanted,
+                             uint64_t *ret_stream_id, uint8_t *ret_free_n)
+{
+    struct stored_stream stream;
+    struct str value;
+    uint64_t id;
+
+    for (unsigned n = 0; n <= UINT8_MAX; n++) {
+        enum status st = lookup(ix, txn, INDEX_STREAMS,
+                                hash_key(&wanted->tenant, wanted->hash, (uint8_t)n), &value);
+        if (st == ST_NOT_FOUND && ret_free_n != NULL)
+            *ret_free_n = (uint8_t)n;
+        if (st != ST_OK)
+            return st;
+        if (!get_u64(&value, &id))
+            return ST_CORRUPT;
+        st = lookup_stream(ix, txn, id, &stream);
+        if (st != ST_OK)
+            return st == ST_NOT_FOUND ? ST_CORRUPT : st;
+        if (str_eq(stream.labels, wanted->labels)) {
+            *ret_stream_id = id;
+            return ST_OK;
+        }
+    }
+    return ST_LIMIT;
+}
+
+enum status index_counters(struct index *ix, struct index_counters *ret_counters, struct err *err)
+{
+    struct index_counters c = {.next_segment = 1, .next_chunk = 1};
+    const struct {
+        const char *name;
+        uint64_t *v;
+    } rows[] = {{"next_segment", &c.next_segment}, {"next_chunk", &c.next_chunk}, {"seq", &c.seq}};
+    struct index_read *r = NULL;
+    struct arena none = {0};
+
+    enum status st = index_read_begin(ix, &none, &r, err);
+    for (size_t i = 0; i < COUNT_OF(rows) && st == ST_OK; i++) {
+        st = lookup_meta(ix, r->txn, rows[i].name, rows[i].v);
+        if (st == ST_NOT_FOUND)
+            st = ST_OK; /* a new index */
+        else if (st != ST_OK)
+            st = err_set(err, st, "index: cannot read %s", rows[i].name);
+    }
+    index_read_end(r);
+    if (st == ST_OK)
+        *ret_counters = c;
+    return st;
+}

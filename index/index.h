@@ -1,0 +1,182 @@
+/*
+ * index.h - the label index: streams, label pairs, postings and chunk references, in LMDB.
+ *
+ * The key spaces are specified in docs/format/index.md. One thread (the flusher) writes, in
+ * batches: a batch is one transaction, its puts are sorted by key. Readers see the state of the
+ * last commit and never wait; a read must end soon, because pages it may need are not reused
+ * meanwhile.
+ *
+ * Ownership  What a read returns lives in the arena it was begun with, unless it says that it
+ * borrows the read: then it is valid until index_read_end().
+ */
+#ifndef INDEX_INDEX_H
+#define INDEX_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "index/matcher.h"
+#include "index/postings.h"
+#include "proto/labels.h"
+
+struct index;
+struct index_read;
+struct index_batch;
+
+/* Where a chunk lies. */
+struct chunk_ref {
+    uint64_t stream_id;
+    uint64_t chunk_id;
+    uint64_t segment_id;
+    int32_t day;
+    uint32_t head_bytes;
+    uint32_t chunk_bytes;
+    uint32_t entries;
+    uint64_t offset;
+    int64_t min_ns;
+    int64_t max_ns;
+    uint64_t line_bytes;
+    uint64_t metadata_bytes;
+};
+
+struct segment_ref {
+    uint64_t id;
+    int32_t day;
+    uint64_t committed_bytes;
+    struct str tenant; /* borrows the read */
+};
+
+/* `dir` is made if it is not there. ST_UNSUPPORTED: the index is of another version. */
+MUST_CHECK enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_index,
+                                  struct err *err);
+
+/* Accepts NULL. */
+void index_close(struct index *ix);
+
+/* Numbers that the next process goes on with: all higher than any that was ever committed. */
+struct index_counters {
+    uint64_t next_segment;
+    uint64_t next_chunk;
+    uint64_t seq; /* the highest sequence number that was ever flushed */
+};
+
+MUST_CHECK enum status index_counters(struct index *ix, struct index_counters *ret_counters,
+                                      struct err *err);
+
+/* ---- reading ---- */
+
+MUST_CHECK enum status index_read_begin(struct index *ix, struct arena *a,
+                                        struct index_read **ret_read, struct err *err);
+void index_read_end(struct index_read *r); /* accepts NULL */
+
+/*
+ * The streams of a tenant whose labels all matchers accept; no matcher: all. An unknown tenant has
+ * none.
+ */
+MUST_CHECK enum status index_match(struct index_read *r, struct str tenant,
+                                   struct matcher_list matchers, struct postings *ret_streams,
+                                   struct err *err);
+
+/* The labels of a stream (they borrow the read) and how far it is flushed. ST_NOT_FOUND: no such
+ * id. */
+MUST_CHECK enum status index_stream(struct index_read *r, uint64_t stream_id,
+                                    struct labels *ret_labels, uint64_t *ret_flushed_seq);
+
+/* Find a stream by its labels. ST_NOT_FOUND: it has never been flushed. */
+MUST_CHECK enum status index_find_stream(struct index_read *r, struct str tenant,
+                                         struct labels labels, uint64_t *ret_stream_id,
+                                         uint64_t *ret_flushed_seq);
+
+/*
+ * The nearest day that has chunks of the tenant, from `day` on, forward or backward.
+ * ST_NOT_FOUND: there is none.
+ */
+MUST_CHECK enum status index_nearest_day(struct index_read *r, struct str tenant, int32_t day,
+                                         bool backward, int32_t *ret_day);
+
+struct chunk_range {
+    struct str tenant;
+    int32_t day;
+    int64_t start_ns; /* both inclusive */
+    int64_t end_ns;
+};
+
+struct chunk_ref_list {
+    struct chunk_ref *refs;
+    size_t count;
+};
+
+/* The chunks of these streams that overlap the range, by stream, then time. */
+MUST_CHECK enum status index_chunks(struct index_read *r, const struct chunk_range *range,
+                                    struct postings streams, struct chunk_ref_list *ret_list,
+                                    struct err *err);
+
+/*
+ * Call `visit` for each label pair of a tenant (of one label if `name` is not empty) that had
+ * chunks between the two days, both inclusive; pairs of one name come together. The views borrow
+ * the read. A status of `visit` ends it.
+ */
+typedef enum status index_pair_fn(void *context, struct str name, struct str value);
+
+struct pair_range {
+    struct str tenant;
+    struct str name;
+    int32_t first_day;
+    int32_t last_day;
+};
+
+MUST_CHECK enum status index_pairs(struct index_read *r, const struct pair_range *range,
+                                   index_pair_fn *visit, void *context);
+
+/* Every segment. ST_NOT_FOUND ends the list: start with `*cursor` = 0. */
+MUST_CHECK enum status index_next_segment(struct index_read *r, uint64_t *cursor,
+                                          struct segment_ref *ret_segment);
+
+/* ---- writing: one batch at a time, by one thread ---- */
+
+MUST_CHECK enum status index_batch_begin(struct index *ix, struct index_batch **ret_batch,
+                                         struct err *err);
+
+/*
+ * The id of a stream; a new one gets the next number. `labels` are canonical and stay valid until
+ * the batch ends.
+ */
+MUST_CHECK enum status index_batch_stream(struct index_batch *b, struct str tenant,
+                                          struct labels labels, uint64_t *ret_stream_id,
+                                          struct err *err);
+
+/*
+ * Everything of the stream up to `seq` is in chunks of this or earlier batches, and the stream has
+ * chunks on the days from `first_day` to `last_day`.
+ */
+struct stream_flush {
+    struct str tenant;
+    struct labels labels;
+    uint64_t stream_id;
+    uint64_t seq;
+    int32_t first_day;
+    int32_t last_day;
+};
+
+MUST_CHECK enum status index_batch_flushed(struct index_batch *b, const struct stream_flush *f,
+                                           struct err *err);
+
+MUST_CHECK enum status index_batch_chunk(struct index_batch *b, struct str tenant,
+                                         const struct chunk_ref *ref, struct err *err);
+
+MUST_CHECK enum status index_batch_segment(struct index_batch *b, const struct segment_ref *segment,
+                                           struct err *err);
+
+/* What index_counters() will say, unless it already says more. */
+void index_batch_counters(struct index_batch *b, struct index_counters counters);
+
+/* Both end the batch and free it. After ST_OK everything in it is durable, after anything else
+ * nothing. */
+MUST_CHECK enum status index_batch_commit(struct index_batch *b, struct err *err);
+void index_batch_abort(struct index_batch *b); /* accepts NULL */
+
+#endif

@@ -1,0 +1,490 @@
+/*
+ * Selecting streams: a matcher that refuses the empty string wants streams that have one of its
+ * values (their postings are united), one that accepts it forbids streams that have one of the
+ * other values (united likewise and taken away). So only values of labels that matchers name are
+ * ever looked at.
+ */
+#include "index/index.h"
+
+#include "base/mem.h"
+#include "index/index_internal.h"
+
+#include "base/banned.h"
+
+enum status index_read_begin(struct index *ix, struct arena *a, struct index_read **ret_read,
+                             struct err *err)
+{
+    struct index_read *r = mem_new(1, sizeof(*r));
+
+    if (r == NULL)
+        return err_set(err, ST_NOMEM, "no memory for a read of the index");
+    r->index = ix;
+    r->arena = a;
+    int error = mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &r->txn);
+    if (error != 0) {
+        mem_free(r);
+        return lmdb_status(error, err, "begin read");
+    }
+    *ret_read = r;
+    return ST_OK;
+}
+
+void index_read_end(struct index_read *r)
+{
+    if (r == NULL)
+        return;
+    mdb_txn_abort(r->txn);
+    mem_free(r);
+}
+
+static enum status cursor_open(struct index_read *r, enum index_database database,
+                               MDB_cursor **ret_cursor, struct err *err)
+{
+    int error = mdb_cursor_open(r->txn, r->index->databases[database], ret_cursor);
+
+    return error == 0 ? ST_OK : lmdb_status(error, err, "open cursor");
+}
+
+/* ---- streams ---- */
+
+/* Stream ids as they are collected from several posting lists. */
+struct id_list {
+    struct arena *arena;
+    uint64_t *ids;
+    size_t count;
+    size_t capacity;
+};
+
+/* Append a page of posting ids as LMDB stores them. */
+static enum status add_page(struct id_list *list, MDB_val page)
+{
+    const char *p = page.mv_data;
+
+    for (size_t i = 0; i + sizeof(uint64_t) <= page.mv_size; i += sizeof(uint64_t)) {
+        list->ids =
+            arena_reserve(list->arena, list->ids, list->count, &list->capacity, sizeof(uint64_t));
+        if (list->ids == NULL)
+            return ST_LIMIT;
+        list->ids[list->count++] = be64(p + i);
+    }
+    return ST_OK;
+}
+
+/* Append the streams that have the pair. None is fine. */
+static enum status add_postings(struct index_read *r, struct key key, struct id_list *list,
+                                struct err *err)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k = key_val(&key), v;
+
+    enum status st = cursor_open(r, INDEX_POSTINGS, &cursor, err);
+    if (st != ST_OK)
+        return st;
+    int error = mdb_cursor_get(cursor, &k, &v, MDB_SET);
+    if (error == 0)
+        error = mdb_cursor_get(cursor, &k, &v, MDB_GET_MULTIPLE);
+    while (error == 0 && st == ST_OK) {
+        st = add_page(list, v);
+        error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT_MULTIPLE);
+    }
+    if (st != ST_OK)
+        st = arena_status(list->arena, err);
+    else if (error != MDB_NOTFOUND)
+        st = lmdb_status(error, err, "postings");
+    mdb_cursor_close(cursor);
+    return st;
+}
+
+/* A record of `pairs`. */
+struct pair {
+    uint32_t name_symbol;
+    uint32_t value_symbol;
+    int32_t first_day;
+    int32_t last_day;
+    struct str name;
+    struct str value;
+};
+
+static bool pair_parse(MDB_val k, MDB_val v, struct pair *ret_pair)
+{
+    struct str in = str_of(v);
+    uint32_t first, last;
+
+    if (k.mv_size != 3 * sizeof(uint32_t) || !get_u32(&in, &first) || !get_u32(&in, &last) ||
+        !get_str(&in, &ret_pair->name) || !get_str(&in, &ret_pair->value))
+        return false;
+    ret_pair->name_symbol = be32((const char *)k.mv_data + sizeof(uint32_t));
+    ret_pair->value_symbol = be32((const char *)k.mv_data + 2 * sizeof(uint32_t));
+    ret_pair->first_day = (int32_t)first;
+    ret_pair->last_day = (int32_t)last;
+    return true;
+}
+
+/*
+ * Step through `pairs` of a tenant, or of one of its labels (`name` not 0): the first call wants
+ * `*started` false. ST_NOT_FOUND at the end.
+ */
+static enum status pair_next(MDB_cursor *cursor, uint32_t tenant, uint32_t name, bool *started,
+                             struct pair *ret_pair)
+{
+    struct key from = pair_key(tenant, name, 0);
+    MDB_val k = key_val(&from), v;
+    size_t prefix = name == 0 ? sizeof(uint32_t) : 2 * sizeof(uint32_t);
+
+    int error = mdb_cursor_get(cursor, &k, &v, *started ? MDB_NEXT : MDB_SET_RANGE);
+    *started = true;
+    if (error != 0)
+        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "pairs");
+    if (k.mv_size < prefix || memcmp(k.mv_data, from.bytes, prefix) != 0)
+        return ST_NOT_FOUND;
+    return pair_parse(k, v, ret_pair) ? ST_OK : ST_CORRUPT;
+}
+
+/* Append the streams that have a value of the label which the matcher accepts (or refuses). */
+static enum status add_values(struct index_read *r, uint32_t tenant, uint32_t name,
+                              const struct matcher *m, bool accepted, struct id_list *list)
+{
+    MDB_cursor *cursor = NULL;
+    struct pair pair;
+    bool started = false;
+
+    enum status st = cursor_open(r, INDEX_PAIRS, &cursor, NULL);
+    if (st != ST_OK)
+        return st;
+    for (;;) {
+        st = pair_next(cursor, tenant, name, &started, &pair);
+        if (st != ST_OK)
+            break;
+        if (matcher_accepts(m, pair.value) != accepted)
+            continue;
+        st = add_postings(r, pair_key(tenant, name, pair.value_symbol), list, NULL);
+        if (st != ST_OK)
+            break;
+    }
+    mdb_cursor_close(cursor);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/*
+ * The streams that a matcher wants (`wanted`), or those it forbids. An exact value is looked up,
+ * other conditions go through the values of the label.
+ */
+static enum status matcher_postings(struct index_read *r, uint32_t tenant, const struct matcher *m,
+                                    bool wanted, struct id_list *list)
+{
+    uint32_t name, value;
+    bool exact = (m->op == MATCH_EQ && wanted) || (m->op == MATCH_NEQ && !wanted);
+
+    enum status st = lookup_symbol(r->index, r->txn, m->name, &name, NULL);
+    if (st == ST_OK && exact) {
+        st = lookup_symbol(r->index, r->txn, m->value, &value, NULL);
+        if (st == ST_OK)
+            st = add_postings(r, pair_key(tenant, name, value), list, NULL);
+    } else if (st == ST_OK) {
+        st = add_values(r, tenant, name, m, wanted, list);
+    }
+    return st == ST_NOT_FOUND ? ST_OK : st; /* a label or value that nobody has */
+}
+
+/* Narrow `*streams` by one matcher; as long as it has no array it stands for every stream. */
+static enum status apply_matcher(struct index_read *r, uint32_t tenant, const struct matcher *m,
+                                 struct postings *streams)
+{
+    struct id_list list = {.arena = r->arena};
+    bool wanted = !matcher_accepts(m, STR(""));
+
+    enum status st = matcher_postings(r, tenant, m, wanted, &list);
+    if (st != ST_OK)
+        return st;
+    struct postings found = {list.ids, list.count};
+    postings_sort(&found);
+    if (wanted && streams->ids == NULL)
+        *streams = found;
+    else if (wanted)
+        postings_intersect(streams, found);
+    else
+        postings_subtract(streams, found);
+    if (streams->ids == NULL)
+        streams->ids = arena_new(r->arena, uint64_t, 1); /* nothing, but no longer everything */
+    return ST_OK;
+}
+
+enum status index_match(struct index_read *r, struct str tenant, struct matcher_list matchers,
+                        struct postings *ret_streams, struct err *err)
+{
+    struct postings streams = {0};
+    uint32_t tenant_id;
+
+    *ret_streams = streams;
+    enum status st = lookup_tenant(r->index, r->txn, tenant, &tenant_id);
+    if (st == ST_NOT_FOUND)
+        return ST_OK;
+
+    /* First what is wanted, which gives a set to start with; then what is forbidden. */
+    for (size_t i = 0; i < matchers.count && st == ST_OK; i++) {
+        if (!matcher_accepts(&matchers.items[i], STR("")))
+            st = apply_matcher(r, tenant_id, &matchers.items[i], &streams);
+    }
+    if (st == ST_OK && streams.ids == NULL) {
+        struct id_list all = {.arena = r->arena};
+        st = add_postings(r, pair_key(tenant_id, 0, 0), &all, err);
+        streams = (struct postings){all.ids, all.count};
+    }
+    for (size_t i = 0; i < matchers.count && st == ST_OK; i++) {
+        if (streams.count > 0 && matcher_accepts(&matchers.items[i], STR("")))
+            st = apply_matcher(r, tenant_id, &matchers.items[i], &streams);
+    }
+    if (st == ST_OK)
+        *ret_streams = streams;
+    else if (r->arena->failed)
+        st = arena_status(r->arena, err);
+    else
+        st = err_set(err, st, "index: cannot select streams: %s", status_text(st));
+    return st;
+}
+
+enum status index_stream(struct index_read *r, uint64_t stream_id, struct labels *ret_labels,
+                         uint64_t *ret_flushed_seq)
+{
+    struct stored_stream s;
+
+    enum status st = lookup_stream(r->index, r->txn, stream_id, &s);
+    if (st == ST_OK)
+        st = labels_decode(r->arena, &s.labels, ret_labels, NULL);
+    if (st == ST_OK && ret_flushed_seq != NULL)
+        *ret_flushed_seq = s.flushed_seq;
+    return st;
+}
+
+enum status index_find_stream(struct index_read *r, struct str tenant, struct labels labels,
+                              uint64_t *ret_stream_id, uint64_t *ret_flushed_seq)
+{
+    enum { LABELS_BYTES_MAX = 64 * 1024 * 1024 };
+    struct stream_wanted wanted = {.hash = labels_hash(labels)};
+    struct stored_stream stored;
+    struct buf b;
+
+    enum status st = lookup_tenant(r->index, r->txn, tenant, &wanted.tenant);
+    if (st != ST_OK)
+        return st;
+    buf_init(&b, LABELS_BYTES_MAX);
+    labels_encode(&b, labels);
+    wanted.labels = buf_str(&b);
+    st = buf_status(&b, NULL);
+    if (st == ST_OK)
+        st = lookup_stream_id(r->index, r->txn, &wanted, ret_stream_id, NULL);
+    buf_release(&b);
+    if (st == ST_OK)
+        st = lookup_stream(r->index, r->txn, *ret_stream_id, &stored);
+    if (st == ST_OK)
+        *ret_flushed_seq = stored.flushed_seq;
+    return st;
+}
+
+/* ---- chunks ---- */
+
+enum status index_nearest_day(struct index_read *r, struct str tenant, int32_t day, bool backward,
+                              int32_t *ret_day)
+{
+    MDB_cursor *cursor = NULL;
+    uint32_t tenant_id;
+
+    enum status st = lookup_tenant(r->index, r->txn, tenant, &tenant_id);
+    if (st == ST_OK)
+        st = cursor_open(r, INDEX_CHUNKS, &cursor, NULL);
+    if (st != ST_OK)
+        return st;
+
+    /* Backward: the last key before the first one of the next day. */
+    struct key key = chunk_key(tenant_id, day, 0);
+    if (backward) {
+        key = (struct key){.len = 0};
+        key_put_u32(&key, tenant_id);
+        key_put_i32(&key, day);
+        key_put_u64(&key, UINT64_MAX);
+        key_put_u64(&key, UINT64_MAX);
+        key_put_u64(&key, UINT64_MAX);
+    }
+    MDB_val k = key_val(&key), v;
+    int error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    if (backward)
+        error = mdb_cursor_get(cursor, &k, &v, error == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
+    if (error != 0)
+        st = error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "chunks");
+    else if (k.mv_size != CHUNK_KEY_BYTES)
+        st = ST_CORRUPT;
+    else if (be32(k.mv_data) != tenant_id)
+        st = ST_NOT_FOUND;
+    else
+        *ret_day = be_i32((const char *)k.mv_data + sizeof(uint32_t));
+    mdb_cursor_close(cursor);
+    return st;
+}
+
+static bool chunk_parse(MDB_val k, MDB_val v, struct chunk_ref *ret_ref)
+{
+    struct chunk_ref c;
+    struct str in = str_of(v);
+    const char *key = k.mv_data;
+    uint64_t max_ns;
+
+    if (k.mv_size != CHUNK_KEY_BYTES || !get_u64(&in, &c.segment_id) || !get_u64(&in, &c.offset) ||
+        !get_u32(&in, &c.head_bytes) || !get_u32(&in, &c.chunk_bytes) || !get_u64(&in, &max_ns) ||
+        !get_u32(&in, &c.entries) || !get_u64(&in, &c.line_bytes) ||
+        !get_u64(&in, &c.metadata_bytes))
+        return false;
+    c.day = be_i32(key + 4);
+    c.stream_id = be64(key + 8);
+    c.min_ns = be_i64(key + 16);
+    c.chunk_id = be64(key + 24);
+    c.max_ns = (int64_t)max_ns;
+    *ret_ref = c;
+    return true;
+}
+
+/* State of a walk through the chunks of one day, beside the streams that are wanted. */
+struct chunk_walk {
+    MDB_cursor *cursor;
+    uint32_t tenant;
+    const struct chunk_range *range;
+    struct postings streams;
+    size_t at; /* among the streams */
+};
+
+/* Step to the next chunk of a wanted stream. ST_NOT_FOUND at the end. */
+static enum status walk_next(struct chunk_walk *w, MDB_cursor_op op, struct chunk_ref *ret_ref)
+{
+    for (;;) {
+        struct key key = chunk_key(w->tenant, w->range->day, w->streams.ids[w->at]);
+        MDB_val k = key_val(&key), v;
+        int error = mdb_cursor_get(w->cursor, &k, &v, op);
+        if (error != 0)
+            return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "chunks");
+        if (!chunk_parse(k, v, ret_ref))
+            return ST_CORRUPT;
+        if (memcmp(k.mv_data, key.bytes, 2 * sizeof(uint32_t)) != 0)
+            return ST_NOT_FOUND; /* another day or tenant */
+
+        /* Leapfrog: whoever is behind jumps to where the other one stands. */
+        w->at = postings_seek(w->streams, w->at, ret_ref->stream_id);
+        if (w->at == w->streams.count)
+            return ST_NOT_FOUND;
+        if (w->streams.ids[w->at] == ret_ref->stream_id)
+            return ST_OK;
+        op = MDB_SET_RANGE;
+    }
+}
+
+enum status index_chunks(struct index_read *r, const struct chunk_range *range,
+                         struct postings streams, struct chunk_ref_list *ret_list, struct err *err)
+{
+    struct chunk_walk walk = {.range = range, .streams = streams};
+    struct chunk_ref_list list = {0};
+    size_t capacity = 0;
+    struct chunk_ref ref;
+
+    *ret_list = list;
+    enum status st = lookup_tenant(r->index, r->txn, range->tenant, &walk.tenant);
+    if (st == ST_NOT_FOUND || streams.count == 0)
+        return ST_OK;
+    if (st == ST_OK)
+        st = cursor_open(r, INDEX_CHUNKS, &walk.cursor, err);
+    if (st != ST_OK)
+        return st;
+    for (st = walk_next(&walk, MDB_SET_RANGE, &ref); st == ST_OK;
+         st = walk_next(&walk, MDB_NEXT, &ref)) {
+        if (ref.min_ns > range->end_ns || ref.max_ns < range->start_ns)
+            continue;
+        list.refs = arena_reserve(r->arena, list.refs, list.count, &capacity, sizeof(ref));
+        if (list.refs == NULL)
+            break;
+        list.refs[list.count++] = ref;
+    }
+    mdb_cursor_close(walk.cursor);
+    if (r->arena->failed)
+        return arena_status(r->arena, err);
+    if (st != ST_NOT_FOUND)
+        return err_set(err, st, "index: cannot read chunk references: %s", status_text(st));
+    *ret_list = list;
+    return ST_OK;
+}
+
+/* ---- labels ---- */
+
+enum status index_pairs(struct index_read *r, const struct pair_range *range, index_pair_fn *visit,
+                        void *context)
+{
+    MDB_cursor *cursor = NULL;
+    uint32_t tenant, name = 0;
+    struct pair pair;
+    bool started = false;
+
+    enum status st = lookup_tenant(r->index, r->txn, range->tenant, &tenant);
+    if (st == ST_OK && range->name.len > 0)
+        st = lookup_symbol(r->index, r->txn, range->name, &name, NULL);
+    if (st == ST_OK)
+        st = cursor_open(r, INDEX_PAIRS, &cursor, NULL);
+    while (st == ST_OK) {
+        st = pair_next(cursor, tenant, name, &started, &pair);
+        if (st == ST_OK && pair.first_day <= range->last_day && pair.last_day >= range->first_day)
+            st = visit(context, pair.name, pair.value);
+    }
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* ---- segments ---- */
+
+/* The name of a tenant by its number: there are few, so they are searched. */
+static enum status tenant_name(struct index_read *r, uint32_t tenant, struct str *ret_name)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k, v;
+    uint32_t number;
+
+    enum status st = cursor_open(r, INDEX_TENANTS, &cursor, NULL);
+    if (st != ST_OK)
+        return st;
+    int error = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    st = ST_CORRUPT;
+    for (; error == 0 && st != ST_OK; error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+        struct str in = str_of(v);
+        if (get_u32(&in, &number) && number == tenant) {
+            *ret_name = str_of(k);
+            st = ST_OK;
+        }
+    }
+    mdb_cursor_close(cursor);
+    return st;
+}
+
+enum status index_next_segment(struct index_read *r, uint64_t *cursor,
+                               struct segment_ref *ret_segment)
+{
+    MDB_cursor *c = NULL;
+    struct key from = stream_key(*cursor);
+    MDB_val k = key_val(&from), v;
+    uint32_t tenant, day;
+    struct segment_ref s;
+
+    enum status st = cursor_open(r, INDEX_SEGMENTS, &c, NULL);
+    if (st != ST_OK)
+        return st;
+    int error = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+    mdb_cursor_close(c);
+    if (error != 0)
+        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "segments");
+    struct str in = str_of(v);
+    if (k.mv_size != sizeof(uint64_t) || !get_u32(&in, &tenant) || !get_u32(&in, &day) ||
+        !get_u64(&in, &s.committed_bytes))
+        return ST_CORRUPT;
+    s.id = be64(k.mv_data);
+    s.day = (int32_t)day;
+    st = tenant_name(r, tenant, &s.tenant);
+    if (st != ST_OK)
+        return st;
+    *ret_segment = s;
+    *cursor = s.id + 1;
+    return ST_OK;
+}
