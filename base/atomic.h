@@ -30,6 +30,12 @@ static inline void counter_set(struct counter *c, uint64_t n)
     atomic_store_explicit(&c->value, n, memory_order_relaxed);
 }
 
+/* The value before one is added: numbers that no two callers share. */
+static inline uint64_t counter_take(struct counter *c)
+{
+    return atomic_fetch_add_explicit(&c->value, 1, memory_order_relaxed);
+}
+
 static inline uint64_t counter_get(struct counter *c)
 {
     return atomic_load_explicit(&c->value, memory_order_relaxed);

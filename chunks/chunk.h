@@ -25,7 +25,7 @@ enum {
     CHUNK_ALIGN = 8,
     CHUNK_BLOCK_BYTES_MAX = 256 * 1024, /* of lines; a longer line has a block of its own */
     CHUNK_BLOCK_ENTRIES_MAX = 65536,
-    CHUNK_BYTES_MAX = 256 * 1024 * 1024,
+    CHUNK_BYTES_MAX = 1 << 30,
     CHUNK_COLUMN_BYTES_MAX = 64 * 1024 * 1024, /* raw; more is damage */
 };
 

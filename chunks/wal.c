@@ -386,6 +386,14 @@ void wal_drop(struct wal *w, uint64_t seq)
     }
 }
 
+uint64_t wal_next_seq(struct wal *w)
+{
+    lock_take(&w->lock);
+    uint64_t seq = w->next_seq;
+    lock_give(&w->lock);
+    return seq;
+}
+
 struct wal_state wal_state(struct wal *w)
 {
     struct wal_state state = {0};

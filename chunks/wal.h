@@ -89,6 +89,9 @@ MUST_CHECK enum status wal_append(struct wal *w, enum wal_kind kind, struct str 
 /* Remove the files in which every record is below `seq`. */
 void wal_drop(struct wal *w, uint64_t seq);
 
+/* The number that the next record will get. */
+uint64_t wal_next_seq(struct wal *w);
+
 struct wal_state {
     uint64_t bytes; /* of all files */
     uint64_t files;

@@ -50,7 +50,7 @@
                                                                                                   \
     X(distributor, max_recv_msg_size, BYTES, "100MB", 1024, 0,                                    \
       "A push body as sent.")                                                                     \
-    X(distributor, max_decompressed_size, BYTES, "256MB", 1024, 0,                                \
+    X(distributor, max_decompressed_size, BYTES, "256MB", 1024, 536870912,                                \
       "A push body decompressed, announced or real.")                                             \
     X(frontend, max_body_size, BYTES, "10MB", 1024, 0,                                            \
       "The body of a request that is not a push.")                                                \
