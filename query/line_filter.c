@@ -1,0 +1,182 @@
+/*
+ * A regular expression that only looks for one of some texts becomes substring tests, which cost a
+ * tenth. That also reproduces a quirk: in `a|b|` the empty branch, which would accept every line,
+ * counts for nothing, just as an empty alternative of an `or` chain does.
+ */
+#include "query/line_filter.h"
+
+#include "base/regex.h"
+#include "query/ipset.h"
+#include "query/label_regex.h"
+#include "query/line_pattern.h"
+
+#include "base/banned.h"
+
+enum test_kind {
+    TEST_CONTAINS,
+    TEST_NOT_EMPTY,
+    TEST_REGEX,
+    TEST_PATTERN,
+    TEST_IP,
+};
+
+struct line_test {
+    enum test_kind kind;
+    struct str text;
+    const struct regex *re;
+    struct line_pattern pattern;
+    struct ipset ips;
+};
+
+/* The tests of a filter while they are collected. */
+struct test_list {
+    struct arena *arena;
+    struct line_test *tests;
+    size_t count;
+    size_t capacity;
+    bool has_always_true; /* an alternative that accepts every line */
+};
+
+static enum status add_test(struct test_list *list, struct line_test test)
+{
+    list->tests =
+        arena_reserve(list->arena, list->tests, list->count, &list->capacity, sizeof(*list->tests));
+    if (list->tests == NULL)
+        return ST_LIMIT;
+    list->tests[list->count++] = test;
+    return ST_OK;
+}
+
+static void free_regex(void *re)
+{
+    regex_free(re);
+}
+
+static enum status add_regex(struct test_list *list, struct regex *re)
+{
+    struct line_test test = {.kind = TEST_REGEX, .re = re};
+
+    if (!arena_on_release(list->arena, free_regex, re)) {
+        regex_free(re);
+        return ST_LIMIT;
+    }
+    return add_test(list, test);
+}
+
+static bool all_terms_are_plain(const struct label_regex *simple)
+{
+    for (size_t i = 0; i < simple->count; i++) {
+        if (simple->terms[i].any_case)
+            return false;
+    }
+    return simple->kind == LABEL_REGEX_ANY_OF;
+}
+
+static enum status add_expression(struct test_list *list, struct str text, struct err *err)
+{
+    struct label_regex simple;
+    struct regex *re = NULL;
+
+    enum status st = regex_compile(text, &re, err);
+    if (st == ST_OK)
+        st = label_regex_simplify(list->arena, text, &simple, err);
+    if (st != ST_OK) {
+        regex_free(re);
+        return st;
+    }
+    if (simple.kind != LABEL_REGEX_ALWAYS && !all_terms_are_plain(&simple))
+        return add_regex(list, re);
+    regex_free(re);
+    if (simple.kind == LABEL_REGEX_ALWAYS)
+        list->has_always_true = true;
+    for (size_t i = 0; i < simple.count && simple.kind == LABEL_REGEX_ANY_OF && st == ST_OK; i++) {
+        struct label_term term = simple.terms[i];
+        enum test_kind kind = term.kind == LABEL_TERM_NOT_EMPTY ? TEST_NOT_EMPTY : TEST_CONTAINS;
+        st = add_test(list, (struct line_test){.kind = kind, .text = term.text});
+    }
+    return st;
+}
+
+static enum status add_pattern(struct test_list *list, struct str text, struct err *err)
+{
+    struct line_test test = {.kind = TEST_PATTERN};
+
+    enum status st = line_pattern_compile_filter(list->arena, text, &test.pattern, err);
+    return st == ST_OK ? add_test(list, test) : st;
+}
+
+static enum status add_ip(struct test_list *list, enum line_op op, struct str text, struct err *err)
+{
+    struct line_test test = {.kind = TEST_IP};
+
+    if (op != LINE_CONTAINS && op != LINE_NOT_CONTAINS)
+        return err_set(err, ST_INVALID, "ip: invalid operation");
+    enum status st = ipset_compile(text, &test.ips, err);
+    return st == ST_OK ? add_test(list, test) : st;
+}
+
+static enum status add_alternative(struct test_list *list, enum line_op op,
+                                   struct line_alternative alternative, struct err *err)
+{
+    struct str text = alternative.text;
+
+    if (alternative.is_ip)
+        return add_ip(list, op, text, err);
+    if (op == LINE_RE || op == LINE_NOT_RE)
+        return add_expression(list, text, err);
+    if (op == LINE_PATTERN || op == LINE_NOT_PATTERN)
+        return add_pattern(list, text, err);
+    if (text.len == 0) {
+        list->has_always_true = true;
+        return ST_OK;
+    }
+    return add_test(list, (struct line_test){.kind = TEST_CONTAINS, .text = text});
+}
+
+enum status line_filter_compile(struct arena *a, const struct line_filter_expr *expr,
+                                struct line_filter *ret_filter, struct err *err)
+{
+    struct test_list list = {.arena = a};
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < expr->count && st == ST_OK; i++)
+        st = add_alternative(&list, expr->op, expr->alternatives[i], err);
+    if (a->failed)
+        return arena_status(a, err);
+    if (st != ST_OK)
+        return st;
+    ASSERT(list.count > 0 || list.has_always_true);
+    *ret_filter = (struct line_filter){
+        .tests = list.tests,
+        .count = list.count, /* 0: nothing but what is always true */
+        .negated = expr->op == LINE_NOT_CONTAINS || expr->op == LINE_NOT_RE ||
+                   expr->op == LINE_NOT_PATTERN,
+    };
+    return ST_OK;
+}
+
+static bool test_holds(const struct line_test *t, struct str line)
+{
+    switch (t->kind) {
+    case TEST_CONTAINS:
+        return str_find(line, t->text) != STR_NPOS;
+    case TEST_NOT_EMPTY:
+        return line.len > 0;
+    case TEST_REGEX:
+        return regex_search(t->re, line);
+    case TEST_PATTERN:
+        return line_pattern_matches(&t->pattern, line);
+    case TEST_IP:
+        return ipset_search(&t->ips, line);
+    }
+    return false;
+}
+
+bool line_filter_keeps(const struct line_filter *f, struct str line)
+{
+    bool any = f->count == 0;
+
+    for (size_t i = 0; i < f->count && !any; i++)
+        any = test_holds(&f->tests[i], line);
+    return any != f->negated;
+}

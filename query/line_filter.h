@@ -1,0 +1,34 @@
+/*
+ * line_filter.h - the compiled form of a line filter: |= != |~ !~ |> !>, with `or` and ip().
+ */
+#ifndef QUERY_LINE_FILTER_H
+#define QUERY_LINE_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "query/ast.h"
+
+struct line_test;
+
+/* Keeps a line if one of its tests is true (or, negated, if none is). */
+struct line_filter {
+    const struct line_test *tests;
+    size_t count; /* 0: always true, before negation */
+    bool negated;
+};
+
+/*
+ * Compile in `a`; `expr` is borrowed.
+ *
+ * ST_INVALID  `err` has the reason as it stands behind the stage in an error text
+ */
+MUST_CHECK enum status line_filter_compile(struct arena *a, const struct line_filter_expr *expr,
+                                           struct line_filter *ret_filter, struct err *err);
+
+bool line_filter_keeps(const struct line_filter *f, struct str line);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * source.h - what the engine needs from storage.
+ *
+ * A selection is the streams that a selector matches and their entries in a time range. Entries
+ * come as runs: a run is what one chunk, or one head in memory, holds of one stream, cut into
+ * blocks. A run costs nothing until it is opened, a block nothing until it is loaded, so an engine
+ * that wants the newest hundred lines reads only the blocks that can hold them.
+ *
+ * The store implements this; tests do with an array of entries.
+ */
+#ifndef QUERY_SOURCE_H
+#define QUERY_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "index/matcher.h"
+#include "proto/entry.h"
+#include "proto/labels.h"
+#include "query/context.h"
+
+struct source_request {
+    struct str tenant;
+    struct matcher_list matchers;
+    int64_t start_ns; /* inclusive */
+    int64_t end_ns;   /* inclusive */
+    bool backward;    /* newest runs first */
+};
+
+struct source_stream {
+    struct labels labels;
+    uint64_t hash; /* labels_hash(): the order of streams where times are equal */
+};
+
+/* Bounds of the entries a run may hold. */
+struct source_run {
+    const struct source_stream *stream;
+    int64_t min_ns;
+    int64_t max_ns;
+    uint64_t order; /* entries of one stream and time: the run with the lower one came first */
+    void *handle;   /* the source's own */
+};
+
+struct source_block {
+    uint32_t entries;
+    int64_t min_ns;
+    int64_t max_ns;
+    uint64_t line_bytes;
+};
+
+/* What of a block is needed; each includes the ones before it. */
+enum source_columns {
+    SOURCE_TIMES,
+    SOURCE_LENGTHS,
+    SOURCE_METADATA,
+    SOURCE_LINES,
+};
+
+struct selection;
+
+struct source {
+    /*
+     * Begin. Everything lives in `q->arena`; selection_end() is called by the engine in any case
+     * when this returned ST_OK.
+     */
+    enum status (*select)(struct source *s, struct query_context *q,
+                          const struct source_request *request, struct selection **ret_selection,
+                          struct err *err);
+};
+
+struct selection {
+    /*
+     * The next runs, in no order. Entries of runs that are still to come are all at or before
+     * (backward; else: at or behind) `*ret_bound_ns`. ST_NOT_FOUND: there are no more.
+     */
+    enum status (*next_runs)(struct selection *s, struct source_run **ret_runs, size_t *ret_count,
+                             int64_t *ret_bound_ns, struct err *err);
+
+    /* The blocks of a run in order of time, none overlapping the next. */
+    enum status (*open_run)(struct selection *s, struct source_run *run,
+                            const struct source_block **ret_blocks, uint32_t *ret_count,
+                            struct err *err);
+
+    /* Load a block of the run opened last. `*ret_block` is valid until the next call. */
+    enum status (*load)(struct selection *s, uint32_t block, enum source_columns columns,
+                        struct block *ret_block, struct err *err);
+
+    /* Has the stream of an open run any entry after `ts_ns`, inside the selection's range or not?
+     */
+    enum status (*has_later)(struct selection *s, const struct source_run *run, int64_t ts_ns,
+                             bool *ret_later, struct err *err);
+
+    void (*end)(struct selection *s);
+};
+
+#endif
