@@ -1,0 +1,356 @@
+/*
+ * Writing a batch of sealed heads:
+ *
+ *   1. each head is sorted, cut at the borders of days, packed, and written behind the committed
+ * bytes of the segment of its tenant and day
+ *   2. the segments are synced (I2)
+ *   3. one index transaction names the chunks, says how far each stream is flushed, and moves the
+ *      committed lengths
+ *
+ * When anything fails before the commit nothing has happened: the next attempt overwrites what was
+ * written. After a failed commit that is so only if the index still takes writes; if it does not,
+ * nobody knows what its file says, and no segment may be touched until a restart has looked. The
+ * caller drops the heads after a success.
+ */
+#include "server/store/store_internal.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "chunks/chunk.h"
+
+#include "base/banned.h"
+
+enum {
+    FLUSH_ARENA_BYTES_MAX = 1 << 30,
+    WRITE_BYTES = 1 << 20, /* chunks gather up to here before they are written */
+};
+
+/* A chunk that has been packed, with the item it comes from. */
+struct flushed_chunk {
+    const struct flush_item *item;
+    struct chunk_ref ref;
+};
+
+struct flushing {
+    struct store *store;
+    struct codec_context *codec;
+    enum codec encoding;
+    struct arena arena;   /* of the batch */
+    struct arena scratch; /* of one item */
+    struct buf pending;   /* chunks that are not written yet, all for `segment` */
+    struct open_segment *segment;
+    struct flushed_chunk *chunks;
+    size_t chunk_count;
+    size_t chunk_capacity;
+};
+
+/* ---- segments ---- */
+
+static enum status write_pending(struct flushing *f, struct err *err)
+{
+    struct open_segment *segment = f->segment;
+    struct str bytes = buf_str(&f->pending);
+
+    if (bytes.len == 0)
+        return ST_OK;
+    ASSERT(segment != NULL);
+    enum status st = segments_write(f->store->segments, segment->name, bytes,
+                                    segment->written_bytes - bytes.len, err);
+    buf_reset(&f->pending);
+    return st;
+}
+
+static struct open_segment *find_segment(struct store *s, struct str tenant, int32_t day)
+{
+    for (size_t i = s->flusher.segment_count; i-- > 0;) {
+        struct open_segment *segment = &s->flusher.segments[i];
+        if (segment->name.day == day && str_eq(segment->tenant, tenant) &&
+            segment->written_bytes < store_settings(s)->segment_max_bytes)
+            return segment;
+    }
+    return NULL;
+}
+
+/* Reserve a new segment: its record in the index comes before its file, see recover.c. */
+static enum status reserve_segment(struct store *s, struct tenant *tenant, int32_t day,
+                                   struct open_segment **ret_segment, struct err *err)
+{
+    struct flusher *fl = &s->flusher;
+    struct segment_ref ref = {.id = fl->next_segment, .day = day, .tenant = tenant->name};
+    struct index_batch *batch = NULL;
+
+    if (fl->segment_count == fl->segment_capacity) {
+        size_t capacity = fl->segment_capacity == 0 ? 64 : fl->segment_capacity * 2;
+        struct open_segment *wider = mem_grow(fl->segments, capacity, sizeof(*wider));
+        if (wider == NULL)
+            return err_set(err, ST_NOMEM, "no memory for a segment");
+        fl->segments = wider;
+        fl->segment_capacity = capacity;
+    }
+    enum status st = index_batch_begin(s->index, &batch, err);
+    if (st != ST_OK)
+        return st;
+    st = index_batch_segment(batch, &ref, err);
+    if (st == ST_OK)
+        st = index_batch_commit(batch, err);
+    else
+        index_batch_abort(batch);
+    if (st != ST_OK)
+        return st;
+    fl->next_segment++;
+    fl->segments[fl->segment_count] =
+        (struct open_segment){.name = {ref.id, day}, .tenant = tenant->name};
+    *ret_segment = &fl->segments[fl->segment_count++];
+    return ST_OK;
+}
+
+/* Make `f->segment` the one that chunks of the tenant and day go to. */
+static enum status use_segment(struct flushing *f, struct tenant *tenant, int32_t day,
+                               struct err *err)
+{
+    struct store *s = f->store;
+    struct open_segment *segment = find_segment(s, tenant->name, day);
+    enum status st = ST_OK;
+
+    if (segment == NULL || segment != f->segment)
+        st = write_pending(f, err);
+    if (st == ST_OK && segment == NULL)
+        st = reserve_segment(s, tenant, day, &segment, err);
+    if (st == ST_OK && !segment->has_file) {
+        st =
+            segments_create(s->segments, segment->name, tenant->name, &segment->written_bytes, err);
+        segment->has_file = st == ST_OK;
+        segment->new_file = true;
+    }
+    if (st == ST_OK)
+        f->segment = segment;
+    return st;
+}
+
+/* ---- chunks ---- */
+
+static enum status note_chunk(struct flushing *f, const struct flush_item *item,
+                              const struct chunk_summary *summary, struct err *err)
+{
+    struct open_segment *segment = f->segment;
+
+    f->chunks =
+        arena_reserve(&f->arena, f->chunks, f->chunk_count, &f->chunk_capacity, sizeof(*f->chunks));
+    if (f->chunks == NULL)
+        return arena_status(&f->arena, err);
+    f->chunks[f->chunk_count++] = (struct flushed_chunk){
+        .item = item,
+        .ref =
+            {
+                .chunk_id = head_chunk_id(item->sealed->head),
+                .segment_id = segment->name.id,
+                .day = segment->name.day,
+                .head_bytes = summary->head_bytes,
+                .chunk_bytes = summary->chunk_bytes,
+                .entries = summary->entries,
+                .offset = segment->written_bytes,
+                .min_ns = summary->min_ns,
+                .max_ns = summary->max_ns,
+                .line_bytes = summary->line_bytes,
+                .metadata_bytes = summary->metadata_bytes,
+            },
+    };
+    segment->written_bytes += summary->chunk_bytes;
+    return ST_OK;
+}
+
+/* Pack the entries of one day. */
+static enum status pack_day(struct flushing *f, const struct flush_item *item,
+                            struct chunk_entries entries, struct err *err)
+{
+    struct chunk_spec spec = {
+        .context = f->codec,
+        .codec = f->encoding,
+        .block_bytes = (size_t)store_settings(f->store)->chunk_block_size,
+        .tenant = item->tenant->name,
+        .labels = item->stream->labels,
+        .chunk_id = head_chunk_id(item->sealed->head),
+        .seq_max = item->sealed->seq_max,
+    };
+    struct chunk_summary summary;
+
+    enum status st = use_segment(f, item->tenant, time_day(entries.items[0].ts_ns), err);
+    if (st != ST_OK)
+        return st;
+    st = chunk_build(&spec, entries, &f->pending, &summary);
+    if (st != ST_OK)
+        return err_set(err, st, "cannot pack a chunk: %s", status_text(st));
+    st = note_chunk(f, item, &summary, err);
+    if (st == ST_OK && f->pending.len >= WRITE_BYTES)
+        st = write_pending(f, err);
+    return st;
+}
+
+static enum status pack_item(struct flushing *f, const struct flush_item *item, struct err *err)
+{
+    struct head_view view = head_view(item->sealed->head);
+    struct chunk_entries all;
+
+    enum status st = head_view_entries(&view, &f->scratch, INT64_MIN, INT64_MAX, &all);
+    if (st != ST_OK)
+        err_set(err, st, "cannot sort a head: %s", status_text(st));
+    for (size_t begin = 0, end = 0; begin < all.count && st == ST_OK; begin = end) {
+        int32_t day = time_day(all.items[begin].ts_ns);
+        while (end < all.count && time_day(all.items[end].ts_ns) == day)
+            end++;
+        st = pack_day(f, item, (struct chunk_entries){all.items + begin, end - begin}, err);
+    }
+    head_view_release(&view);
+    arena_release(&f->scratch);
+    return st;
+}
+
+/* ---- commit ---- */
+
+static bool has_new_bytes(const struct open_segment *segment)
+{
+    return segment->written_bytes > segment->committed_bytes;
+}
+
+static enum status sync_segments(struct store *s, struct err *err)
+{
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < s->flusher.segment_count && st == ST_OK; i++) {
+        struct open_segment *segment = &s->flusher.segments[i];
+        if (has_new_bytes(segment))
+            st = segments_sync(s->segments, segment->name, segment->new_file, err);
+    }
+    return st;
+}
+
+/* How far the stream of `item` is flushed, and the days its chunks lie on. */
+static enum status batch_item(struct index_batch *batch, const struct flush_item *item,
+                              uint64_t stream_id, struct err *err)
+{
+    struct head_size size = head_size(item->sealed->head);
+    struct stream_flush flush = {
+        .tenant = item->tenant->name,
+        .labels = item->stream->labels,
+        .stream_id = stream_id,
+        .seq = item->sealed->seq_max,
+        .first_day = time_day(size.min_ns),
+        .last_day = time_day(size.max_ns),
+    };
+
+    return index_batch_flushed(batch, &flush, err);
+}
+
+static enum status batch_chunks(struct flushing *f, struct index_batch *batch, struct err *err)
+{
+    const struct flush_item *item = NULL;
+    enum status st = ST_OK;
+    uint64_t stream_id = 0;
+
+    for (size_t i = 0; i < f->chunk_count && st == ST_OK; i++) {
+        struct flushed_chunk *c = &f->chunks[i];
+        if (c->item != item) {
+            item = c->item;
+            st = index_batch_stream(batch, item->tenant->name, item->stream->labels, &stream_id,
+                                    err);
+            if (st == ST_OK)
+                st = batch_item(batch, item, stream_id, err);
+        }
+        c->ref.stream_id = stream_id;
+        if (st == ST_OK)
+            st = index_batch_chunk(batch, item->tenant->name, &c->ref, err);
+    }
+    return st;
+}
+
+static enum status commit(struct flushing *f, struct err *err)
+{
+    struct store *s = f->store;
+    struct index_batch *batch = NULL;
+
+    enum status st = index_batch_begin(s->index, &batch, err);
+    if (st != ST_OK)
+        return st;
+    st = batch_chunks(f, batch, err);
+    for (size_t i = 0; i < s->flusher.segment_count && st == ST_OK; i++) {
+        const struct open_segment *segment = &s->flusher.segments[i];
+        struct segment_ref ref = {segment->name.id, segment->name.day, segment->written_bytes,
+                                  segment->tenant};
+        if (has_new_bytes(segment))
+            st = index_batch_segment(batch, &ref, err);
+    }
+    if (st != ST_OK) {
+        index_batch_abort(batch);
+        return st;
+    }
+    index_batch_counters(batch, (struct index_counters){.next_chunk = counter_get(&s->next_chunk)});
+    st = index_batch_commit(batch, err);
+    if (st != ST_OK) {
+        batch = NULL;
+        s->flusher.broken = index_batch_begin(s->index, &batch, NULL) != ST_OK;
+        index_batch_abort(batch);
+    }
+    return st;
+}
+
+/* After a success the written bytes are committed; after a failure they are forgotten. */
+static void settle_segments(struct store *s, bool committed)
+{
+    for (size_t i = 0; i < s->flusher.segment_count; i++) {
+        struct open_segment *segment = &s->flusher.segments[i];
+        if (committed) {
+            segment->committed_bytes = segment->written_bytes;
+            segment->new_file = false;
+        } else {
+            segment->written_bytes = segment->committed_bytes;
+            segment->has_file = segment->committed_bytes > 0;
+        }
+    }
+}
+
+static void count_chunks(struct flushing *f)
+{
+    for (size_t i = 0; i < f->chunk_count; i++) {
+        struct tenant_counters *counters = &f->chunks[i].item->tenant->counters;
+        counter_add(&counters->chunks_stored, 1);
+        counter_add(&counters->chunk_bytes_stored, f->chunks[i].ref.chunk_bytes);
+    }
+    counter_add(&f->store->chunks_flushed, f->chunk_count);
+}
+
+enum status flush_items(struct store *s, const struct flush_item *items, size_t count,
+                        struct err *err)
+{
+    struct flushing f = {.store = s};
+
+    if (s->flusher.broken)
+        return err_set(err, ST_IO, "the index takes no writes any more until a restart");
+    enum status st = codec_by_name(store_settings(s)->chunk_encoding, &f.encoding);
+    if (st != ST_OK)
+        return err_set(err, st, "ingester.chunk_encoding is not a codec");
+    arena_init(&f.arena, FLUSH_ARENA_BYTES_MAX);
+    arena_init(&f.scratch, FLUSH_ARENA_BYTES_MAX);
+    buf_init(&f.pending, (size_t)CHUNK_BYTES_MAX * 2);
+    f.codec = codec_context_new();
+    if (f.codec == NULL)
+        st = err_set(err, ST_NOMEM, "no memory for a codec");
+
+    for (size_t i = 0; i < count && st == ST_OK; i++)
+        st = pack_item(&f, &items[i], err);
+    if (st == ST_OK)
+        st = write_pending(&f, err);
+    if (st == ST_OK)
+        st = sync_segments(s, err);
+    if (st == ST_OK)
+        st = commit(&f, err);
+    settle_segments(s, st == ST_OK);
+    if (st == ST_OK)
+        count_chunks(&f);
+    codec_context_free(f.codec);
+    buf_release(&f.pending);
+    arena_release(&f.scratch);
+    arena_release(&f.arena);
+    return st;
+}

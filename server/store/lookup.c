@@ -1,0 +1,277 @@
+/*
+ * Labels, values and series. Each is the union of what is in memory and what the index has for the
+ * days of the range; where a selector narrows it, only streams with chunks in the range count.
+ */
+#include "server/store/store_internal.h"
+
+#include <stdlib.h>
+
+#include "base/time.h"
+#include "server/store/select.h"
+
+#include "base/banned.h"
+
+/* ---- a set of strings ---- */
+
+struct collector {
+    struct arena *arena;
+    struct map seen; /* text -> its copy in the arena */
+    struct str name; /* of the label whose values are wanted; empty: names */
+    enum status status;
+};
+
+static enum status collect(struct collector *c, struct str text)
+{
+    if (map_get(&c->seen, text) != NULL)
+        return ST_OK;
+    struct str *copy = arena_new(c->arena, struct str, 1);
+    if (copy != NULL)
+        *copy = arena_str(c->arena, text);
+    if (c->arena->failed || map_set(&c->seen, *copy, copy) != ST_OK)
+        c->status = ST_LIMIT;
+    return c->status;
+}
+
+static enum status collect_labels(struct collector *c, struct labels l)
+{
+    if (c->name.len > 0) {
+        struct str value = labels_get(l, c->name);
+        return value.len > 0 ? collect(c, value) : ST_OK;
+    }
+    for (size_t i = 0; i < l.count && c->status == ST_OK; i++)
+        (void)collect(c, l.pairs[i].name);
+    return c->status;
+}
+
+static enum status collect_pair(void *context, struct str name, struct str value)
+{
+    struct collector *c = context;
+
+    return collect(c, c->name.len > 0 ? value : name);
+}
+
+static int compare_strs(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static enum status collected(struct collector *c, struct str_set *ret_set)
+{
+    struct str_set set = {.items = arena_new(c->arena, struct str, c->seen.count)};
+    size_t cursor = 0;
+
+    if (set.items == NULL)
+        return ST_LIMIT;
+    for (const struct str *s = map_next(&c->seen, &cursor); s != NULL;
+         s = map_next(&c->seen, &cursor))
+        set.items[set.count++] = *s;
+    if (set.count > 0)
+        qsort(set.items, set.count, sizeof(*set.items), compare_strs);
+    *ret_set = set;
+    return ST_OK;
+}
+
+/* ---- streams ---- */
+
+struct lookup {
+    struct store *store;
+    struct query_context *q;
+    struct str tenant;
+    int64_t start_ns;
+    int64_t end_ns;
+    enum status (*visit)(void *context, struct labels l);
+    void *context;
+};
+
+static enum status visit_memory(const struct lookup *l, struct matcher_list matchers)
+{
+    struct tenant *t = store_tenant(l->store, l->tenant, false);
+    enum status st = ST_OK;
+    size_t cursor = 0;
+
+    if (t == NULL)
+        return ST_OK;
+    lock_take(&t->lock);
+    for (const struct stream *s = map_next(&t->streams, &cursor); s != NULL && st == ST_OK;
+         s = map_next(&t->streams, &cursor)) {
+        bool has_entries = s->head != NULL || s->sealed_first != NULL;
+        if (has_entries && stream_matches(s, matchers))
+            st = l->visit(l->context, s->labels);
+    }
+    lock_give(&t->lock);
+    return st;
+}
+
+/* Visit each of the streams that has a chunk of this day in the range. */
+static enum status visit_day(const struct lookup *l, struct index_read *r, int32_t day,
+                             struct postings streams, struct err *err)
+{
+    struct chunk_range range = {l->tenant, day, l->start_ns, l->end_ns};
+    struct chunk_ref_list refs;
+    struct labels labels;
+    uint64_t before = 0;
+
+    enum status st = index_chunks(r, &range, streams, &refs, err);
+    for (size_t i = 0; i < refs.count && st == ST_OK; i++) {
+        if (refs.refs[i].stream_id == before)
+            continue;
+        before = refs.refs[i].stream_id;
+        st = index_stream(r, before, &labels, NULL);
+        if (st == ST_OK)
+            st = l->visit(l->context, labels);
+        if (st == ST_OK)
+            st = query_check(l->q, err);
+    }
+    return st;
+}
+
+static enum status visit_index(const struct lookup *l, struct matcher_list matchers,
+                               struct err *err)
+{
+    struct index_read *r = NULL;
+    struct postings streams = {0};
+    int32_t day = time_day(l->start_ns), last_day = time_day(l->end_ns);
+
+    enum status st = index_read_begin(l->store->index, l->q->arena, &r, err);
+    if (st == ST_OK)
+        st = index_match(r, l->tenant, matchers, &streams, err);
+    while (st == ST_OK && streams.count > 0) {
+        st = index_nearest_day(r, l->tenant, day, false, &day);
+        if (st != ST_OK || day > last_day)
+            break;
+        st = visit_day(l, r, day, streams, err);
+        day++;
+    }
+    index_read_end(r);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status visit_streams(const struct lookup *l, struct matcher_list matchers,
+                                 struct err *err)
+{
+    enum status st = visit_memory(l, matchers);
+
+    if (st == ST_OK)
+        st = visit_index(l, matchers, err);
+    return st;
+}
+
+/* ---- the calls ---- */
+
+/* Only a query's own end has a text of its own so far. */
+static enum status finish(const struct query_context *q, enum status st, struct err *err)
+{
+    if (q->arena->failed)
+        return arena_status(q->arena, err);
+    if (st == ST_OK || st == ST_TIMEOUT || st == ST_CANCELLED)
+        return st;
+    return err_set(err, st, "cannot read labels: %s", status_text(st));
+}
+
+static enum status visit_for_labels(void *context, struct labels l)
+{
+    return collect_labels(context, l);
+}
+
+/* Without a selector the pairs of the index tell everything, whatever the number of streams. */
+static enum status all_pairs(const struct lookup *l, const struct label_request *request,
+                             struct collector *c, struct err *err)
+{
+    struct matcher_list none = {0};
+    struct index_read *r = NULL;
+    struct pair_range range = {
+        .tenant = request->tenant,
+        .name = request->name,
+        .first_day = time_day(request->start_ns),
+        .last_day = time_day(request->end_ns),
+    };
+
+    enum status st = visit_memory(l, none);
+    if (st == ST_OK)
+        st = index_read_begin(l->store->index, l->q->arena, &r, err);
+    if (st == ST_OK)
+        st = index_pairs(r, &range, collect_pair, c);
+    index_read_end(r);
+    return st;
+}
+
+enum status store_labels(struct store *s, struct query_context *q,
+                         const struct label_request *request, struct str_set *ret_set,
+                         struct err *err)
+{
+    struct collector c = {.arena = q->arena, .name = request->name};
+    struct lookup l = {
+        .store = s,
+        .q = q,
+        .tenant = request->tenant,
+        .start_ns = request->start_ns,
+        .end_ns = request->end_ns,
+        .visit = visit_for_labels,
+        .context = &c,
+    };
+
+    enum status st = request->matchers.count == 0 ? all_pairs(&l, request, &c, err)
+                                                  : visit_streams(&l, request->matchers, err);
+    if (st == ST_OK)
+        st = collected(&c, ret_set);
+    map_release(&c.seen);
+    return finish(q, st, err);
+}
+
+struct series_collector {
+    struct arena *arena;
+    struct map seen; /* labels in stored form -> struct labels */
+    struct buf key;
+};
+
+static enum status visit_for_series(void *context, struct labels l)
+{
+    struct series_collector *c = context;
+
+    buf_reset(&c->key);
+    labels_encode(&c->key, l);
+    if (map_get(&c->seen, buf_str(&c->key)) != NULL)
+        return ST_OK;
+    struct str key = arena_str(c->arena, buf_str(&c->key)), rest = key;
+    struct labels *copy = arena_new(c->arena, struct labels, 1);
+    if (c->key.failed || key.ptr == NULL || copy == NULL ||
+        labels_decode(c->arena, &rest, copy, NULL) != ST_OK)
+        return ST_LIMIT;
+    return map_set(&c->seen, key, copy);
+}
+
+enum status store_series(struct store *s, struct query_context *q,
+                         const struct series_request *request, struct labels_list *ret_list,
+                         struct err *err)
+{
+    struct series_collector c = {.arena = q->arena};
+    struct lookup l = {
+        .store = s,
+        .q = q,
+        .tenant = request->tenant,
+        .start_ns = request->start_ns,
+        .end_ns = request->end_ns,
+        .visit = visit_for_series,
+        .context = &c,
+    };
+    struct matcher_list none = {0};
+    size_t cursor = 0;
+
+    buf_init(&c.key, q->arena->max_bytes);
+    enum status st = request->selector_count == 0 ? visit_streams(&l, none, err) : ST_OK;
+    for (size_t i = 0; i < request->selector_count && st == ST_OK; i++)
+        st = visit_streams(&l, request->selectors[i], err);
+
+    struct labels_list list = {.items = arena_new(q->arena, struct labels, c.seen.count)};
+    for (const struct labels *found = map_next(&c.seen, &cursor); found != NULL && st == ST_OK;
+         found = map_next(&c.seen, &cursor)) {
+        if (list.items != NULL)
+            list.items[list.count++] = *found;
+    }
+    map_release(&c.seen);
+    buf_release(&c.key);
+    st = finish(q, st, err);
+    if (st == ST_OK)
+        *ret_list = list;
+    return st;
+}

@@ -1,0 +1,250 @@
+/*
+ * A push: validate, check what the tenant may send, put the record into the log's queue and the
+ * entries into heads. The last two happen under one lock of the tenant, so that the entries of a
+ * stream reach its heads in order of their sequence numbers; everything costly (validation,
+ * encoding, checksums) is done before.
+ */
+#include "server/store/store_internal.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "server/store/validate.h"
+
+#include "base/banned.h"
+
+enum { KEY_BYTES_MAX = 64 * 1024 * 1024 };
+
+#define BUSY_TEXT "The server cannot accept more requests at this time."
+
+/* State of one push. */
+struct pushing {
+    struct store *store;
+    struct store_push *push;
+    struct tenant *tenant;
+    const struct limits *limits;
+    struct push_check check;
+    struct str *keys; /* of the streams, labels in stored form */
+};
+
+enum status store_append(struct store *s, struct stream *stream, const struct push_stream *from,
+                         uint64_t seq)
+{
+    if (stream->head == NULL) {
+        uint64_t chunk_id = counter_take(&s->next_chunk);
+        stream->head = head_new(chunk_id);
+        if (stream->head == NULL)
+            return ST_NOMEM;
+        stream->head_seq_first = seq;
+        stream->head_opened_ns = time_mono_ns();
+        counter_add(&s->heads, 1);
+        counter_add(&s->chunks_created, 1);
+        counter_add(&s->head_bytes, head_size(stream->head).memory_bytes);
+    }
+    enum status st = ST_OK;
+    uint64_t before = head_size(stream->head).memory_bytes;
+    for (size_t i = 0; i < from->entry_count && st == ST_OK; i++)
+        st = head_append(stream->head, &from->entries[i]);
+    counter_add(&s->head_bytes, head_size(stream->head).memory_bytes - before);
+    stream->seq_max = seq;
+    stream->last_append_ns = time_mono_ns();
+    if (head_size(stream->head).line_bytes >= store_settings(s)->chunk_target_size) {
+        store_seal(s, stream, SEAL_FULL);
+        flag_set(&s->has_full);
+    }
+    return st;
+}
+
+void store_seal(struct store *s, struct stream *stream, enum seal_reason reason)
+{
+    if (stream->head != NULL && stream_seal(stream) == ST_OK)
+        counter_add(&s->sealed[reason], 1);
+}
+
+/* Work out the keys of the streams before any lock is taken. */
+static enum status make_keys(struct pushing *p, struct err *err)
+{
+    const struct push_request *r = p->push->request;
+    struct buf key;
+
+    p->keys = arena_new(p->push->arena, struct str, r->stream_count);
+    buf_init(&key, KEY_BYTES_MAX);
+    for (size_t i = 0; i < r->stream_count && p->keys != NULL; i++) {
+        buf_reset(&key);
+        labels_encode(&key, r->streams[i].labels);
+        p->keys[i] = arena_str(p->push->arena, buf_str(&key));
+        if (key.failed)
+            p->push->arena->failed = true;
+    }
+    buf_release(&key);
+    return arena_status(p->push->arena, err);
+}
+
+static void refuse_stream(struct pushing *p, const struct push_stream *s)
+{
+    struct arena *a = p->push->arena;
+    struct discarded *d = &p->tenant->counters.discarded[DISCARD_STREAM_LIMIT];
+    struct buf labels;
+
+    buf_init(&labels, KEY_BYTES_MAX);
+    labels_put_text(&labels, s->labels);
+    struct str text = arena_printf(
+        a,
+        "maximum active stream limit exceeded when trying to create stream %.*s, reduce the number "
+        "of active streams (reduce labels or reduce label values), or contact your Loki "
+        "administrator to see if the limit can be increased, user: '%.*s'",
+        STR_ARG(buf_str(&labels)), STR_ARG(p->tenant->name));
+    buf_release(&labels);
+    push_errors_add(&p->check.errors, a, text, 1);
+    counter_add(&d->entries, s->entry_count);
+    for (size_t i = 0; i < s->entry_count; i++)
+        counter_add(&d->bytes, s->entries[i].line.len);
+}
+
+/*
+ * Make the streams that are not there yet. Those beyond the limit of the tenant leave the request;
+ * true when any did.
+ */
+static bool drop_refused_streams(struct pushing *p)
+{
+    struct push_request *r = p->push->request;
+    struct stream *stream;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->stream_count; i++) {
+        lock_take(&p->tenant->lock);
+        enum status st =
+            store_stream(p->tenant, p->keys[i], p->limits->max_global_streams_per_user, &stream);
+        lock_give(&p->tenant->lock);
+        if (st == ST_LIMIT) {
+            refuse_stream(p, &r->streams[i]);
+            continue;
+        }
+        r->streams[kept] = r->streams[i];
+        p->keys[kept++] = p->keys[i];
+    }
+    bool refused = kept < r->stream_count;
+    r->stream_count = kept;
+    return refused;
+}
+
+/* The tenant's allowance covers all that was accepted, or nothing is stored. */
+static enum status take_rate(struct pushing *p, struct err *err)
+{
+    double rate = p->limits->ingestion_rate_mb * (double)MIB;
+    double burst = p->limits->ingestion_burst_size_mb * (double)MIB;
+    struct discarded *d = &p->tenant->counters.discarded[DISCARD_RATE_LIMITED];
+
+    lock_take(&p->tenant->lock);
+    bool taken = tenant_take_rate(p->tenant, rate, burst, p->check.bytes);
+    lock_give(&p->tenant->lock);
+    if (taken)
+        return ST_OK;
+    counter_add(&d->entries, p->check.entries);
+    counter_add(&d->bytes, p->check.bytes);
+    return err_set(err, ST_LIMIT,
+                   "ingestion rate limit exceeded for user %.*s (limit: %.0f bytes/sec) while "
+                   "attempting to ingest '%llu' lines totaling '%llu' bytes, reduce log volume or "
+                   "contact your Loki administrator to see if the limit can be increased",
+                   STR_ARG(p->tenant->name), rate, (unsigned long long)p->check.entries,
+                   (unsigned long long)p->check.bytes);
+}
+
+/* Queue the record and append to the heads, in one go. `payload` is the log's afterwards. */
+static enum status commit(struct pushing *p, struct str payload, struct err *err)
+{
+    struct push_request *r = p->push->request;
+    struct stream *stream;
+    uint64_t seq = 0;
+
+    lock_take(&p->tenant->lock);
+    enum status st = wal_append(p->store->wal, WAL_PUSH, payload, &seq);
+    if (st != ST_OK)
+        mem_free((void *)(uintptr_t)payload.ptr);
+    for (size_t i = 0; i < r->stream_count && st == ST_OK; i++) {
+        st = store_stream(p->tenant, p->keys[i], 0, &stream);
+        if (st == ST_OK)
+            st = store_append(p->store, stream, &r->streams[i], seq);
+    }
+    lock_give(&p->tenant->lock);
+
+    if (st == ST_BUSY)
+        return err_set(err, st, BUSY_TEXT);
+    if (st == ST_IO)
+        return err_set(err, ST_BUSY, "the write-ahead log has failed, nothing can be stored");
+    if (st != ST_OK)
+        return err_set(err, st, "cannot store: %s", status_text(st));
+    p->push->ret_seq = seq;
+    return ST_OK;
+}
+
+static enum status store_accepted(struct pushing *p, struct err *err)
+{
+    const struct settings *settings = store_settings(p->store);
+    struct buf payload;
+
+    if (p->push->request->stream_count == 0)
+        return ST_OK;
+    if (counter_get(&p->store->head_bytes) > settings->memory_max) {
+        flusher_look(p->store);
+        return err_set(err, ST_BUSY, BUSY_TEXT);
+    }
+    enum status st = take_rate(p, err);
+    if (st == ST_OK)
+        st = make_keys(p, err);
+    if (st != ST_OK)
+        return st;
+    bool refused = drop_refused_streams(p);
+    if (p->push->request->stream_count > 0) {
+        buf_init(&payload, SIZE_MAX / 2);
+        wal_push_encode(&payload, p->tenant->name, p->push->request);
+        st = buf_status(&payload, err);
+        if (st != ST_OK) {
+            buf_release(&payload);
+            return st;
+        }
+        st = commit(p, buf_detach(&payload), err);
+    }
+    if (flag_get(&p->store->has_full) ||
+        counter_get(&p->store->head_bytes) > settings->memory_target)
+        flusher_look(p->store);
+    return st == ST_OK && refused ? ST_LIMIT : st;
+}
+
+/* The answer for what was refused, when something was. */
+static enum status refused_status(struct pushing *p, enum status st, struct err *err)
+{
+    struct buf text;
+
+    if (p->check.errors.first == NULL || (st != ST_OK && st != ST_LIMIT))
+        return st;
+    if (st == ST_LIMIT && p->push->ret_seq == 0 && p->push->request->stream_count > 0)
+        return st; /* the rate: nothing was stored, and that is what counts */
+    buf_init(&text, ERR_TEXT_BYTES);
+    push_errors_put(&text, &p->check.errors);
+    st = st == ST_OK ? ST_INVALID : st;
+    err_set(err, st, "%.*s", STR_ARG(buf_str(&text)));
+    buf_release(&text);
+    return st;
+}
+
+enum status store_push(struct store *s, struct store_push *push, struct err *err)
+{
+    struct pushing p = {.store = s, .push = push};
+
+    push->ret_seq = 0;
+    p.tenant = store_tenant(s, push->tenant, true);
+    if (p.tenant == NULL)
+        return err_set(err, ST_NOMEM, "no memory for a tenant");
+    p.limits = store_limits(s, push->tenant);
+    p.check = (struct push_check){
+        .arena = push->arena,
+        .limits = p.limits,
+        .counters = &p.tenant->counters,
+        .now_ns = time_now_ns(),
+    };
+    enum status st = validate_push(&p.check, push->request, err);
+    if (st != ST_OK)
+        return st;
+    return refused_status(&p, store_accepted(&p, err), err);
+}

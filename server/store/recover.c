@@ -1,0 +1,219 @@
+/*
+ * What start-up does before anything is served:
+ *
+ *   1. every segment is cut to its committed length: what lies behind is the trace of a crash, and
+ * its entries are still in the log (I3)
+ *   2. the log is replayed into heads, leaving out what is flushed already (flushed_seq)
+ *
+ * A damaged or missing segment does not stop the start: what can be read is served, and each query
+ * that misses something says so.
+ */
+#include "server/store/store_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+enum { REPLAY_ARENA_BYTES_MAX = 1 << 30 };
+
+/* ---- segments ---- */
+
+static void cut_segment(struct store *s, const struct segment_ref *segment)
+{
+    struct segment_name name = {segment->id, segment->day};
+    struct err err;
+
+    enum status st = segments_cut(s->segments, name, segment->committed_bytes, &err);
+    if (st == ST_NOT_FOUND && segment->committed_bytes == 0)
+        return; /* the crash came before the file was made */
+    if (st != ST_OK)
+        LOG(LOG_ERROR, "a segment is damaged, its entries are missing from answers", LOG_ERR(&err));
+}
+
+static bool is_known(const struct segment_name *known, size_t count, uint64_t id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (known[i].id == id)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A segment gets its record in the index before its file is made. So a file without one means that
+ * the index is not the one these segments were written with.
+ */
+static enum status check_unknown(struct store *s, const struct segment_name *known, size_t count,
+                                 struct err *err)
+{
+    char file[SEGMENT_FILE_NAME_BYTES];
+    struct segment_name *files = NULL;
+    size_t file_count = 0;
+
+    enum status st = segments_list(s->segments_dir, &files, &file_count, err);
+    if (st == ST_OK && count == 0 && file_count > 0)
+        st = err_set(err, ST_CORRUPT,
+                     "%s holds %zu files but the index in %s/index knows none of them: the index "
+                     "was lost, restore it",
+                     s->segments_dir, file_count, s->dir);
+    for (size_t i = 0; i < file_count && st == ST_OK; i++) {
+        if (is_known(known, count, files[i].id))
+            continue;
+        segment_file_name(files[i], file);
+        LOG(LOG_ERROR, "a segment is not in the index, its entries are missing from answers",
+            LOG_TEXT("file", file));
+    }
+    mem_free(files);
+    return st;
+}
+
+static enum status recover_segments(struct store *s, struct err *err)
+{
+    struct segment_name *known = NULL;
+    struct index_read *r = NULL;
+    struct segment_ref segment;
+    struct arena none = {0};
+    size_t count = 0, capacity = 0;
+    uint64_t cursor = 0;
+
+    enum status st = index_read_begin(s->index, &none, &r, err);
+    while (st == ST_OK) {
+        st = index_next_segment(r, &cursor, &segment);
+        if (st != ST_OK)
+            break;
+        if (count == capacity) {
+            capacity = capacity == 0 ? 64 : capacity * 2;
+            struct segment_name *wider = mem_grow(known, capacity, sizeof(*known));
+            if (wider == NULL) {
+                st = ST_NOMEM;
+                break;
+            }
+            known = wider;
+        }
+        known[count++] = (struct segment_name){segment.id, segment.day};
+        cut_segment(s, &segment);
+    }
+    index_read_end(r);
+    if (st == ST_NOT_FOUND)
+        st = check_unknown(s, known, count, err);
+    else if (st != ST_OK)
+        st = err_set(err, st, "index: cannot list the segments");
+    mem_free(known);
+    return st;
+}
+
+/* ---- the log ---- */
+
+struct replay {
+    struct store *store;
+    struct index_read *read;
+    struct arena arena; /* of one record */
+    uint64_t skipped;
+};
+
+/* How far the stream was flushed before the crash; 0 if it never was. */
+static enum status flushed_seq(struct replay *r, struct str tenant, struct labels labels,
+                               uint64_t *ret_seq)
+{
+    uint64_t id;
+
+    *ret_seq = 0;
+    enum status st = index_find_stream(r->read, tenant, labels, &id, ret_seq);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status replay_stream(struct replay *r, struct tenant *t, const struct push_stream *from,
+                                 uint64_t seq)
+{
+    enum { KEY_BYTES_MAX = 64 * 1024 * 1024 };
+    struct stream *stream;
+    struct buf key;
+    uint64_t flushed;
+
+    buf_init(&key, KEY_BYTES_MAX);
+    labels_encode(&key, from->labels);
+    enum status st = buf_status(&key, NULL);
+    lock_take(&t->lock);
+    stream = st == ST_OK ? map_get(&t->streams, buf_str(&key)) : NULL;
+    if (st == ST_OK && stream == NULL) {
+        st = flushed_seq(r, t->name, from->labels, &flushed);
+        if (st == ST_OK)
+            st = store_stream(t, buf_str(&key), 0, &stream);
+        if (st == ST_OK)
+            stream->seq_max = flushed;
+    }
+    if (st == ST_OK && seq > stream->seq_max)
+        st = store_append(r->store, stream, from, seq);
+    else if (st == ST_OK)
+        r->skipped++;
+    lock_give(&t->lock);
+    buf_release(&key);
+    return st;
+}
+
+static enum status replay_record(void *context, const struct wal_record *record, struct err *err)
+{
+    struct replay *r = context;
+    struct push_request request;
+    struct str tenant;
+
+    enum status st = wal_push_decode(&r->arena, record->payload, &tenant, &request, err);
+    if (st == ST_OK) {
+        struct tenant *t = store_tenant(r->store, tenant, true);
+        if (t == NULL)
+            st = err_set(err, ST_NOMEM, "no memory for a tenant");
+        for (size_t i = 0; i < request.stream_count && st == ST_OK; i++) {
+            st = replay_stream(r, t, &request.streams[i], record->seq);
+            if (st != ST_OK)
+                err_set(err, st, "cannot replay record %" PRIu64 ": %s", record->seq,
+                        status_text(st));
+        }
+    }
+    arena_release(&r->arena);
+    return st;
+}
+
+static enum status replay_log(struct store *s, uint64_t seq, uint64_t *ret_next_seq,
+                              struct err *err)
+{
+    struct replay r = {.store = s};
+    struct arena scratch;
+    struct wal_replay result;
+
+    arena_init(&r.arena, REPLAY_ARENA_BYTES_MAX);
+    arena_init(&scratch, REPLAY_ARENA_BYTES_MAX);
+    enum status st = index_read_begin(s->index, &scratch, &r.read, err);
+    if (st == ST_OK)
+        st = wal_replay(s->wal_dir, replay_record, &r, &result, err);
+    index_read_end(r.read);
+    arena_release(&scratch);
+    arena_release(&r.arena);
+    if (st != ST_OK)
+        return st;
+    *ret_next_seq = MAX_OF(seq, result.seq_max) + 1;
+    s->replayed_records = result.records;
+    s->damaged_files = result.damaged_files;
+    if (result.records > 0 || result.cut_bytes > 0)
+        LOG(LOG_INFO, "replayed the write-ahead log", LOG_INT("records", result.records),
+            LOG_INT("bytes", result.bytes), LOG_INT("flushed_streams_skipped", r.skipped),
+            LOG_INT("torn_bytes_cut", result.cut_bytes));
+    return ST_OK;
+}
+
+enum status store_recover(struct store *s, uint64_t *ret_next_seq, struct err *err)
+{
+    struct index_counters counters;
+
+    enum status st = index_counters(s->index, &counters, err);
+    if (st == ST_OK)
+        st = recover_segments(s, err);
+    if (st != ST_OK)
+        return st;
+    counter_set(&s->next_chunk, counters.next_chunk);
+    s->flusher.next_segment = counters.next_segment;
+    return replay_log(s, counters.seq, ret_next_seq, err);
+}

@@ -1,0 +1,587 @@
+/*
+ * The store as a source for the engine (query/source.h).
+ *
+ * Order matters (I4): the heads in memory are looked at first, then the read of the index begins. A
+ * head that is flushed in between is met twice, as a head and as a chunk, and told apart by its
+ * chunk_id; it is never missed.
+ *
+ * Chunks are found a day at a time, newest day first when the query goes backward: a query that has
+ * enough never looks at older days.
+ */
+#include "server/store/select.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "chunks/chunk.h"
+#include "server/store/store_internal.h"
+
+#include "base/banned.h"
+
+/* A head that the selection holds. */
+struct selected_head {
+    struct selected_head *next;
+    struct head_view view;
+    const struct source_stream *stream;
+};
+
+/* What a run of this source stands for: a head, or a chunk. */
+struct run_handle {
+    const struct selected_head *head; /* NULL: a chunk */
+    struct chunk_ref ref;
+};
+
+struct store_selection {
+    struct selection selection; /* first, so that it can be cast back */
+    struct store *store;
+    struct query_context *q;
+    struct source_request request;
+
+    struct selected_head *heads;
+    size_t head_count;
+    uint64_t *head_ids; /* their chunk_ids, ascending */
+
+    struct index_read *read;
+    struct postings streams;
+    struct map stream_cache; /* stream id (its bytes) -> struct source_stream */
+    bool heads_given;
+    int32_t next_day;
+
+    /* the run that is open */
+    const struct run_handle *open;
+    struct chunk_head chunk;
+    struct chunk_entries entries; /* of a head, */
+    size_t *block_begins;         /* and where its blocks begin among them */
+    struct buf bytes;             /* as read from a segment */
+    struct block_memory memory;
+};
+
+static struct store_selection *cast(struct selection *s)
+{
+    return (struct store_selection *)(void *)s;
+}
+
+/* ---- heads ---- */
+
+static bool overlaps(const struct source_request *r, int64_t min_ns, int64_t max_ns)
+{
+    return max_ns >= r->start_ns && min_ns <= r->end_ns;
+}
+
+static enum status take_head(struct store_selection *s, struct head *head,
+                             const struct source_stream *stream)
+{
+    struct selected_head *selected = arena_new(s->q->arena, struct selected_head, 1);
+
+    if (selected == NULL)
+        return ST_LIMIT;
+    *selected = (struct selected_head){s->heads, head_view(head), stream};
+    s->heads = selected;
+    s->head_count++;
+    return ST_OK;
+}
+
+static bool head_overlaps(const struct store_selection *s, const struct head *head)
+{
+    struct head_size size = head_size(head);
+
+    return size.entries > 0 && overlaps(&s->request, size.min_ns, size.max_ns);
+}
+
+/* The stream as the engine knows it; its labels are copied, for it may go when the lock is given.
+ */
+static const struct source_stream *copy_stream(struct arena *a, const struct stream *from)
+{
+    struct source_stream *to = arena_new(a, struct source_stream, 1);
+    struct str key = arena_str(a, from->key);
+
+    if (to == NULL || key.ptr == NULL || labels_decode(a, &key, &to->labels, NULL) != ST_OK)
+        return NULL;
+    to->hash = labels_hash(to->labels);
+    return to;
+}
+
+static enum status take_heads_of(struct store_selection *s, const struct stream *stream)
+{
+    const struct source_stream *copy = NULL;
+    const struct sealed *sealed = stream->sealed_first;
+    enum status st = ST_OK;
+
+    for (; st == ST_OK; sealed = sealed->next) {
+        struct head *head = sealed == NULL ? stream->head : sealed->head; /* the open one last */
+        if (head != NULL && head_overlaps(s, head)) {
+            copy = copy == NULL ? copy_stream(s->q->arena, stream) : copy;
+            st = copy == NULL ? ST_LIMIT : take_head(s, head, copy);
+        }
+        if (sealed == NULL)
+            break;
+    }
+    return st;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static enum status take_heads(struct store_selection *s)
+{
+    struct tenant *t = store_tenant(s->store, s->request.tenant, false);
+    enum status st = ST_OK;
+    size_t cursor = 0, i = 0;
+
+    if (t == NULL)
+        return ST_OK;
+    lock_take(&t->lock);
+    for (const struct stream *stream = map_next(&t->streams, &cursor);
+         stream != NULL && st == ST_OK; stream = map_next(&t->streams, &cursor)) {
+        if (stream_matches(stream, s->request.matchers))
+            st = take_heads_of(s, stream);
+    }
+    lock_give(&t->lock);
+
+    s->head_ids = arena_new(s->q->arena, uint64_t, s->head_count);
+    if (st != ST_OK || s->head_ids == NULL)
+        return ST_LIMIT;
+    for (const struct selected_head *h = s->heads; h != NULL; h = h->next)
+        s->head_ids[i++] = head_chunk_id(h->view.head);
+    if (s->head_count > 0)
+        qsort(s->head_ids, s->head_count, sizeof(*s->head_ids), compare_ids);
+    return ST_OK;
+}
+
+bool stream_matches(const struct stream *s, struct matcher_list matchers)
+{
+    for (size_t i = 0; i < matchers.count; i++) {
+        const struct matcher *m = &matchers.items[i];
+        if (!matcher_accepts(m, labels_get(s->labels, m->name)))
+            return false;
+    }
+    return true;
+}
+
+/* ---- runs ---- */
+
+static enum status head_runs(struct store_selection *s, struct source_run **ret_runs,
+                             size_t *ret_count)
+{
+    struct source_run *runs = arena_new(s->q->arena, struct source_run, s->head_count);
+    struct run_handle *handles = arena_new(s->q->arena, struct run_handle, s->head_count);
+    size_t count = 0;
+
+    if (runs == NULL || handles == NULL)
+        return ST_LIMIT;
+    for (const struct selected_head *h = s->heads; h != NULL; h = h->next, count++) {
+        handles[count].head = h;
+        runs[count] = (struct source_run){
+            .stream = h->stream,
+            .min_ns = h->view.size.min_ns,
+            .max_ns = h->view.size.max_ns,
+            .order = head_chunk_id(h->view.head),
+            .handle = &handles[count],
+        };
+    }
+    *ret_runs = runs;
+    *ret_count = count;
+    return ST_OK;
+}
+
+static bool is_in_memory(const struct store_selection *s, uint64_t chunk_id)
+{
+    return s->head_count > 0 && bsearch(&chunk_id, s->head_ids, s->head_count, sizeof(*s->head_ids),
+                                        compare_ids) != NULL;
+}
+
+static enum status chunk_runs(struct store_selection *s, struct chunk_ref_list refs,
+                              struct source_run **ret_runs, size_t *ret_count)
+{
+    struct source_run *runs = arena_new(s->q->arena, struct source_run, refs.count);
+    struct run_handle *handles = arena_new(s->q->arena, struct run_handle, refs.count);
+    size_t count = 0;
+
+    if (runs == NULL || handles == NULL)
+        return ST_LIMIT;
+    for (size_t i = 0; i < refs.count; i++) {
+        const struct chunk_ref *ref = &refs.refs[i];
+        if (is_in_memory(s, ref->chunk_id))
+            continue;
+        handles[count].ref = *ref;
+        runs[count] = (struct source_run){
+            .min_ns = ref->min_ns,
+            .max_ns = ref->max_ns,
+            .order = ref->chunk_id,
+            .handle = &handles[count],
+        };
+        count++;
+    }
+    s->q->stats.chunk_refs += count;
+    *ret_runs = runs;
+    *ret_count = count;
+    return ST_OK;
+}
+
+/* The next day with chunks, within the range. */
+static enum status find_day(struct store_selection *s, int32_t *ret_day)
+{
+    const struct source_request *r = &s->request;
+    int32_t day;
+
+    enum status st = index_nearest_day(s->read, r->tenant, s->next_day, r->backward, &day);
+    if (st != ST_OK)
+        return st;
+    if (r->backward ? day < time_day(r->start_ns) : day > time_day(r->end_ns))
+        return ST_NOT_FOUND;
+    *ret_day = day;
+    return ST_OK;
+}
+
+static enum status next_runs(struct selection *selection, struct source_run **ret_runs,
+                             size_t *ret_count, int64_t *ret_bound_ns, struct err *err)
+{
+    struct store_selection *s = cast(selection);
+    const struct source_request *r = &s->request;
+    struct chunk_ref_list refs;
+    int64_t begin_ns = time_mono_ns();
+    int32_t day;
+
+    if (!s->heads_given) {
+        s->heads_given = true;
+        *ret_bound_ns = r->backward ? r->end_ns : r->start_ns;
+        return head_runs(s, ret_runs, ret_count) == ST_OK ? ST_OK : arena_status(s->q->arena, err);
+    }
+    if (s->streams.count == 0)
+        return ST_NOT_FOUND;
+    enum status st = find_day(s, &day);
+    if (st == ST_NOT_FOUND)
+        return st;
+    if (st != ST_OK)
+        return err_set(err, st, "index: cannot find the next day");
+    struct chunk_range range = {r->tenant, day, r->start_ns, r->end_ns};
+    st = index_chunks(s->read, &range, s->streams, &refs, err);
+    if (st == ST_OK && chunk_runs(s, refs, ret_runs, ret_count) != ST_OK)
+        st = arena_status(s->q->arena, err);
+    s->next_day = r->backward ? day - 1 : day + 1;
+    *ret_bound_ns = r->backward ? time_day_start_ns(day) - 1 : time_day_start_ns(day + 1);
+    s->q->stats.index_ns += time_mono_ns() - begin_ns;
+    return st;
+}
+
+/* ---- opening a run ---- */
+
+/* The stream of a chunk, looked up once. */
+static const struct source_stream *chunk_stream(struct store_selection *s, uint64_t stream_id)
+{
+    struct source_stream *stream =
+        map_get(&s->stream_cache, str_make((const char *)&stream_id, sizeof(stream_id)));
+
+    if (stream != NULL)
+        return stream;
+    stream = arena_new(s->q->arena, struct source_stream, 1);
+    struct str key = arena_str(s->q->arena, str_make((const char *)&stream_id, sizeof(stream_id)));
+    if (stream == NULL || key.ptr == NULL ||
+        index_stream(s->read, stream_id, &stream->labels, NULL) != ST_OK ||
+        map_set(&s->stream_cache, key, stream) != ST_OK)
+        return NULL;
+    stream->hash = labels_hash(stream->labels);
+    s->q->stats.streams++;
+    return stream;
+}
+
+static enum status read_bytes(struct store_selection *s, uint64_t offset, uint32_t bytes,
+                              struct err *err)
+{
+    const struct chunk_ref *ref = &s->open->ref;
+    struct segment_range range = {{ref->segment_id, ref->day}, ref->offset + offset, bytes};
+    int64_t begin_ns = time_mono_ns();
+
+    buf_reset(&s->bytes);
+    char *to = buf_reserve(&s->bytes, bytes);
+    if (to == NULL)
+        return buf_status(&s->bytes, err);
+    enum status st = segments_read(s->store->segments, range, to, err);
+    if (st == ST_OK)
+        buf_advance(&s->bytes, bytes);
+    s->q->stats.compressed_bytes += bytes;
+    s->q->stats.read_ns += time_mono_ns() - begin_ns;
+    return st;
+}
+
+static enum status open_chunk(struct store_selection *s, const struct source_block **ret_blocks,
+                              uint32_t *ret_count, struct err *err)
+{
+    struct arena *a = s->q->arena;
+
+    enum status st = read_bytes(s, 0, s->open->ref.head_bytes, err);
+    if (st != ST_OK)
+        return st;
+    struct str bytes = arena_str(a, buf_str(&s->bytes));
+    if (bytes.ptr == NULL)
+        return arena_status(a, err);
+    st = chunk_head_parse(a, bytes, &s->chunk, err);
+    if (st != ST_OK)
+        return st;
+    struct source_block *blocks = arena_new(a, struct source_block, s->chunk.block_count);
+    if (blocks == NULL)
+        return arena_status(a, err);
+    for (uint32_t i = 0; i < s->chunk.block_count; i++) {
+        const struct chunk_block *b = &s->chunk.blocks[i];
+        blocks[i] = (struct source_block){b->entries, b->min_ns, b->max_ns, b->line_bytes};
+    }
+    *ret_blocks = blocks;
+    *ret_count = s->chunk.block_count;
+    s->q->stats.chunks_opened++;
+    return ST_OK;
+}
+
+/* Cut the entries of a head into blocks. */
+static enum status open_head(struct store_selection *s, const struct source_block **ret_blocks,
+                             uint32_t *ret_count, struct err *err)
+{
+    struct arena *a = s->q->arena;
+    struct source_block *blocks = NULL;
+    size_t block_capacity = 0, begin_capacity = 0;
+    uint32_t count = 0;
+
+    enum status st = head_view_entries(&s->open->head->view, a, s->request.start_ns,
+                                       s->request.end_ns, &s->entries);
+    s->block_begins = NULL;
+    for (size_t i = 0; i < s->entries.count && st == ST_OK; i++) {
+        const struct chunk_entry *e = &s->entries.items[i];
+        struct source_block *b = count == 0 ? NULL : &blocks[count - 1];
+        if (b == NULL || b->line_bytes + e->line.len > CHUNK_BLOCK_BYTES_MAX ||
+            b->entries == CHUNK_BLOCK_ENTRIES_MAX) {
+            blocks = arena_reserve(a, blocks, count, &block_capacity, sizeof(*blocks));
+            s->block_begins =
+                arena_reserve(a, s->block_begins, count, &begin_capacity, sizeof(size_t));
+            if (blocks == NULL || s->block_begins == NULL)
+                return arena_status(a, err);
+            s->block_begins[count] = i;
+            b = &blocks[count++];
+            *b = (struct source_block){.min_ns = e->ts_ns};
+        }
+        b->entries++;
+        b->line_bytes += e->line.len;
+        b->max_ns = e->ts_ns;
+    }
+    if (st != ST_OK)
+        return arena_status(a, err);
+    *ret_blocks = blocks;
+    *ret_count = count;
+    s->q->stats.head_chunks++;
+    return ST_OK;
+}
+
+static enum status open_run(struct selection *selection, struct source_run *run,
+                            const struct source_block **ret_blocks, uint32_t *ret_count,
+                            struct err *err)
+{
+    struct store_selection *s = cast(selection);
+
+    s->open = run->handle;
+    if (s->open->head != NULL)
+        return open_head(s, ret_blocks, ret_count, err);
+    run->stream = chunk_stream(s, s->open->ref.stream_id);
+    if (run->stream == NULL)
+        return s->q->arena->failed
+                   ? arena_status(s->q->arena, err)
+                   : err_set(err, ST_CORRUPT, "index: the stream of a chunk is not there");
+    return open_chunk(s, ret_blocks, ret_count, err);
+}
+
+/* ---- loading a block ---- */
+
+static uint64_t block_metadata_bytes(const struct block *b)
+{
+    uint64_t bytes = 0;
+
+    if (b->sets == NULL)
+        return 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        const struct labels *l = &b->metadata[b->sets[i]];
+        for (size_t j = 0; j < l->count; j++)
+            bytes += l->pairs[j].name.len + l->pairs[j].value.len;
+    }
+    return bytes;
+}
+
+static enum status load_from_head(struct store_selection *s, uint32_t block,
+                                  struct block *ret_block, struct err *err)
+{
+    size_t begin = s->block_begins[block];
+    struct chunk_entries rest = {s->entries.items + begin, s->entries.count - begin};
+
+    enum status st = head_block(&s->memory, rest, CHUNK_BLOCK_BYTES_MAX, ret_block);
+    if (st != ST_OK)
+        return err_set(err, st, "no memory for a block");
+    s->q->stats.head_bytes += ret_block->lines.len;
+    s->q->stats.head_lines += ret_block->count;
+    s->q->stats.head_metadata_bytes += block_metadata_bytes(ret_block);
+    return ST_OK;
+}
+
+static enum status load_from_chunk(struct store_selection *s, uint32_t block,
+                                   enum chunk_column_kind last, struct block *ret_block,
+                                   struct err *err)
+{
+    uint32_t offset, bytes;
+
+    ASSERT(block < s->chunk.block_count);
+    chunk_block_range(&s->chunk.blocks[block], last, &offset, &bytes);
+    enum status st = read_bytes(s, offset, bytes, err);
+    if (st != ST_OK)
+        return st;
+    struct chunk_part part = {&s->chunk, block, last, buf_str(&s->bytes)};
+    int64_t begin_ns = time_mono_ns();
+    st = chunk_block_unpack(&s->memory, &part, ret_block, err);
+    s->q->stats.read_ns += time_mono_ns() - begin_ns;
+    if (st != ST_OK)
+        return st;
+    s->q->stats.blocks_loaded++;
+    s->q->stats.decompressed_bytes += ret_block->lines.len;
+    s->q->stats.decompressed_lines += ret_block->count;
+    s->q->stats.decompressed_metadata_bytes += block_metadata_bytes(ret_block);
+    return ST_OK;
+}
+
+static enum status load(struct selection *selection, uint32_t block, enum source_columns columns,
+                        struct block *ret_block, struct err *err)
+{
+    static const enum chunk_column_kind last[] = {
+        [SOURCE_TIMES] = COLUMN_TIMES,
+        [SOURCE_LENGTHS] = COLUMN_LENGTHS,
+        [SOURCE_METADATA] = COLUMN_METADATA,
+        [SOURCE_LINES] = COLUMN_LINES,
+    };
+    struct store_selection *s = cast(selection);
+
+    ASSERT(s->open != NULL);
+    if (s->open->head != NULL)
+        return load_from_head(s, block, ret_block, err);
+    return load_from_chunk(s, block, last[columns], ret_block, err);
+}
+
+/* ---- has_later ---- */
+
+/* Has the stream a head in memory with an entry after `ts_ns`? */
+static enum status has_later_in_memory(struct store_selection *s, struct labels labels,
+                                       int64_t ts_ns, bool *ret_later)
+{
+    struct tenant *t = store_tenant(s->store, s->request.tenant, false);
+
+    buf_reset(&s->bytes);
+    labels_encode(&s->bytes, labels);
+    if (s->bytes.failed)
+        return ST_NOMEM;
+    if (t == NULL)
+        return ST_OK;
+    lock_take(&t->lock);
+    const struct stream *stream = map_get(&t->streams, buf_str(&s->bytes));
+    if (stream != NULL && stream->head != NULL)
+        *ret_later = head_size(stream->head).max_ns > ts_ns;
+    for (const struct sealed *sealed = stream == NULL ? NULL : stream->sealed_first;
+         sealed != NULL && !*ret_later; sealed = sealed->next)
+        *ret_later = head_size(sealed->head).max_ns > ts_ns;
+    lock_give(&t->lock);
+    return ST_OK;
+}
+
+static enum status has_later_in_index(struct store_selection *s, struct labels labels,
+                                      int64_t ts_ns, bool *ret_later, struct err *err)
+{
+    uint64_t stream_id, flushed_seq;
+    int32_t day = time_day(ts_ns);
+
+    enum status st =
+        index_find_stream(s->read, s->request.tenant, labels, &stream_id, &flushed_seq);
+    while (st == ST_OK && !*ret_later) {
+        st = index_nearest_day(s->read, s->request.tenant, day, false, &day);
+        if (st != ST_OK)
+            break;
+        struct chunk_range range = {s->request.tenant, day, ts_ns + 1, INT64_MAX};
+        struct postings one = {&stream_id, 1};
+        struct chunk_ref_list refs;
+        st = index_chunks(s->read, &range, one, &refs, err);
+        *ret_later = st == ST_OK && refs.count > 0;
+        day++;
+    }
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status has_later(struct selection *selection, const struct source_run *run,
+                             int64_t ts_ns, bool *ret_later, struct err *err)
+{
+    struct store_selection *s = cast(selection);
+
+    *ret_later = false;
+    enum status st = has_later_in_memory(s, run->stream->labels, ts_ns, ret_later);
+    if (st == ST_OK && !*ret_later)
+        st = has_later_in_index(s, run->stream->labels, ts_ns, ret_later, err);
+    return st == ST_OK ? ST_OK : err_set(err, st, "cannot look for later entries");
+}
+
+/* ---- begin and end ---- */
+
+static void end(struct selection *selection)
+{
+    struct store_selection *s = cast(selection);
+
+    for (struct selected_head *h = s->heads; h != NULL; h = h->next)
+        head_view_release(&h->view);
+    index_read_end(s->read);
+    map_release(&s->stream_cache);
+    block_memory_release(&s->memory);
+    codec_context_free(s->memory.context);
+    buf_release(&s->bytes);
+    counter_add(&s->store->corrupt_blocks, s->q->stats.corrupt_blocks);
+}
+
+static enum status begin(struct store_selection *s, struct err *err)
+{
+    const struct source_request *r = &s->request;
+
+    enum status st = take_heads(s);
+    if (st != ST_OK)
+        return arena_status(s->q->arena, err);
+    s->memory.context = codec_context_new();
+    if (s->memory.context == NULL)
+        return err_set(err, ST_NOMEM, "no memory for a codec");
+    int64_t begin_ns = time_mono_ns();
+    st = index_read_begin(s->store->index, s->q->arena, &s->read, err);
+    if (st == ST_OK)
+        st = index_match(s->read, r->tenant, r->matchers, &s->streams, err);
+    s->q->stats.index_ns += time_mono_ns() - begin_ns;
+    s->next_day = time_day(r->backward ? r->end_ns : r->start_ns);
+    return st;
+}
+
+static enum status select_entries(struct source *source, struct query_context *q,
+                                  const struct source_request *request,
+                                  struct selection **ret_selection, struct err *err)
+{
+    struct store_selection *s = arena_new(q->arena, struct store_selection, 1);
+
+    if (s == NULL)
+        return arena_status(q->arena, err);
+    *s = (struct store_selection){
+        .selection = {next_runs, open_run, load, has_later, end},
+        .store = (struct store *)(void *)source,
+        .q = q,
+        .request = *request,
+    };
+    buf_init(&s->bytes, CHUNK_BYTES_MAX);
+    enum status st = begin(s, err);
+    if (st != ST_OK) {
+        end(&s->selection);
+        return st;
+    }
+    *ret_selection = &s->selection;
+    return ST_OK;
+}
+
+void source_init(struct source *source)
+{
+    source->select = select_entries;
+}

@@ -1,0 +1,274 @@
+#include "server/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "server/store/select.h"
+#include "server/store/store_internal.h"
+
+#include "base/banned.h"
+
+/* ---- opening and closing ---- */
+
+/* Hold the directory, so that no second process can open it. */
+static enum status hold_dir(struct store *s, struct err *err)
+{
+    enum { PID_TEXT_BYTES = 32 };
+    char path[STORE_PATH_BYTES + 16], pid[PID_TEXT_BYTES] = "";
+
+    (void)snprintf(path, sizeof(path), "%s/lock", s->dir);
+    s->lock_fd = io_openat(AT_FDCWD, path, O_RDWR | O_CREAT, 0640);
+    if (s->lock_fd < 0)
+        return err_errno(err, "open %s", path);
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK)
+            return err_errno(err, "lock %s", path);
+        ssize_t got = io_pread(s->lock_fd, pid, sizeof(pid) - 1, 0);
+        pid[got < 0 ? 0 : got] = '\0';
+        return err_set(err, ST_BUSY, "%s is in use by another skald (process %.*s)", s->dir,
+                       STR_ARG(str_trim(str_from(pid))));
+    }
+    int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+    if (io_ftruncate(s->lock_fd, 0) < 0 ||
+        io_write_all(s->lock_fd, str_make(pid, (size_t)len), 0, NULL) != ST_OK)
+        LOG(LOG_WARN, "cannot write the process id", LOG_TEXT("file", path));
+    return ST_OK;
+}
+
+static enum status copy_dir(struct store *s, struct err *err)
+{
+    struct str dir = store_settings(s)->data_dir;
+    enum { ROOM_FOR_NAMES = 64 };
+
+    while (dir.len > 1 && dir.ptr[dir.len - 1] == '/')
+        dir.len--;
+    if (dir.len == 0 || dir.len >= sizeof(s->dir) - ROOM_FOR_NAMES)
+        return err_set(err, ST_INVALID, "storage.data_dir has %zu bytes", dir.len);
+    memcpy(s->dir, dir.ptr, dir.len);
+    s->dir[dir.len] = '\0';
+    return ST_OK;
+}
+
+/* "DIR/name" for a part of the store. It lives as long as the store. */
+static enum status part_path(struct store *s, const char *name, char **ret_path, struct err *err)
+{
+    size_t bytes = strlen(s->dir) + strlen(name) + 2;
+    char *path = mem_bytes(bytes);
+
+    if (path == NULL)
+        return err_set(err, ST_NOMEM, "no memory for a path");
+    (void)snprintf(path, bytes, "%s/%s", s->dir, name);
+    *ret_path = path;
+    return ST_OK;
+}
+
+static enum status open_parts(struct store *s, struct err *err)
+{
+    const struct settings *settings = store_settings(s);
+    char path[STORE_PATH_BYTES + 16];
+    uint64_t next_seq;
+
+    (void)snprintf(path, sizeof(path), "%s/index", s->dir);
+    enum status st = index_open(path, settings->index_max_bytes, &s->index, err);
+    if (st == ST_OK)
+        st = part_path(s, "segments", &s->segments_dir, err);
+    if (st == ST_OK)
+        st = segments_open(s->segments_dir, (size_t)settings->max_open_segments, &s->segments, err);
+    if (st == ST_OK)
+        st = part_path(s, "wal", &s->wal_dir, err);
+    if (st == ST_OK)
+        st = io_mkdir(s->wal_dir, err);
+    if (st == ST_OK)
+        st = store_recover(s, &next_seq, err);
+    if (st != ST_OK)
+        return st;
+
+    struct wal_options wal = {
+        .dir = s->wal_dir,
+        .file_bytes = settings->file_size,
+        .queue_bytes = settings->queue_max,
+        .settled = s->options.settled,
+        .context = s->options.context,
+    };
+    return wal_open(&wal, next_seq, &s->wal, err);
+}
+
+enum status store_open(const struct store_options *options, struct store **ret_store,
+                       struct err *err)
+{
+    struct store *s = mem_new(1, sizeof(*s));
+
+    if (s == NULL)
+        return err_set(err, ST_NOMEM, "no memory for the store");
+    s->options = *options;
+    s->config = options->config;
+    s->lock_fd = -1;
+    lock_init(&s->lock, LOCK_RANK_STORE);
+    lock_init(&s->flusher.lock, LOCK_RANK_FLUSHER);
+    lock_cond_init(&s->flusher.wake);
+    lock_cond_init(&s->flusher.done);
+    source_init(&s->source);
+
+    enum status st = copy_dir(s, err);
+    if (st == ST_OK)
+        st = io_mkdir(s->dir, err);
+    if (st == ST_OK)
+        st = hold_dir(s, err);
+    if (st == ST_OK)
+        st = open_parts(s, err);
+    if (st == ST_OK)
+        st = flusher_start(s, err);
+    if (st != ST_OK) {
+        store_close(s, 0);
+        return st;
+    }
+    *ret_store = s;
+    return ST_OK;
+}
+
+static void free_tenants(struct store *s)
+{
+    size_t cursor = 0;
+
+    for (struct tenant *t = map_next(&s->tenants, &cursor); t != NULL;
+         t = map_next(&s->tenants, &cursor))
+        tenant_free(t);
+    map_release(&s->tenants);
+}
+
+void store_close(struct store *s, int64_t flush_ns)
+{
+    struct err err;
+
+    if (s == NULL)
+        return;
+    if (flush_ns > 0 && s->flusher.started) {
+        enum status st = flusher_force(s, flush_ns, &err);
+        if (st != ST_OK)
+            LOG(LOG_WARN, "not everything is flushed, the log will be replayed at the next start",
+                LOG_ERR(&err));
+    }
+    flusher_stop(s);
+    wal_close(s->wal);
+    free_tenants(s);
+    segments_close(s->segments);
+    index_close(s->index);
+    mem_free(s->segments_dir);
+    mem_free(s->wal_dir);
+    lock_cond_release(&s->flusher.done);
+    lock_cond_release(&s->flusher.wake);
+    lock_release(&s->flusher.lock);
+    lock_release(&s->lock);
+    if (s->lock_fd >= 0)
+        (void)close(s->lock_fd);
+    mem_free(s);
+}
+
+void store_set_config(struct store *s, const struct config *config)
+{
+    lock_take(&s->lock);
+    s->config = config;
+    lock_give(&s->lock);
+}
+
+/* ---- tenants and streams ---- */
+
+struct tenant *store_tenant(struct store *s, struct str name, bool create)
+{
+    lock_take(&s->lock);
+    struct tenant *t = map_get(&s->tenants, name);
+    if (t == NULL && create) {
+        t = tenant_new(name);
+        if (t != NULL && map_set(&s->tenants, t->name, t) != ST_OK) {
+            tenant_free(t);
+            t = NULL;
+        }
+    }
+    lock_give(&s->lock);
+    return t;
+}
+
+const struct limits *store_limits(struct store *s, struct str tenant)
+{
+    lock_take(&s->lock);
+    const struct limits *limits = config_limits(s->config, tenant);
+    lock_give(&s->lock);
+    return limits;
+}
+
+void store_each_tenant(struct store *s, void (*visit)(void *context, struct tenant *t),
+                       void *context)
+{
+    size_t cursor = 0;
+
+    lock_take(&s->lock);
+    for (struct tenant *t = map_next(&s->tenants, &cursor); t != NULL;
+         t = map_next(&s->tenants, &cursor))
+        visit(context, t);
+    lock_give(&s->lock);
+}
+
+enum status store_stream(struct tenant *t, struct str key, uint64_t streams_max,
+                         struct stream **ret_stream)
+{
+    lock_assert_held(&t->lock);
+    struct stream *stream = map_get(&t->streams, key);
+    if (stream == NULL) {
+        if (streams_max > 0 && t->streams.count >= streams_max)
+            return ST_LIMIT;
+        stream = stream_new(key);
+        if (stream == NULL)
+            return ST_NOMEM;
+        if (map_set(&t->streams, stream->key, stream) != ST_OK) {
+            stream_free(stream);
+            return ST_NOMEM;
+        }
+        counter_add(&t->counters.streams, 1);
+        counter_add(&t->counters.streams_created, 1);
+    }
+    *ret_stream = stream;
+    return ST_OK;
+}
+
+/* ---- state ---- */
+
+struct source *store_source(struct store *s)
+{
+    return &s->source;
+}
+
+struct store_state store_state(struct store *s)
+{
+    struct wal_state wal = wal_state(s->wal);
+    struct store_state state = {
+        .head_bytes = counter_get(&s->head_bytes),
+        .heads = counter_get(&s->heads),
+        .wal_bytes = wal.bytes,
+        .wal_files = wal.files,
+        .wal_failed = wal.failed,
+        .flush_failing = flag_get(&s->flush_failing),
+        .chunks_created = counter_get(&s->chunks_created),
+        .chunks_flushed = counter_get(&s->chunks_flushed),
+        .flushes_failed = counter_get(&s->flushes_failed),
+        .corrupt_blocks = counter_get(&s->corrupt_blocks),
+        .replayed_records = s->replayed_records,
+        .damaged_files = s->damaged_files,
+    };
+
+    for (size_t i = 0; i < SEAL_REASON_COUNT; i++)
+        state.sealed[i] = counter_get(&s->sealed[i]);
+    return state;
+}
+
+enum status store_flush(struct store *s, struct err *err)
+{
+    return flusher_force(s, 10 * MINUTE_NS, err);
+}

@@ -1,0 +1,139 @@
+/*
+ * store.h - the whole store: push, select, labels, flush.
+ *
+ * Everything a server keeps goes through here; nothing above knows of the index, of chunks or of
+ * the log. docs/architecture.md says how the parts work together and names the invariants I1 to I8.
+ *
+ * Threads  Every call may come from any thread. store_push() waits for no disk; the other calls
+ * may.
+ */
+#ifndef SERVER_STORE_STORE_H
+#define SERVER_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "index/matcher.h"
+#include "proto/labels.h"
+#include "proto/push.h"
+#include "query/source.h"
+#include "server/store/tenant.h"
+
+struct store;
+
+struct store_options {
+    const struct config *config; /* stays valid as long as the store */
+    /*
+     * Called by the log's thread: every push up to `seq` that was not settled before is durable
+     * (ST_OK), or was not stored.
+     */
+    void (*settled)(void *context, uint64_t seq, enum status st);
+    void *context;
+};
+
+/*
+ * Open the data directory (making it if it is not there), repair what a crash left, replay the log.
+ *
+ * ST_BUSY  another process has the directory
+ */
+MUST_CHECK enum status store_open(const struct store_options *options, struct store **ret_store,
+                                  struct err *err);
+
+/* Flush what is in memory if that is possible in `flush_ns`, then close. Accepts NULL. */
+void store_close(struct store *s, int64_t flush_ns);
+
+/* From now on these limits count; `config` stays valid as long as the store. */
+void store_set_config(struct store *s, const struct config *config);
+
+/* ---- push ---- */
+
+struct store_push {
+    struct str tenant;
+    struct push_request *request; /* reduced to what was accepted */
+    struct arena *arena;
+    uint64_t ret_seq; /* not 0: the push is stored once this is settled */
+};
+
+/*
+ * Validate a push and take what is acceptable. When that is not all of it the status is not ST_OK
+ * and `err` says what was refused; if `ret_seq` is not 0 the rest has been taken nevertheless, and
+ * the answer waits for it all the same.
+ *
+ * ST_BUSY, ST_FULL  overloaded, or the disk is full: nothing was taken, the client should come
+ * again
+ */
+MUST_CHECK enum status store_push(struct store *s, struct store_push *p, struct err *err);
+
+/* ---- reading ---- */
+
+/* For the engine. */
+struct source *store_source(struct store *s);
+
+struct label_request {
+    struct str tenant;
+    struct matcher_list matchers; /* none: all streams */
+    struct str name;              /* of the label whose values are wanted; empty: the names */
+    int64_t start_ns;             /* whole days count, and everything in memory */
+    int64_t end_ns;
+};
+
+struct str_set {
+    struct str *items; /* ascending, each once */
+    size_t count;
+};
+
+/* The names or values of the labels of the streams that match. */
+MUST_CHECK enum status store_labels(struct store *s, struct query_context *q,
+                                    const struct label_request *request, struct str_set *ret_set,
+                                    struct err *err);
+
+struct series_request {
+    struct str tenant;
+    const struct matcher_list *selectors; /* a stream that any of them accepts is wanted */
+    size_t selector_count;                /* 0: all */
+    int64_t start_ns;
+    int64_t end_ns;
+};
+
+struct labels_list {
+    struct labels *items;
+    size_t count;
+};
+
+/* The label sets of the streams that match and may have entries in the range. */
+MUST_CHECK enum status store_series(struct store *s, struct query_context *q,
+                                    const struct series_request *request,
+                                    struct labels_list *ret_list, struct err *err);
+
+/* ---- care ---- */
+
+/* Write everything that is in memory now to chunks; returns when that is committed, or has failed.
+ */
+MUST_CHECK enum status store_flush(struct store *s, struct err *err);
+
+struct store_state {
+    uint64_t head_bytes; /* memory of open and sealed heads */
+    uint64_t heads;
+    uint64_t wal_bytes;
+    uint64_t wal_files;
+    bool wal_failed;    /* for good: no push is acknowledged until a restart */
+    bool flush_failing; /* the last flush failed and will be tried again */
+    uint64_t chunks_created;
+    uint64_t sealed[SEAL_REASON_COUNT]; /* heads, by the reason why they were flushed */
+    uint64_t chunks_flushed;            /* committed */
+    uint64_t flushes_failed;
+    uint64_t corrupt_blocks; /* met by queries */
+    uint64_t replayed_records;
+    uint64_t damaged_files; /* of the log, at start */
+};
+
+struct store_state store_state(struct store *s);
+
+/* Visit every tenant that has pushed since the start; `visit` must not call the store. */
+void store_each_tenant(struct store *s, void (*visit)(void *context, struct tenant *t),
+                       void *context);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * store_internal.h - the insides of the store: shared by the files of server/store/ only.
+ */
+#ifndef SERVER_STORE_STORE_INTERNAL_H
+#define SERVER_STORE_STORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/atomic.h"
+#include "base/lock.h"
+#include "base/map.h"
+#include "chunks/segment.h"
+#include "chunks/wal.h"
+#include "index/index.h"
+#include "server/store/store.h"
+
+enum { STORE_PATH_BYTES = 4096 };
+
+/* A segment that chunks of one tenant and day go to. */
+struct open_segment {
+    struct segment_name name;
+    struct str tenant;
+    uint64_t committed_bytes; /* as the index knows it */
+    uint64_t written_bytes;   /* with what the flush that is running has added */
+    bool has_file;            /* with its header */
+    bool new_file;            /* made by the flush that is running: the directory is not synced */
+};
+
+struct flusher {
+    pthread_t thread;
+    bool started;
+    struct lock lock; /* for all below */
+    struct lock_cond wake;
+    struct lock_cond done;
+    bool stop;
+    bool woken;
+    uint64_t forced;    /* flushes of everything that were asked for */
+    uint64_t completed; /* of them */
+    enum status last_status;
+    struct err last_err;
+
+    /* the thread's own */
+    struct open_segment *segments;
+    size_t segment_count;
+    size_t segment_capacity;
+    uint64_t next_segment;
+    bool broken; /* see flush.c */
+};
+
+struct store {
+    struct source source; /* first, so that it can be cast back */
+    struct store_options options;
+    char dir[STORE_PATH_BYTES];
+    char *segments_dir;
+    char *wal_dir;
+    int lock_fd; /* holds the data directory */
+    struct index *index;
+    struct segments *segments;
+    struct wal *wal;
+    struct flusher flusher;
+
+    struct lock lock; /* for the two below */
+    struct map tenants;
+    const struct config *config; /* whose limits count */
+
+    struct counter next_chunk;
+    struct counter head_bytes; /* memory of all heads */
+    struct flag has_full;      /* a head was sealed because it is full */
+    struct counter heads;
+    struct counter chunks_created;
+    struct counter sealed[SEAL_REASON_COUNT];
+    struct counter chunks_flushed;
+    struct counter flushes_failed;
+    struct counter corrupt_blocks;
+    struct flag flush_failing;
+    uint64_t replayed_records;
+    uint64_t damaged_files;
+};
+
+static inline const struct settings *store_settings(const struct store *s)
+{
+    return &s->options.config->settings;
+}
+
+/* The tenant of this name; made if `create`. NULL: there is none, or no memory for it. */
+struct tenant *store_tenant(struct store *s, struct str name, bool create);
+
+/* The limits of a tenant as they are now. */
+const struct limits *store_limits(struct store *s, struct str tenant);
+
+/*
+ * Find or make the stream of these labels. The tenant's lock is held.
+ *
+ * ST_LIMIT  the tenant has `streams_max` streams already (0: any number)      ST_NOMEM
+ */
+MUST_CHECK enum status store_stream(struct tenant *t, struct str key, uint64_t streams_max,
+                                    struct stream **ret_stream);
+
+/*
+ * Append entries whose log record is `seq` to the head of a stream. The tenant's lock is held.
+ *
+ * ST_NOMEM  some of them are missing: the push must not be acknowledged
+ */
+MUST_CHECK enum status store_append(struct store *s, struct stream *stream,
+                                    const struct push_stream *from, uint64_t seq);
+
+/* Seal the open head of a stream, if it has one; the lock is held. A failure leaves it open. */
+void store_seal(struct store *s, struct stream *stream, enum seal_reason reason);
+
+/* recover.c: cut segments, replay the log; `*ret_next_seq` is the first number for new records. */
+MUST_CHECK enum status store_recover(struct store *s, uint64_t *ret_next_seq, struct err *err);
+
+/* flusher.c */
+MUST_CHECK enum status flusher_start(struct store *s, struct err *err);
+void flusher_stop(struct store *s);
+
+/* Let the flusher look at the streams now instead of within a second. */
+void flusher_look(struct store *s);
+MUST_CHECK enum status flusher_force(struct store *s, int64_t timeout_ns, struct err *err);
+
+/* flush.c: write a batch of sealed heads to chunks and commit them. */
+struct flush_item {
+    struct tenant *tenant;
+    struct stream *stream;
+    const struct sealed *sealed;
+};
+
+MUST_CHECK enum status flush_items(struct store *s, const struct flush_item *items, size_t count,
+                                   struct err *err);
+
+/* wal_push.c: the payload of a record. */
+void wal_push_encode(struct buf *b, struct str tenant, const struct push_request *request);
+MUST_CHECK enum status wal_push_decode(struct arena *a, struct str payload, struct str *ret_tenant,
+                                       struct push_request *ret_request, struct err *err);
+
+#endif
