@@ -1,0 +1,146 @@
+/*
+ * /loki/api/v1/query_range and /loki/api/v1/query: parameters, limits, engine, JSON. Run by
+ * workers.
+ */
+#include "base/time.h"
+#include "query/engine.h"
+#include "query/parser.h"
+#include "server/http/api.h"
+#include "server/http/render.h"
+#include "server/http/server_internal.h"
+
+#include "base/banned.h"
+
+void api_query(struct request *r);
+
+void api_context(struct request *r, struct query_context *ret_q)
+{
+    *ret_q = (struct query_context){
+        .arena = &r->arena,
+        .memory_max = server_settings(r->server)->query_memory_max,
+        .deadline_ns = time_mono_ns() + request_limits(r)->query_timeout,
+        .cancelled = &r->gone,
+    };
+}
+
+enum status api_check_length(const struct request *r, int64_t start_ns, int64_t end_ns,
+                             struct err *err)
+{
+    enum { DURATION_TEXT_BYTES = 128 };
+    int64_t max_ns = request_limits(r)->max_query_length, length_ns = end_ns - start_ns;
+    struct buf length, max;
+
+    if (max_ns <= 0 || length_ns <= max_ns)
+        return ST_OK;
+    buf_init(&length, DURATION_TEXT_BYTES);
+    buf_init(&max, DURATION_TEXT_BYTES);
+    duration_put_go(&length, length_ns);
+    duration_put_prometheus(&max, max_ns);
+    err_set(err, ST_INVALID,
+            "the query time range exceeds the limit (query length: %.*s, limit: %.*s)",
+            STR_ARG(buf_str(&length)), STR_ARG(buf_str(&max)));
+    buf_release(&length);
+    buf_release(&max);
+    return ST_INVALID;
+}
+
+int64_t api_oldest_ns(const struct request *r, int64_t start_ns)
+{
+    int64_t lookback_ns = request_limits(r)->max_query_lookback;
+
+    return lookback_ns <= 0 ? start_ns : MAX_OF(start_ns, time_now_ns() - lookback_ns);
+}
+
+/* What the settings allow a query to ask for. */
+static enum status check_limits(const struct request *r, const struct expr *e,
+                                const struct range_params *range, struct err *err)
+{
+    const struct limits *limits = request_limits(r);
+    uint64_t entries_max = limits->max_entries_limit_per_query;
+
+    if (e->kind == EXPR_LOG && entries_max > 0 && range->limit > entries_max)
+        return err_set(err, ST_INVALID,
+                       "max entries limit per query exceeded, limit > max_entries_limit_per_query "
+                       "(%llu > %llu)",
+                       (unsigned long long)range->limit, (unsigned long long)entries_max);
+    if (e->kind == EXPR_LOG && e->log.matcher_count > limits->max_streams_matchers_per_query &&
+        limits->max_streams_matchers_per_query > 0)
+        return err_set(
+            err, ST_INVALID,
+            "max streams matchers per query exceeded, matchers-count > limit (%zu > %llu)",
+            e->log.matcher_count, (unsigned long long)limits->max_streams_matchers_per_query);
+    return api_check_length(r, range->start_ns, range->end_ns, err);
+}
+
+static bool has_flag(struct str flags, struct str wanted)
+{
+    struct str flag;
+
+    while (flags.ptr != NULL && str_split(&flags, ',', &flag)) {
+        if (str_eq(str_trim(flag), wanted))
+            return true;
+    }
+    return false;
+}
+
+static enum status run_query(struct request *r, struct err *err)
+{
+    enum { ENTRIES_MAX = 1000000 }; /* the largest value of the limit, see options.h */
+    bool instant = str_ends(r->head.path, STR("/query"));
+    struct str flags = http_header_get(&r->head, STR("x-loki-response-encoding-flags"));
+    int64_t begin_ns = time_mono_ns(), now_ns = time_now_ns();
+    struct range_params range;
+    struct query_context q;
+    const struct expr *expr;
+    struct result result;
+
+    api_context(r, &q);
+    enum status st = instant ? params_instant(&r->params, now_ns, &range, err)
+                             : params_range(&r->params, now_ns, &range, err);
+    if (st == ST_OK)
+        st = logql_parse(&r->arena, params_get(&r->params, STR("query")), &expr, err);
+    if (st == ST_OK)
+        st = check_limits(r, expr, &range, err);
+    if (st != ST_OK)
+        return st;
+
+    struct engine_query query = {
+        .source = store_source(r->server->store),
+        .context = &q,
+        .tenant = r->tenant,
+        .expr = expr,
+        .instant = instant,
+        .start_ns = api_oldest_ns(r, range.start_ns),
+        .end_ns = range.end_ns,
+        .step_ns = range.step_ns,
+        .interval_ns = range.interval_ns,
+        .limit = (size_t)MIN_OF(range.limit, (uint64_t)ENTRIES_MAX),
+        .backward = range.backward,
+        .categorize = has_flag(flags, STR("categorize-labels")),
+    };
+    st = engine_run(&query, &result, err);
+    if (st != ST_OK)
+        return st;
+    struct render render = {
+        .result = &result,
+        .stats = &q.stats,
+        .encoding_flags = flags,
+        .categorize = query.categorize,
+        .exec_ns = time_mono_ns() - begin_ns,
+        .queue_ns = begin_ns - r->begin_ns,
+    };
+    render_query(&r->reply.body, &render);
+    result_release(&result);
+    return ST_OK;
+}
+
+void api_query(struct request *r)
+{
+    struct err err = {.status = ST_OK};
+
+    enum status st = run_query(r, &err);
+    if (st == ST_OK)
+        reply_json(r);
+    else
+        reply_error(r, st == ST_LIMIT ? ST_INVALID : st, &err, false);
+}

@@ -1,0 +1,540 @@
+/*
+ *            head whole            body whole            reply sent
+ *   HEAD ------------------> BODY ------------> BUSY ------------> WRITING ----> HEAD (keep-alive)
+ *     |  bad, too large,       |                  | client gone       | or CLOSING -> free
+ *     v  too slow              v                  v
+ *   CLOSING (the error is sent, what still comes is thrown away, for a little while)
+ *
+ * A request that a worker has does not die with its connection: it is told (`gone`), comes back
+ * some time, and is freed then.
+ */
+#include "server/http/conn.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "server/http/route.h"
+
+#include "base/banned.h"
+
+enum conn_state {
+    CONN_HEAD,
+    CONN_BODY,
+    CONN_BUSY,
+    CONN_WRITING,
+    CONN_CLOSING,
+};
+
+enum {
+    INPUT_BYTES_MAX = 256 * 1024, /* read ahead of what is parsed */
+    COPIED_REPLY_MAX = 4 * 1024,  /* a shorter body is copied instead of referred to */
+    REPLY_HEAD_BYTES_MAX = 4 * 1024,
+};
+
+#define LINGER_NS (2 * SECOND_NS)
+
+struct conn {
+    struct conn *next;
+    struct conn *prev;
+    struct loop *loop;
+    struct bufferevent *bev;
+    enum conn_state state;
+    int64_t deadline_ns;     /* of the state, monotonic; 0: none */
+    bool close_after;        /* the reply that is being sent is the last one */
+    bool in_request;         /* HEAD: bytes of a request have come */
+    struct request *request; /* from the head to the reply */
+    struct http_chunked chunked;
+    size_t unsent_bytes; /* at the last tick */
+};
+
+static struct server *server_of(const struct conn *c)
+{
+    return c->loop->server;
+}
+
+static struct evbuffer *input_of(const struct conn *c)
+{
+    return bufferevent_get_input(c->bev);
+}
+
+static struct evbuffer *output_of(const struct conn *c)
+{
+    return bufferevent_get_output(c->bev);
+}
+
+static void set_state(struct conn *c, enum conn_state state, int64_t timeout_ns)
+{
+    c->state = state;
+    c->deadline_ns = timeout_ns == 0 ? 0 : time_mono_ns() + timeout_ns;
+}
+
+/* ---- requests ---- */
+
+static struct request *request_new(struct conn *c)
+{
+    const struct settings *settings = server_settings(server_of(c));
+    struct request *r = mem_new(1, sizeof(*r));
+
+    if (r == NULL)
+        return NULL;
+    r->server = server_of(c);
+    r->loop = c->loop;
+    r->conn = c;
+    r->begin_ns = time_mono_ns();
+    arena_init(&r->arena, (size_t)settings->query_memory_max);
+    buf_init(&r->body, (size_t)settings->max_body_size);
+    buf_init(&r->reply.body, (size_t)settings->query_memory_max);
+    c->loop->running++;
+    return r;
+}
+
+void request_drop_body(struct request *r)
+{
+    counter_sub(&r->server->inflight_bytes, r->counted_bytes);
+    r->counted_bytes = 0;
+    buf_release(&r->body);
+}
+
+static void request_free(struct request *r)
+{
+    ASSERT(r->loop->running > 0);
+    r->loop->running--;
+    request_drop_body(r);
+    buf_release(&r->reply.body);
+    arena_release(&r->arena);
+    mem_free(r);
+}
+
+/* ---- ending a connection ---- */
+
+static void conn_free(struct conn *c)
+{
+    struct loop *l = c->loop;
+
+    if (c->request != NULL && c->state == CONN_BUSY) {
+        c->request->conn = NULL; /* it comes back to conn_answer() */
+        flag_set(&c->request->gone);
+    } else if (c->request != NULL) {
+        request_free(c->request);
+    }
+    bufferevent_free(c->bev);
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        l->conns = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    counter_sub(&l->server->connections, 1);
+    mem_free(c);
+}
+
+/* ---- replies ---- */
+
+static void free_body(const void *bytes, size_t len, void *context)
+{
+    (void)len;
+    (void)context;
+    mem_free((void *)(uintptr_t)bytes);
+}
+
+/* Hand the body over to the output; a long one without copying it. */
+static void send_body(struct conn *c, struct buf *body)
+{
+    if (body->len <= COPIED_REPLY_MAX) {
+        (void)evbuffer_add(output_of(c), body->ptr, body->len);
+        return;
+    }
+    struct str bytes = buf_detach(body);
+    if (evbuffer_add_reference(output_of(c), bytes.ptr, bytes.len, free_body, NULL) != 0)
+        mem_free((void *)(uintptr_t)bytes.ptr);
+}
+
+static void send_head(struct conn *c, const struct reply *reply)
+{
+    struct buf head;
+    struct str type = reply->content_type;
+
+    buf_init(&head, REPLY_HEAD_BYTES_MAX);
+    buf_printf(&head, "HTTP/1.1 %d %s\r\n", reply->status, http_reason(reply->status));
+    http_put_date(&head, time_now_ns());
+    if (type.len > 0)
+        buf_printf(&head, "Content-Type: %.*s\r\n", STR_ARG(type));
+    if (reply->status != 204)
+        buf_printf(&head, "Content-Length: %zu\r\n", reply->body.len);
+    if (reply->is_gzip)
+        buf_put(&head, STR("Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n"));
+    if (reply->is_error)
+        buf_put(&head, STR("X-Content-Type-Options: nosniff\r\n"));
+    if (reply->retry_later)
+        buf_put(&head, STR("Retry-After: 1\r\n"));
+    if (reply->allow.len > 0)
+        buf_printf(&head, "Allow: %.*s\r\n", STR_ARG(reply->allow));
+    if (c->close_after)
+        buf_put(&head, STR("Connection: close\r\n"));
+    buf_put(&head, STR("\r\n"));
+    (void)evbuffer_add(output_of(c), head.ptr, head.len);
+    buf_release(&head);
+}
+
+static void observe(const struct request *r)
+{
+    metrics_observe(&r->server->metrics, route_index(r->route), r->head.method, r->reply.status,
+                    time_mono_ns() - r->begin_ns);
+}
+
+void conn_answer(struct request *r)
+{
+    struct conn *c = r->conn;
+
+    observe(r);
+    if (c == NULL) {
+        request_free(r);
+        return;
+    }
+    if (!r->head.keep_alive || c->loop->stopping)
+        c->close_after = true;
+    send_head(c, &r->reply);
+    send_body(c, &r->reply.body);
+    c->request = NULL;
+    request_free(r);
+    c->unsent_bytes = evbuffer_get_length(output_of(c));
+    set_state(c, CONN_WRITING, server_settings(server_of(c))->http_write_timeout);
+}
+
+/* Answer with an error before the request is whole; nothing of the connection can be trusted then.
+ */
+static void refuse(struct conn *c, int status, const char *text)
+{
+    struct request *r = c->request != NULL ? c->request : request_new(c);
+
+    if (r == NULL) {
+        conn_free(c);
+        return;
+    }
+    c->request = r;
+    c->close_after = true;
+    r->head.keep_alive = false;
+    reply_text(r, status, str_from(text), true);
+    r->reply.is_error = true;
+    r->reply.retry_later = status == 503;
+    conn_answer(r);
+}
+
+/* ---- reading ---- */
+
+static void read_input(struct conn *c);
+
+static void start_next(struct conn *c)
+{
+    const struct settings *settings = server_settings(server_of(c));
+    bool begun = evbuffer_get_length(input_of(c)) > 0;
+
+    set_state(c, CONN_HEAD, begun ? settings->http_read_timeout : settings->http_idle_timeout);
+    c->chunked = (struct http_chunked){0};
+    read_input(c);
+}
+
+/* The whole body is there. */
+static void dispatch(struct conn *c)
+{
+    set_state(c, CONN_BUSY, 0);
+    loop_dispatch(c->loop, c->request);
+}
+
+/* Count what the body has come to; false when all bodies together are too much. */
+static bool count_body(struct request *r)
+{
+    struct server *s = r->server;
+
+    if (r->body.capacity > r->counted_bytes) {
+        counter_add(&s->inflight_bytes, r->body.capacity - r->counted_bytes);
+        r->counted_bytes = r->body.capacity;
+    }
+    return counter_get(&s->inflight_bytes) <= server_settings(s)->http_max_inflight_bytes;
+}
+
+static void refuse_body(struct conn *c, uint64_t bytes)
+{
+    struct err err;
+
+    err_set(&err, ST_TOO_LARGE,
+            "request body too large: message size too large than max (%llu vs %zu)",
+            (unsigned long long)bytes, c->request->body.max);
+    refuse(c, status_http(ST_TOO_LARGE), err.text);
+}
+
+/* Move bytes of a body with a known length; true when it is whole. */
+static bool take_counted(struct conn *c)
+{
+    struct request *r = c->request;
+    size_t wanted = (size_t)r->head.content_length - r->body.len;
+    size_t there = MIN_OF(wanted, evbuffer_get_length(input_of(c)));
+
+    char *to = there == 0 ? NULL : buf_reserve(&r->body, there);
+    if (to != NULL && evbuffer_remove(input_of(c), to, there) == (int)there)
+        buf_advance(&r->body, there);
+    return there == wanted;
+}
+
+/* The same for a chunked one. */
+static bool take_chunked(struct conn *c, enum status *ret_st)
+{
+    struct evbuffer *input = input_of(c);
+    size_t there = evbuffer_get_length(input);
+    const char *bytes = (const char *)evbuffer_pullup(input, -1);
+    struct str in = str_make(bytes, bytes == NULL ? 0 : there);
+
+    *ret_st = http_chunked_take(&c->chunked, &in, &c->request->body);
+    (void)evbuffer_drain(input, there - in.len);
+    return c->chunked.state == HTTP_CHUNK_DONE;
+}
+
+static void read_body(struct conn *c)
+{
+    struct request *r = c->request;
+    enum status st = ST_OK;
+
+    bool whole = r->head.chunked ? take_chunked(c, &st) : take_counted(c);
+    if (st == ST_TOO_LARGE)
+        refuse_body(c, r->body.max + 1);
+    else if (st != ST_OK)
+        refuse(c, 400, "malformed chunked body");
+    else if (!count_body(r) || r->body.failed)
+        refuse(c, 503, "The server cannot accept more requests at this time.");
+    else if (whole)
+        dispatch(c);
+}
+
+static void send_continue(struct conn *c)
+{
+    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+    (void)evbuffer_add(output_of(c), line, sizeof(line) - 1);
+}
+
+/* The head is parsed: find the route, and how much body may follow. */
+static void begin_request(struct conn *c)
+{
+    struct request *r = c->request;
+    const struct settings *settings = server_settings(r->server);
+    const struct route *route = NULL;
+    struct str name;
+
+    enum status st = route_find(r->head.method, r->head.path, &route, &name);
+    r->route = st == ST_NOT_FOUND ? NULL : route;
+    r->route_status = st;
+    r->label_name = name;
+    if (route != NULL && (route->flags & ROUTE_PUSH) != 0) {
+        r->body.max = (size_t)settings->max_recv_msg_size;
+        r->arena.max_bytes = (size_t)settings->max_decompressed_size * 4;
+    }
+    if (r->head.has_length && r->head.content_length > r->body.max) {
+        refuse_body(c, r->head.content_length);
+        return;
+    }
+    bool has_body = r->head.chunked || r->head.content_length > 0;
+    if (!has_body) {
+        dispatch(c);
+        return;
+    }
+    if (r->head.expects_continue)
+        send_continue(c);
+    c->state = CONN_BODY; /* the deadline stays: it is that of the request */
+    read_body(c);
+}
+
+/* The first `len` bytes of the input are a head. */
+static void read_head(struct conn *c, size_t len)
+{
+    struct request *r = request_new(c);
+    struct err err = {.status = ST_OK};
+
+    if (r == NULL) {
+        conn_free(c);
+        return;
+    }
+    c->request = r;
+    char *bytes = arena_bytes(&r->arena, len);
+    if (bytes == NULL || evbuffer_remove(input_of(c), bytes, len) != (int)len) {
+        refuse(c, 503, "out of memory");
+        return;
+    }
+    enum status st = http_head_parse(str_make(bytes, len), &r->head, &err);
+    if (st == ST_OK)
+        begin_request(c);
+    else
+        refuse(c, st == ST_BAD_METHOD || st == ST_UNSUPPORTED ? 501 : 400, err.text);
+}
+
+static void look_for_head(struct conn *c)
+{
+    struct evbuffer *input = input_of(c);
+    size_t max = (size_t)server_settings(server_of(c))->http_max_header_bytes;
+
+    /* An empty line before a request is left over from the one before: RFC 9112 2.2. */
+    char begin[2];
+    while (evbuffer_copyout(input, begin, 2) == 2 && memcmp(begin, "\r\n", 2) == 0)
+        (void)evbuffer_drain(input, 2);
+
+    size_t there = evbuffer_get_length(input);
+    if (there == 0)
+        return;
+    struct evbuffer_ptr end = evbuffer_search(input, "\r\n\r\n", 4, NULL);
+    size_t len = end.pos < 0 ? 0 : (size_t)end.pos + 4;
+    if (len > max || (len == 0 && there >= max))
+        refuse(c, 431, "request header fields too large");
+    else if (len > 0)
+        read_head(c, len);
+}
+
+/* Do what can be done with the bytes that are there. May free the connection. */
+static void read_input(struct conn *c)
+{
+    switch (c->state) {
+    case CONN_HEAD:
+        look_for_head(c);
+        break;
+    case CONN_BODY:
+        read_body(c);
+        break;
+    case CONN_BUSY:
+    case CONN_WRITING:
+        break; /* it waits for its turn */
+    case CONN_CLOSING:
+        (void)evbuffer_drain(input_of(c), evbuffer_get_length(input_of(c)));
+        break;
+    }
+}
+
+/* ---- events ---- */
+
+static void on_read(struct bufferevent *bev, void *context)
+{
+    struct conn *c = context;
+    const struct settings *settings = server_settings(server_of(c));
+
+    (void)bev;
+    /* The first bytes of a request on a connection that was idle: its time begins. */
+    if (c->state == CONN_HEAD && !c->in_request) {
+        c->in_request = true;
+        set_state(c, CONN_HEAD, settings->http_read_timeout);
+    }
+    read_input(c);
+}
+
+/* Everything is sent. */
+static void on_write(struct bufferevent *bev, void *context)
+{
+    struct conn *c = context;
+
+    (void)bev;
+    if (c->state != CONN_WRITING)
+        return;
+    if (!c->close_after) {
+        c->in_request = evbuffer_get_length(input_of(c)) > 0;
+        start_next(c);
+        return;
+    }
+    if ((bufferevent_get_enabled(c->bev) & EV_READ) == 0) {
+        conn_free(c);
+        return;
+    }
+    /* Let the client read the reply before its own unread bytes make the kernel reset it. */
+    (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+    set_state(c, CONN_CLOSING, LINGER_NS);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *context)
+{
+    struct conn *c = context;
+
+    (void)bev;
+    bool eof_while_writing = (what & BEV_EVENT_EOF) != 0 && c->state == CONN_WRITING;
+    if (eof_while_writing) {
+        c->close_after = true; /* it wants the reply, and nothing more */
+        (void)bufferevent_disable(c->bev, EV_READ);
+        return;
+    }
+    if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0)
+        conn_free(c);
+}
+
+void conn_accept(struct loop *l, int fd)
+{
+    struct conn *c = mem_new(1, sizeof(*c));
+    int on = 1;
+
+    if (c != NULL)
+        c->bev = bufferevent_socket_new(l->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (c == NULL || c->bev == NULL) {
+        mem_free(c);
+        (void)close(fd);
+        return;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    c->loop = l;
+    c->next = l->conns;
+    if (l->conns != NULL)
+        l->conns->prev = c;
+    l->conns = c;
+    counter_add(&l->server->connections, 1);
+    set_state(c, CONN_HEAD, server_settings(l->server)->http_read_timeout);
+    c->in_request = true;
+    bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_BYTES_MAX);
+    bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
+    if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) != 0)
+        conn_free(c);
+}
+
+/* ---- time ---- */
+
+static void time_is_over(struct conn *c, int64_t now_ns)
+{
+    size_t unsent = evbuffer_get_length(output_of(c));
+
+    if (c->state == CONN_WRITING && unsent < c->unsent_bytes) { /* slow, but it moves */
+        c->unsent_bytes = unsent;
+        c->deadline_ns = now_ns + server_settings(server_of(c))->http_write_timeout;
+        return;
+    }
+    if (c->state == CONN_BODY) {
+        counter_add(&server_of(c)->metrics.requests_timed_out, 1);
+        refuse(c, 408, "the request did not arrive in time");
+        return;
+    }
+    conn_free(c);
+}
+
+void conn_tick(struct loop *l, int64_t now_ns)
+{
+    struct conn *next;
+
+    for (struct conn *c = l->conns; c != NULL; c = next) {
+        next = c->next;
+        if (c->deadline_ns != 0 && now_ns >= c->deadline_ns)
+            time_is_over(c, now_ns);
+    }
+}
+
+void conn_close_idle(struct loop *l)
+{
+    struct conn *next;
+
+    for (struct conn *c = l->conns; c != NULL; c = next) {
+        next = c->next;
+        if (c->state == CONN_HEAD && evbuffer_get_length(input_of(c)) == 0)
+            conn_free(c);
+    }
+}
+
+void conn_close_all(struct loop *l)
+{
+    while (l->conns != NULL)
+        conn_free(l->conns);
+}

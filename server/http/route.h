@@ -1,0 +1,50 @@
+/*
+ * route.h - every route of the server; nothing else decides where a request goes.
+ */
+#ifndef SERVER_HTTP_ROUTE_H
+#define SERVER_HTTP_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "server/http/request.h"
+
+enum route_flags {
+    ROUTE_TENANT = 1, /* needs a tenant */
+    ROUTE_PARAMS = 2, /* query string and form are decoded before the handler runs */
+    ROUTE_PUSH = 4,   /* the body is a push: its own limit, errors end in a newline */
+};
+
+enum route_thread {
+    RUN_ON_LOOP,
+    RUN_ON_WORKER,
+};
+
+struct route {
+    struct str path; /* `{name}` stands for one segment */
+    struct str metric;
+    void (*handler)(struct request *r);
+    bool allows_get;
+    bool allows_post;
+    enum route_thread thread;
+    unsigned flags;
+};
+
+/*
+ * Find the route of a request; `*ret_name` is the segment at `{name}`, as sent.
+ *
+ * ST_NOT_FOUND  no such path      ST_BAD_METHOD  the path is there: `*ret_route` is set all the
+ * same
+ */
+MUST_CHECK enum status route_find(enum http_method method, struct str path,
+                                  const struct route **ret_route, struct str *ret_name);
+
+/* All of them, for metrics; the last one stands for everything that is not a route. */
+extern const struct route routes[];
+extern const size_t route_count;
+
+size_t route_index(const struct route *r);
+
+#endif
