@@ -129,12 +129,12 @@ enum status num_parse_double(struct str s, double *ret)
     buf_init(&text, FLOAT_TEXT_MAX);
     bool good = float_form(rest, &text);
     buf_put_char(&text, '\0');
-    good = good && !text.failed;
-    if (good)
+    enum status st = buf_status(&text, NULL);
+    if (good && st == ST_OK)
         v = strtod(text.ptr, NULL);
     buf_release(&text);
-    if (!good)
-        return ST_INVALID;
+    if (!good || st != ST_OK)
+        return st == ST_NOMEM ? ST_NOMEM : ST_INVALID;
     *ret = negative ? -v : v;
     return isinf(v) ? ST_LIMIT : ST_OK;
 }

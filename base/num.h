@@ -51,6 +51,7 @@ MUST_CHECK enum status num_parse_i64(struct str s, int64_t *ret);
  *
  * ST_INVALID  not a number
  * ST_LIMIT    too large; `*ret` is then an infinity of the right sign
+ * ST_NOMEM    no memory to look at it
  */
 enum status num_parse_double(struct str s, double *ret);
 
