@@ -75,7 +75,7 @@ $(GEN)/%.pb-c.c: %.proto
 
 $(GEN)/query/grammar.c: query/grammar.y
 	@mkdir -p $(@D)
-	bison -Wno-conflicts-sr --expect=40 --header=$(@:.c=.h) -o $@ $<
+	bison --header=$(@:.c=.h) -o $@ $<
 
 ## unit          the unit tests (Criterion)
 unit: $(OUT)/unit-tests

@@ -17,6 +17,12 @@
 #include "base/str.h"
 #include "index/matcher.h"
 
+/*
+ * No expression, and no label filter of a stage, is nested deeper than this many nodes; the parser
+ * refuses more, so walks of the tree may recurse.
+ */
+enum { AST_DEPTH_MAX = 1000 };
+
 struct name_list {
     struct str *names;
     size_t count;
