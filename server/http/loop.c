@@ -235,25 +235,24 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 
 static enum status listen_on(struct loop *l, struct err *err)
 {
-    const struct settings *settings = server_settings(l->server);
-    struct str host = settings->http_listen_address;
+    struct str host = server_settings(l->server)->http_listen_address;
     struct sockaddr_storage address;
     int len = sizeof(address);
     char text[128];
-    bool bare_v6 = str_find_char(host, ':') != STR_NPOS;
+    bool is_v6 = str_find_char(host, ':') != STR_NPOS;
 
-    (void)snprintf(text, sizeof(text), bare_v6 ? "[%.*s]:%u" : "%.*s:%u", STR_ARG(host),
-                   (unsigned)l->server->port);
+    (void)snprintf(text, sizeof(text), is_v6 ? "[%.*s]:1" : "%.*s:1", STR_ARG(host));
     if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &len) != 0)
-        return err_set(err, ST_INVALID, "\"%s\" is not an address to listen on", text);
-    if (l->server->port == 0)
-        ((struct sockaddr_in *)&address)->sin_port = 0; /* the same place for v4 and v6 */
+        return err_set(err, ST_INVALID, "\"%.*s\" is not an address to listen on", STR_ARG(host));
+    /* The parser takes no port 0, which lets the kernel choose. The field is at one place for both.
+     */
+    ((struct sockaddr_in *)&address)->sin_port = htons(l->server->port);
     l->listener = evconnlistener_new_bind(l->base, on_accept, l,
                                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
                                               LEV_OPT_REUSEABLE | LEV_OPT_REUSEABLE_PORT,
                                           LISTEN_BACKLOG, (struct sockaddr *)&address, len);
     if (l->listener == NULL)
-        return err_errno(err, "listen on %s", text);
+        return err_errno(err, "listen on %.*s port %u", STR_ARG(host), (unsigned)l->server->port);
     evconnlistener_set_error_cb(l->listener, on_accept_error);
     l->listening = true;
     return ST_OK;

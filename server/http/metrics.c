@@ -258,7 +258,7 @@ static void put_server(struct buf *b, struct server *s)
                counter_get(&s->connections));
     put_family(b, "loki_tcp_connections_limit", "gauge", "The most there may be.");
     buf_printf(b, "loki_tcp_connections_limit{protocol=\"http\"} %" PRIu64 "\n",
-               server_settings(s)->http_max_connections);
+               s->connections_max);
     put_one(b, "skald_http_inflight_bytes", "gauge", "Request bodies in memory.",
             (double)counter_get(&s->inflight_bytes));
     put_one(b, "skald_http_requests_timed_out_total", "counter",

@@ -72,18 +72,25 @@ static void on_settled(void *context, uint64_t seq, enum status st)
         mailbox_put_settled(&s->loops[i].mailbox, seq, st);
 }
 
-/* As many descriptors as this process may have. */
-static void raise_descriptor_limit(const struct settings *settings)
+/* Take as many descriptors as this process may have; files come first, connections get the rest. */
+static void share_descriptors(struct server *s)
 {
+    enum { DESCRIPTORS_FOR_OTHERS = 256 };
+    const struct settings *settings = server_settings(s);
+    uint64_t others = settings->max_open_segments + DESCRIPTORS_FOR_OTHERS;
     struct rlimit limit;
 
+    s->connections_max = settings->http_max_connections;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < settings->http_max_connections + settings->max_open_segments)
-        LOG(LOG_WARN, "fewer file descriptors than server.http_max_connections",
-            LOG_INT("descriptors", limit.rlim_cur));
+    uint64_t left = limit.rlim_cur > 2 * others ? limit.rlim_cur - others : limit.rlim_cur / 2;
+    if (left < s->connections_max) {
+        s->connections_max = left;
+        LOG(LOG_INFO, "fewer connections than server.http_max_connections, for want of descriptors",
+            LOG_INT("connections", left), LOG_INT("descriptors", limit.rlim_cur));
+    }
 }
 
 static size_t count_or_processors(uint64_t count)
@@ -138,7 +145,7 @@ enum status server_start(const struct config *config, struct server **ret_server
     s->started_ns = time_now_ns();
     lock_init(&s->config_lock, LOCK_RANK_STORE);
     struct store_options options = {config, on_settled, s};
-    raise_descriptor_limit(&config->settings);
+    share_descriptors(s);
 
     enum status st = metrics_init(&s->metrics);
     if (st != ST_OK)

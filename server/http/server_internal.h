@@ -88,6 +88,7 @@ struct server {
     size_t worker_count;
     struct queue queue; /* requests for the workers */
     struct counter connections;
+    uint64_t connections_max;      /* by the settings and by the descriptors there are */
     struct counter inflight_bytes; /* of request bodies */
     struct metrics metrics;
     int64_t started_ns; /* wall time */
