@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Kill -9 at random moments under load, again and again; then compare with the ledger.
+
+    crash.py [--kills N] [--clients N] [--seed N]
+
+Clients push without a pause, each to streams of its own, and write down what was acknowledged (204). The
+server is killed at a random moment and started again on the same directory, with small settings, so that
+flushes, new log files and removals of old ones happen all the time. At the end, and every tenth time,
+every acknowledged line must be there exactly once and in order; lines that were sent but not acknowledged
+may be there or not, but never twice and never in part.
+"""
+import argparse
+import collections
+import json
+import os
+import random
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from server import Server  # noqa: E402
+
+FLAGS = ["--wal.file_size=64KB", "--wal.size_target=256KB", "--ingester.chunk_target_size=16KB",
+         "--ingester.memory_target=1MB", "--ingester.chunk_idle_period=2s", "--storage.segment_max_bytes=1MB"]
+START = 1_772_000_000_000_000_000
+
+
+class Client(threading.Thread):
+    """Pushes numbered lines to two streams; a line that was not acknowledged is sent again or given up."""
+
+    def __init__(self, server, number, seed):
+        super().__init__(daemon=True)
+        self.server = server
+        self.number = number
+        self.random = random.Random(seed * 1000 + number)
+        self.acknowledged = [[], []]  # of each stream: numbers of lines, in order
+        self.sent = [0, 0]
+        self.stop = False
+        self.pushes = 0
+
+    def line(self, stream, n):
+        """A line that tells where it belongs and whether it is whole."""
+        filler = "x" * ((n * 7919 + stream) % 300)
+        return f"client={self.number} stream={stream} n={n} {filler} end={n}"
+
+    def timestamp(self, stream, n):
+        return START + n * 1_000_000 + stream
+
+    def body(self, batches):
+        streams = []
+        for stream, numbers in batches:
+            labels = {"job": "crash", "client": str(self.number), "stream": str(stream)}
+            values = [[str(self.timestamp(stream, n)), self.line(stream, n)] for n in numbers]
+            streams.append({"stream": labels, "values": values})
+        return json.dumps({"streams": streams}).encode()
+
+    def run(self):
+        while not self.stop:
+            batches = []
+            for stream in range(2):
+                count = self.random.randint(1, 40)
+                batches.append((stream, range(self.sent[stream], self.sent[stream] + count)))
+                self.sent[stream] += count
+            tries = self.random.choice([1, 1, 3])  # a batch that fails is sent again, or given up
+            for _ in range(tries):
+                if self.push(self.body(batches)):
+                    for stream, numbers in batches:
+                        self.acknowledged[stream].extend(numbers)
+                    break
+                time.sleep(0.01)
+
+    def push(self, body):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.server.port}/loki/api/v1/push", data=body,
+                                         headers={"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                self.pushes += 1
+                return answer.status == 204
+        except (urllib.error.URLError, OSError, ValueError):
+            return False
+
+
+def check(server, clients):
+    """Compare what is stored with the ledgers; returns the number of acknowledged lines."""
+    total = 0
+    for client in clients:
+        for stream in range(2):
+            selector = f'{{job="crash", client="{client.number}", stream="{stream}"}}'
+            end = client.timestamp(stream, client.sent[stream] + 1)
+            stored = server.entries(selector, START, end)
+            counts = collections.Counter(ns for ns, _ in stored)
+            doubled = [ns for ns, count in counts.items() if count > 1]
+            assert not doubled, f"{selector}: stored twice: {doubled[:5]}"
+            assert [ns for ns, _ in stored] == sorted(counts), f"{selector}: out of order"
+            lines = dict(stored)
+            for n in client.acknowledged[stream]:
+                got = lines.get(client.timestamp(stream, n))
+                assert got == client.line(stream, n), f"{selector}: line {n} acknowledged, stored {got!r}"
+            for ns, line in stored:
+                n = (ns - START - stream) // 1_000_000
+                assert line == client.line(stream, n), f"{selector}: a line that was never sent: {line!r}"
+            total += len(client.acknowledged[stream])
+    return total
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}", flush=True)
+    chance = random.Random(arguments.seed)
+    server = Server(flags=FLAGS)
+    server.start()
+    clients = [Client(server, number, arguments.seed) for number in range(arguments.clients)]
+    for client in clients:
+        client.start()
+    slowest = 0.0
+    try:
+        for kill in range(1, arguments.kills + 1):
+            time.sleep(chance.uniform(0.0, 0.4))
+            server.kill()
+            begin = time.monotonic()
+            server.start()
+            slowest = max(slowest, time.monotonic() - begin)
+            if kill % 10 == 0:
+                pause(clients)
+                check(server, clients)
+                clients = resume(server, clients, arguments.seed + kill)
+        pause(clients)
+        server.flush()
+        total = check(server, clients)
+        assert server.stop() == 0, "the server did not end cleanly"
+        server.start()
+        assert check(server, clients) == total
+    except AssertionError as error:
+        print(f"FAILED: {error}\ndata kept in {server.directory}\n{server.log()[-3000:]}")
+        server.kill()
+        print("0 passed, 1 failed")
+        return 1
+    pushes = sum(client.pushes for client in clients)
+    print(f"{arguments.kills} kills, {pushes} pushes and {total} lines acknowledged, each stored exactly once; "
+          f"slowest start {slowest * 1000:.0f} ms")
+    server.close()
+    print("1 passed, 0 failed")
+    return 0
+
+
+def pause(clients):
+    for client in clients:
+        client.stop = True
+    for client in clients:
+        client.join()
+
+
+def resume(server, clients, seed):
+    """Threads cannot be started twice: go on with new ones that inherit the ledgers."""
+    fresh = []
+    for old in clients:
+        client = Client(server, old.number, seed)
+        client.acknowledged, client.sent, client.pushes = old.acknowledged, old.sent, old.pushes
+        client.start()
+        fresh.append(client)
+    return fresh
+
+
+if __name__ == "__main__":
+    sys.exit(main())
