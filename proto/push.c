@@ -220,11 +220,7 @@ static struct labels read_stream_labels(struct json *j)
     }
     json_enter_object(j);
     while (json_next_key(j, &name)) {
-        struct str value = STR("");
-        if (json_peek(j) == JSON_STRING)
-            value = json_string(j);
-        else
-            value = json_literal(j);
+        struct str value = json_peek(j) == JSON_STRING ? json_string(j) : json_literal(j);
         if (list.count == PAIRS_MAX)
             json_fail(j, "too many labels");
         if (json_status(j) != ST_OK || !pair_add(j, &list, (struct label){name, value}))

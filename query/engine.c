@@ -265,6 +265,7 @@ static enum status search_with_interval(struct log_run *r, struct hits *kept, st
         else
             r->start_ns = MAX_OF(seen_ns + 1, state.last_ns + q->interval_ns);
     }
+    r->hits = kept;
     return st;
 }
 

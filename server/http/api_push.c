@@ -96,5 +96,7 @@ void api_push(struct request *r)
         reply_empty(r);
     else
         reply_error(r, st, &err, true);
+    if (st != ST_OK && p.ret_text.len > 0)
+        reply_text(r, status_http(st), p.ret_text, true);
     arena_release(&r->arena);
 }

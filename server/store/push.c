@@ -220,12 +220,11 @@ static enum status refused_status(struct pushing *p, enum status st, struct err 
         return st;
     if (st == ST_LIMIT && p->push->ret_seq == 0 && p->push->request->stream_count > 0)
         return st; /* the rate: nothing was stored, and that is what counts */
-    buf_init(&text, ERR_TEXT_BYTES);
+    buf_init(&text, p->push->arena->max_bytes);
     push_errors_put(&text, &p->check.errors);
-    st = st == ST_OK ? ST_INVALID : st;
-    err_set(err, st, "%.*s", STR_ARG(buf_str(&text)));
+    p->push->ret_text = arena_str(p->push->arena, buf_str(&text));
     buf_release(&text);
-    return st;
+    return err_set(err, st == ST_OK ? ST_INVALID : st, "%.*s", STR_ARG(p->push->ret_text));
 }
 
 enum status store_push(struct store *s, struct store_push *push, struct err *err)
@@ -233,6 +232,7 @@ enum status store_push(struct store *s, struct store_push *push, struct err *err
     struct pushing p = {.store = s, .push = push};
 
     push->ret_seq = 0;
+    push->ret_text = STR_NULL;
     p.tenant = store_tenant(s, push->tenant, true);
     if (p.tenant == NULL)
         return err_set(err, ST_NOMEM, "no memory for a tenant");

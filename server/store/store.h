@@ -54,7 +54,8 @@ struct store_push {
     struct str tenant;
     struct push_request *request; /* reduced to what was accepted */
     struct arena *arena;
-    uint64_t ret_seq; /* not 0: the push is stored once this is settled */
+    uint64_t ret_seq;    /* not 0: the push is stored once this is settled */
+    struct str ret_text; /* what was refused and why, uncut, in the arena; empty: nothing was */
 };
 
 /*

@@ -126,7 +126,7 @@ static bool labels_refused(struct push_check *c, struct labels l, enum discard_r
 {
     const struct limits *limits = c->limits;
     size_t counted = l.count - (labels_has(l, STR("service_name")) ? 1 : 0);
-    struct str text = STR_NULL;
+    struct str text;
 
     if (l.count == 0) {
         *ret_reason = DISCARD_MISSING_LABELS;
