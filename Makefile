@@ -32,22 +32,22 @@ LAYERS = base config proto index chunks query server/store server/http cli
 SOURCES = $(wildcard $(LAYERS:%=%/*.c))
 GENERATED = $(GEN)/proto/push.pb-c.c $(GEN)/query/grammar.c
 LIB_OBJECTS = $(SOURCES:%.c=$(OUT)/%.o) $(OUT)/base/regex.o $(GENERATED:$(GEN)/%.c=$(OUT)/%.o)
-TEST_SOURCES = $(wildcard tests/unit/*/*.c tests/support/*.c)
-BENCH_SOURCES = $(wildcard bench/*.c)
+TEST_SOURCES = $(wildcard tests/unit/*/*.c) $(SUPPORT_SOURCES)
+SUPPORT_SOURCES = $(wildcard tests/support/*.c)
+BENCHES = $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
 C_FILES = $(SOURCES) $(wildcard server/*.c tests/*/*.c tests/unit/*/*.c bench/*.c)
 H_FILES = $(wildcard $(LAYERS:%=%/*.h) tests/*/*.h bench/*.h)
 
-.PHONY: all help check lint format format-check unit test fault bench fuzz docs clean
+.PHONY: all help check lint tidy format format-check unit test bench docs clean
 .DELETE_ON_ERROR:
-.SECONDARY:
 
-all: build/skald
+all: $(OUT)/skald $(if $(filter release,$(MODE)),build/skald)
 
 help:
 	@sed -n 's/^## //p' Makefile
 
 ## all           build/skald
-build/skald: $(OUT)/skald
+build/skald: build/release/skald
 	@ln -f $< $@ 2>/dev/null || cp $< $@
 
 $(OUT)/skald: $(OUT)/server/main.o $(OUT)/libskald.a
@@ -94,21 +94,29 @@ format:
 format-check:
 	clang-format --dry-run -Werror $(C_FILES) $(H_FILES) base/regex.cc
 
-## lint          layers, function length, banned names, headers alone
+## lint          layers, function length, banned names, headers alone, cppcheck
 lint: | $(GENERATED)
 	scripts/check-includes
 	scripts/check-functions
 	scripts/check-headers "$(CC)" "$(CFLAGS)"
+	cppcheck --quiet --enable=warning,performance,portability --std=c11 --inline-suppr -I. -I$(GEN) \
+		--suppressions-list=scripts/cppcheck-suppressions --error-exitcode=1 $(LAYERS)
+
+## tidy          clang-tidy (a minute)
+tidy: | $(GENERATED)
+	printf '%s\n' $(SOURCES) server/main.c | xargs -P "$$(nproc)" -I{} \
+		clang-tidy --quiet {} -- -std=c11 -D_GNU_SOURCE -I. -I$(GEN)
 
 ## test          everything ./scripts/test runs
 test:
 	./scripts/test
 
 ## bench         every benchmark, one table
-bench: build/skald $(BENCH_SOURCES:bench/%.c=$(OUT)/bench/%)
-	bench/run $(OUT)
+bench: build/skald $(BENCHES:%=$(OUT)/bench/%)
+	@for b in $(BENCHES); do $(OUT)/bench/$$b || exit 1; done
 
-$(OUT)/bench/%: $(OUT)/bench/%.o $(OUT)/libskald.a
+$(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(OUT)/bench/bench.o $(SUPPORT_SOURCES:%.c=$(OUT)/%.o) \
+		$(OUT)/libskald.a
 	$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 ## docs          regenerate docs/config.md
