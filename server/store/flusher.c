@@ -177,6 +177,7 @@ static void drop_flushed(struct store *s, const struct batch *b)
         ASSERT(stream->sealed_first == b->items[i].sealed);
         counter_sub(&s->head_bytes, head_size(stream->sealed_first->head).memory_bytes);
         counter_sub(&s->heads, 1);
+        stream->flushed_seq = stream->sealed_first->seq_max;
         stream_drop_sealed(stream);
         lock_give(&b->items[i].tenant->lock);
     }

@@ -27,31 +27,48 @@ struct pushing {
     struct str *keys; /* of the streams, labels in stored form */
 };
 
+static bool is_full(struct store *s, const struct stream *stream)
+{
+    return stream->head != NULL &&
+           head_size(stream->head).line_bytes >= store_settings(s)->chunk_target_size;
+}
+
+static enum status open_head(struct store *s, struct stream *stream, uint64_t seq)
+{
+    stream->head = head_new(counter_take(&s->next_chunk));
+    if (stream->head == NULL)
+        return ST_NOMEM;
+    stream->head_seq_first = seq;
+    stream->head_opened_ns = time_mono_ns();
+    counter_add(&s->heads, 1);
+    counter_add(&s->chunks_created, 1);
+    counter_add(&s->head_bytes, head_size(stream->head).memory_bytes);
+    return ST_OK;
+}
+
+/*
+ * A head is sealed only between records: a record may hold one stream in many parts, and "flushed up to
+ * this record" must mean all of them.
+ */
 enum status store_append(struct store *s, struct stream *stream, const struct push_stream *from,
                          uint64_t seq)
 {
-    if (stream->head == NULL) {
-        uint64_t chunk_id = counter_take(&s->next_chunk);
-        stream->head = head_new(chunk_id);
-        if (stream->head == NULL)
-            return ST_NOMEM;
-        stream->head_seq_first = seq;
-        stream->head_opened_ns = time_mono_ns();
-        counter_add(&s->heads, 1);
-        counter_add(&s->chunks_created, 1);
-        counter_add(&s->head_bytes, head_size(stream->head).memory_bytes);
-    }
     enum status st = ST_OK;
+
+    if (is_full(s, stream) && stream->seq_max < seq)
+        store_seal(s, stream, SEAL_FULL);
+    if (stream->head == NULL)
+        st = open_head(s, stream, seq);
+    if (st != ST_OK)
+        return st;
     uint64_t before = head_size(stream->head).memory_bytes;
     for (size_t i = 0; i < from->entry_count && st == ST_OK; i++)
         st = head_append(stream->head, &from->entries[i]);
     counter_add(&s->head_bytes, head_size(stream->head).memory_bytes - before);
     stream->seq_max = seq;
     stream->last_append_ns = time_mono_ns();
-    if (head_size(stream->head).line_bytes >= store_settings(s)->chunk_target_size) {
-        store_seal(s, stream, SEAL_FULL);
+    if (is_full(s, stream))
         flag_set(&s->has_full);
-    }
     return st;
 }
 

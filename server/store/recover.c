@@ -144,9 +144,9 @@ static enum status replay_stream(struct replay *r, struct tenant *t, const struc
         if (st == ST_OK)
             st = store_stream(t, buf_str(&key), 0, &stream);
         if (st == ST_OK)
-            stream->seq_max = flushed;
+            stream->flushed_seq = flushed;
     }
-    if (st == ST_OK && seq > stream->seq_max)
+    if (st == ST_OK && seq > stream->flushed_seq)
         st = store_append(r->store, stream, from, seq);
     else if (st == ST_OK)
         r->skipped++;

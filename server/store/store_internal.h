@@ -65,7 +65,7 @@ struct store {
 
     struct counter next_chunk;
     struct counter head_bytes; /* memory of all heads */
-    struct flag has_full;      /* a head was sealed because it is full */
+    struct flag has_full;      /* a head is full */
     struct counter heads;
     struct counter chunks_created;
     struct counter sealed[SEAL_REASON_COUNT];

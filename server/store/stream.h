@@ -51,6 +51,7 @@ struct stream {
     int64_t head_opened_ns; /* monotonic */
     int64_t last_append_ns; /* monotonic */
     uint64_t seq_max;       /* the last log record with entries of this stream */
+    uint64_t flushed_seq;   /* records up to this one are in committed chunks */
     struct sealed *sealed_first;
     struct sealed *sealed_last;
 };

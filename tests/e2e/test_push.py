@@ -215,6 +215,34 @@ class Push(unittest.TestCase):
         self.assertEqual([line for _, v in back for _, line in v], want[::-1])
 
 
+class RepeatedStreams(unittest.TestCase):
+    """Some agents (Fluent Bit, pino-loki) send one stream object for each record: one push, one log record, many parts."""
+
+    def check(self, server, count):
+        stored = server.entries('{r="1"}', NOW, NOW + count)
+        self.assertEqual([line[:8] for _, line in stored], [f"line {i:03}" for i in range(count)])
+
+    def test_kill(self):
+        with Server() as server:
+            self.assertEqual(server.push([({"r": "1"}, [(NOW + i, f"line {i:03}")]) for i in range(200)])[0], 204)
+            self.check(server, 200)
+            server.kill()
+            server.start()
+            self.check(server, 200)
+
+    def test_kill_after_some_parts_filled_a_chunk(self):
+        with Server(flags=["--ingester.chunk_target_size=4KB"]) as server:
+            filler = "x" * 1000
+            self.assertEqual(server.push([({"r": "1"}, [(NOW + i, f"line {i:03} {filler}")]) for i in range(52)])[0], 204)
+            deadline = time.monotonic() + 10
+            while server.metric("loki_ingester_chunks_stored_total") == 0 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.assertGreater(server.metric("loki_ingester_chunks_stored_total"), 0)
+            server.kill()
+            server.start()
+            self.check(server, 52)
+
+
 class TenantLimits(unittest.TestCase):
     def test_rate(self):
         with Server(flags=["--limits.ingestion_rate_mb=0.001", "--limits.ingestion_burst_size_mb=0.001"]) as server:
