@@ -12,6 +12,7 @@
 struct kept_hit {
     struct hit hit;        /* first, so that hits_at() can give it out */
     struct kept_hit *next; /* in its bucket */
+    size_t index;          /* in the heap */
     uint64_t hash;
     size_t bytes;
 };
@@ -110,13 +111,14 @@ static struct kept_hit **bucket_of(const struct hits *h, uint64_t hash)
     return &h->buckets[hash & (h->bucket_count - 1)];
 }
 
-static bool is_kept(const struct hits *h, const struct hit *hit, uint64_t hash)
+/* The entry that is kept and the same as `hit`; or NULL. */
+static struct kept_hit *find_kept(const struct hits *h, const struct hit *hit, uint64_t hash)
 {
-    for (const struct kept_hit *k = *bucket_of(h, hash); k != NULL; k = k->next) {
-        if (k->hash == hash && is_double(&k->hit, hit))
-            return true;
-    }
-    return false;
+    struct kept_hit *k = *bucket_of(h, hash);
+
+    while (k != NULL && (k->hash != hash || !is_double(&k->hit, hit)))
+        k = k->next;
+    return k;
 }
 
 static void unchain(struct hits *h, struct kept_hit *kept)
@@ -135,12 +137,18 @@ static bool is_worse(const struct hits *h, size_t a, size_t b)
     return compare_hits(&h->heap[a]->hit, &h->heap[b]->hit, h->backward) > 0;
 }
 
+static void place(struct hits *h, size_t i, struct kept_hit *kept)
+{
+    h->heap[i] = kept;
+    kept->index = i;
+}
+
 static void swap(struct hits *h, size_t a, size_t b)
 {
     struct kept_hit *kept = h->heap[a];
 
-    h->heap[a] = h->heap[b];
-    h->heap[b] = kept;
+    place(h, a, h->heap[b]);
+    place(h, b, kept);
 }
 
 static void sift_up(struct hits *h, size_t i)
@@ -206,9 +214,22 @@ static void drop_worst(struct hits *h)
     unchain(h, worst);
     h->bytes -= worst->bytes;
     mem_free(worst);
-    h->heap[0] = h->heap[--h->count];
-    if (h->count > 0)
+    h->count--;
+    if (h->count > 0) {
+        place(h, 0, h->heap[h->count]);
         sift_down(h, 0);
+    }
+}
+
+/* An entry that came several times stands where the best of them would. */
+static void keep_best_position(struct hits *h, struct kept_hit *kept, const struct hit *hit)
+{
+    h->duplicates++;
+    if (compare_hits(hit, &kept->hit, h->backward) < 0) {
+        kept->hit.order = hit->order;
+        kept->hit.position = hit->position;
+        sift_down(h, kept->index);
+    }
 }
 
 enum status hits_offer(struct hits *h, const struct hit *hit)
@@ -218,11 +239,12 @@ enum status hits_offer(struct hits *h, const struct hit *hit)
     if (h->count == h->limit && compare_hits(hit, &h->heap[0]->hit, h->backward) >= 0)
         return ST_OK;
     uint64_t hash = hash_of(hit);
-    if (is_kept(h, hit, hash)) {
-        h->duplicates++;
+    struct kept_hit *kept = find_kept(h, hit, hash);
+    if (kept != NULL) {
+        keep_best_position(h, kept, hit);
         return ST_OK;
     }
-    struct kept_hit *kept = copy_hit(hit, &bytes);
+    kept = copy_hit(hit, &bytes);
     if (kept == NULL)
         return ST_NOMEM;
     if (h->count == h->limit)
@@ -235,7 +257,7 @@ enum status hits_offer(struct hits *h, const struct hit *hit)
     kept->next = *bucket_of(h, hash);
     *bucket_of(h, hash) = kept;
     h->bytes += bytes;
-    h->heap[h->count++] = kept;
+    place(h, h->count++, kept);
     sift_up(h, h->count - 1);
     return ST_OK;
 }
