@@ -5,7 +5,7 @@
 
 Clients push without a pause, each to streams of its own, and write down what was acknowledged (204). The
 server is killed at a random moment and started again on the same directory, with small settings, so that
-flushes, new log files and removals of old ones happen all the time. At the end, and every tenth time,
+flushes, new log files and removals of old ones happen all the time. At the end, and every now and then,
 every acknowledged line must be there exactly once and in order; lines that were sent but not acknowledged
 may be there or not, but never twice and never in part.
 """
@@ -25,6 +25,7 @@ from server import Server  # noqa: E402
 
 FLAGS = ["--wal.file_size=64KB", "--wal.size_target=256KB", "--ingester.chunk_target_size=16KB",
          "--ingester.memory_target=1MB", "--ingester.chunk_idle_period=2s", "--storage.segment_max_bytes=1MB"]
+CHECK_EVERY = 25  # kills
 START = 1_772_000_000_000_000_000
 
 
@@ -50,11 +51,14 @@ class Client(threading.Thread):
         return START + n * 1_000_000 + stream
 
     def body(self, batches):
+        """One push; now and then with a stream object for each line, as some agents send them."""
+        apart = self.random.random() < 0.3
         streams = []
         for stream, numbers in batches:
             labels = {"job": "crash", "client": str(self.number), "stream": str(stream)}
             values = [[str(self.timestamp(stream, n)), self.line(stream, n)] for n in numbers]
-            streams.append({"stream": labels, "values": values})
+            for part in [[v] for v in values] if apart else [values]:
+                streams.append({"stream": labels, "values": part})
         return json.dumps({"streams": streams}).encode()
 
     def run(self):
@@ -127,7 +131,7 @@ def main():
             begin = time.monotonic()
             server.start()
             slowest = max(slowest, time.monotonic() - begin)
-            if kill % 10 == 0:
+            if kill % CHECK_EVERY == 0:
                 pause(clients)
                 check(server, clients)
                 clients = resume(server, clients, arguments.seed + kill)
