@@ -35,11 +35,13 @@ LIB_OBJECTS = $(SOURCES:%.c=$(OUT)/%.o) $(OUT)/base/regex.o $(GENERATED:$(GEN)/%
 TEST_SOURCES = $(wildcard tests/unit/*/*.c) $(SUPPORT_SOURCES)
 SUPPORT_SOURCES = $(wildcard tests/support/*.c)
 BENCHES = $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
+BENCH_OBJECTS = $(OUT)/bench/bench.o $(OUT)/bench/bodies.o $(SUPPORT_SOURCES:%.c=$(OUT)/%.o)
 C_FILES = $(SOURCES) $(wildcard server/*.c tests/*/*.c tests/unit/*/*.c bench/*.c)
 H_FILES = $(wildcard $(LAYERS:%=%/*.h) tests/*/*.h bench/*.h)
 
 .PHONY: all help check lint tidy format format-check unit test bench docs clean
 .DELETE_ON_ERROR:
+.SECONDARY: # keep objects that only a pattern rule names
 
 all: $(OUT)/skald $(if $(filter release,$(MODE)),build/skald)
 
@@ -115,8 +117,7 @@ test:
 bench: build/skald $(BENCHES:%=$(OUT)/bench/%)
 	@for b in $(BENCHES); do $(OUT)/bench/$$b || exit 1; done
 
-$(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(OUT)/bench/bench.o $(SUPPORT_SOURCES:%.c=$(OUT)/%.o) \
-		$(OUT)/libskald.a
+$(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(BENCH_OBJECTS) $(OUT)/libskald.a
 	$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 ## docs          regenerate docs/config.md

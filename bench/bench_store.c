@@ -8,7 +8,6 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
-#include <snappy-c.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,136 +15,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "base/time.h"
 #include "bench/bench.h"
-#include "tests/support/loggen.h"
+#include "bench/bodies.h"
 
 enum {
-    BODY_RAW_BYTES = 1 << 20, /* lines of one push, as promtail sends them */
-    STREAMS_PER_BODY = 24,
     CONNECTIONS_MAX = 64,
     ROUNDS_MAX = 100,
     PATH_BYTES_MAX = 8 * 1024,
 };
 
-#define DATA_START_NS INT64_C(1772366400000000000) /* 2026-03-01T12:00:00Z */
-#define DATA_SPAN_NS (2 * HOUR_NS)
-#define NEEDLE "needle-7f3a9c51-in-one-line"
-
-struct body {
-    struct str bytes;
-    bool is_json;
-};
-
-struct set {
-    struct body *bodies;
-    size_t count;
-    uint64_t lines;
-    uint64_t line_bytes;
-    uint64_t streams;
-};
-
-/* ---- making bodies ---- */
-
-static void put_field(struct buf *b, unsigned number, struct str bytes)
-{
-    buf_put_uvarint(b, number << 3 | 2);
-    buf_put_str(b, bytes);
-}
-
-static void put_entry(struct buf *entries, struct buf *scratch, int64_t ts_ns, struct str line)
-{
-    char time_bytes[32];
-    struct buf time = {
-        .ptr = time_bytes, .capacity = sizeof(time_bytes), .max = sizeof(time_bytes)};
-
-    buf_put_uvarint(&time, 1 << 3);
-    buf_put_uvarint(&time, (uint64_t)(ts_ns / SECOND_NS));
-    buf_put_uvarint(&time, 2 << 3);
-    buf_put_uvarint(&time, (uint64_t)(ts_ns % SECOND_NS));
-    buf_reset(scratch);
-    put_field(scratch, 1, buf_str(&time));
-    put_field(scratch, 2, line);
-    put_field(entries, 2, buf_str(scratch));
-}
-
-static void put_labels(struct buf *b, uint64_t stream)
-{
-    unsigned kind = (unsigned)(stream % LOGGEN_KINDS);
-
-    buf_printf(b,
-               "{env=\"prod\", host=\"host-%" PRIu64 "\", job=\"%s\", region=\"eu-%" PRIu64 "\"}",
-               stream / LOGGEN_KINDS, loggen_job(kind), stream % 3);
-}
-
-/* One push of about BODY_RAW_BYTES of lines, spread over some of the streams. */
-static void make_body(struct set *set, struct loggen *g, uint64_t *next_line,
-                      uint64_t lines_expected)
-{
-    struct buf streams[STREAMS_PER_BODY], request, line, scratch;
-    uint64_t first = loggen_below(g, (uint32_t)set->streams), raw = 0;
-
-    buf_init(&request, 1 << 28);
-    buf_init(&line, 1 << 16);
-    buf_init(&scratch, 1 << 20);
-    for (size_t i = 0; i < STREAMS_PER_BODY; i++) {
-        buf_init(&streams[i], 1 << 26);
-        buf_reset(&scratch);
-        put_labels(&scratch, (first + i * 7) % set->streams);
-        put_field(&streams[i], 1, buf_str(&scratch));
-    }
-    while (raw < BODY_RAW_BYTES) {
-        size_t i = loggen_below(g, STREAMS_PER_BODY);
-        double part = (double)*next_line / (double)lines_expected;
-        int64_t ts_ns = DATA_START_NS + (int64_t)(part * (double)DATA_SPAN_NS);
-        buf_reset(&line);
-        loggen_line(g, &line, (unsigned)((first + i * 7) % set->streams % LOGGEN_KINDS), ts_ns);
-        if (*next_line == lines_expected / 3)
-            buf_put(&line, STR(" " NEEDLE));
-        put_entry(&streams[i], &scratch, ts_ns, buf_str(&line));
-        raw += line.len;
-        (*next_line)++;
-        set->lines++;
-        set->line_bytes += line.len;
-    }
-    for (size_t i = 0; i < STREAMS_PER_BODY; i++) {
-        put_field(&request, 1, buf_str(&streams[i]));
-        buf_release(&streams[i]);
-    }
-
-    size_t packed = snappy_max_compressed_length(request.len);
-    char *to = mem_bytes(packed);
-    if (to == NULL || snappy_compress(request.ptr, request.len, to, &packed) != SNAPPY_OK)
-        bench_fail("cannot compress a body");
-    set->bodies[set->count++].bytes = str_make(mem_grow(to, packed, 1), packed);
-    buf_release(&scratch);
-    buf_release(&line);
-    buf_release(&request);
-}
-
-static void make_set(struct set *set, uint64_t bytes, uint64_t seed)
-{
-    enum { LINE_BYTES_GUESS = 148 };
-    struct loggen g;
-    uint64_t next_line = 0, lines_expected = bytes / LINE_BYTES_GUESS;
-
-    loggen_init(&g, seed);
-    set->bodies = mem_new(bytes / BODY_RAW_BYTES + 2, sizeof(*set->bodies));
-    while (set->line_bytes < bytes)
-        make_body(set, &g, &next_line, lines_expected);
-}
-
 /* ---- pushing ---- */
 
 struct pushing {
     const struct bench_server *server;
-    const struct set *set;
+    const struct bodies *bodies;
     atomic_size_t next;
     size_t end;
 };
 
-static void *push_bodies(void *context)
+static void *run_connection(void *context)
 {
     struct pushing *p = context;
     int fd = bench_connect(p->server);
@@ -157,7 +46,7 @@ static void *push_bodies(void *context)
         size_t i = atomic_fetch_add(&p->next, 1);
         if (i >= p->end)
             break;
-        struct str body = p->set->bodies[i].bytes;
+        struct str body = p->bodies->items[i];
         int len = snprintf(head, sizeof(head),
                            "POST /loki/api/v1/push HTTP/1.1\r\nHost: bench\r\n"
                            "Content-Type: application/x-protobuf\r\nContent-Length: %zu\r\n\r\n",
@@ -171,15 +60,15 @@ static void *push_bodies(void *context)
 }
 
 /* Push the bodies [begin, end); returns the seconds it took. */
-static double push_set(const struct bench_server *s, const struct set *set, size_t begin,
-                       size_t end, uint64_t connections)
+static double push_bodies(const struct bench_server *s, const struct bodies *bodies, size_t begin,
+                          size_t end, uint64_t connections)
 {
-    struct pushing p = {.server = s, .set = set, .next = begin, .end = end};
+    struct pushing p = {.server = s, .bodies = bodies, .next = begin, .end = end};
     pthread_t threads[CONNECTIONS_MAX];
     double start = bench_seconds();
 
     for (uint64_t i = 0; i < connections; i++) {
-        if (pthread_create(&threads[i], NULL, push_bodies, &p) != 0)
+        if (pthread_create(&threads[i], NULL, run_connection, &p) != 0)
             bench_fail("cannot start a thread");
     }
     for (uint64_t i = 0; i < connections; i++)
@@ -193,18 +82,18 @@ static void flush(const struct bench_server *s)
         bench_fail("the flush failed");
 }
 
-static void bench_ingest(struct bench_server *s, const struct set *set, uint64_t connections)
+static void bench_ingest(struct bench_server *s, const struct bodies *bodies, uint64_t connections)
 {
-    double mb = (double)set->line_bytes / 1e6, cpu = bench_server_cpu(s);
+    double mb = (double)bodies->line_bytes / 1e6, cpu = bench_server_cpu(s);
 
-    double seconds = push_set(s, set, 0, set->count, connections);
+    double seconds = push_bodies(s, bodies, 0, bodies->count, connections);
     flush(s);
     cpu = bench_server_cpu(s) - cpu;
     double disk = (double)(bench_server_disk(s, "segments") + bench_server_disk(s, "index"));
     bench_title("ingest (protobuf push)");
-    bench_row("lines", (double)set->lines, "");
+    bench_row("lines", (double)bodies->lines, "");
     bench_row("bytes of lines", mb, "MB");
-    bench_row("lines a second", (double)set->lines / seconds, "1/s");
+    bench_row("lines a second", (double)bodies->lines / seconds, "1/s");
     bench_row("MB of lines a second", mb / seconds, "MB/s");
     bench_row("CPU seconds, flush included", cpu, "s");
     bench_row("MB of lines a CPU second", mb / cpu, "MB/s");
@@ -251,8 +140,8 @@ static void bench_query(const struct bench_server *s, const char *what, const ch
     buf_init(&path, PATH_BYTES_MAX);
     buf_put(&path, STR("/loki/api/v1/query_range?query="));
     bench_put_escaped(&path, query);
-    buf_printf(&path, "&limit=100&start=%" PRId64 "&end=%" PRId64, DATA_START_NS,
-               DATA_START_NS + DATA_SPAN_NS + HOUR_NS);
+    buf_printf(&path, "&limit=100&start=%" PRId64 "&end=%" PRId64, BODIES_START_NS,
+               BODIES_START_NS + BODIES_SPAN_NS + HOUR_NS);
     buf_put_char(&path, '\0');
     bench_path(s, what, path.ptr, want, rounds);
     buf_release(&path);
@@ -262,8 +151,8 @@ static void bench_queries(const struct bench_server *s, uint64_t rounds)
 {
     char bounds[128], path[256];
 
-    (void)snprintf(bounds, sizeof(bounds), "start=%" PRId64 "&end=%" PRId64, DATA_START_NS,
-                   DATA_START_NS + DATA_SPAN_NS);
+    (void)snprintf(bounds, sizeof(bounds), "start=%" PRId64 "&end=%" PRId64, BODIES_START_NS,
+                   BODIES_START_NS + BODIES_SPAN_NS);
     bench_title("queries (everything flushed, median)");
     bench_query(s, "newest 100 lines of a stream", "{job=\"nginx\", host=\"host-3\"}", "values",
                 rounds);
@@ -271,8 +160,8 @@ static void bench_queries(const struct bench_server *s, uint64_t rounds)
     bench_query(s, "newest 100 lines of everything", "{job=~\".+\"}", "values", rounds);
     bench_query(s, "needle that is nowhere, all streams",
                 "{job=~\".+\"} |= \"no-such-needle-at-all\"", "\"result\":[]", rounds);
-    bench_query(s, "needle in one line, all streams", "{job=~\".+\"} |= \"" NEEDLE "\"", NEEDLE,
-                rounds);
+    bench_query(s, "needle in one line, all streams", "{job=~\".+\"} |= \"" BODIES_NEEDLE "\"",
+                BODIES_NEEDLE, rounds);
     bench_query(s, "regular expression, no hit", "{job=~\".+\"} |~ \"zq[0-9]+x[a-f]{3}y\"",
                 "\"result\":[]", rounds);
     (void)snprintf(path, sizeof(path), "/loki/api/v1/labels?%s", bounds);
@@ -287,11 +176,11 @@ static void bench_queries(const struct bench_server *s, uint64_t rounds)
 /* ---- start ---- */
 
 /* Fill the log up without a flush, kill, start again. */
-static void bench_start(struct bench_server *s, const struct set *set, uint64_t connections)
+static void bench_start(struct bench_server *s, const struct bodies *bodies, uint64_t connections)
 {
     enum { LOG_BODIES = 100 };
 
-    (void)push_set(s, set, 0, MIN_OF(set->count, (size_t)LOG_BODIES), connections);
+    (void)push_bodies(s, bodies, 0, MIN_OF(bodies->count, (size_t)LOG_BODIES), connections);
     bench_server_kill(s);
     double log_mb = (double)bench_server_disk(s, "wal") / 1e6;
     double seconds = bench_server_restart(s);
@@ -302,22 +191,26 @@ static void bench_start(struct bench_server *s, const struct set *set, uint64_t 
 
 int main(int argc, char **argv)
 {
-    uint64_t bytes = bench_option(argc, argv, "bytes", UINT64_C(1000000000));
     uint64_t connections = bench_option(argc, argv, "connections", 4);
     uint64_t rounds = bench_option(argc, argv, "rounds", 5);
-    struct set set = {.streams = bench_option(argc, argv, "streams", 320)};
+    struct bodies_spec spec = {
+        .bytes = bench_option(argc, argv, "bytes", UINT64_C(1000000000)),
+        .streams = bench_option(argc, argv, "streams", 320),
+        .seed = bench_option(argc, argv, "seed", 1),
+    };
+    struct bodies bodies;
     struct bench_server server;
 
-    if (connections == 0 || connections > CONNECTIONS_MAX || rounds == 0 || rounds > ROUNDS_MAX ||
-        set.streams < STREAMS_PER_BODY)
+    if (connections == 0 || connections > CONNECTIONS_MAX || rounds == 0 || rounds > ROUNDS_MAX)
         bench_fail("an option is out of range");
-    make_set(&set, bytes, bench_option(argc, argv, "seed", 1));
+    bodies_make(&spec, &bodies);
     bench_server_start(&server, "build/skald");
     bench_title("idle");
     bench_row("memory of an empty store", bench_server_memory(&server, "VmRSS") / 1e6, "MB");
-    bench_ingest(&server, &set, connections);
+    bench_ingest(&server, &bodies, connections);
     bench_queries(&server, rounds);
-    bench_start(&server, &set, connections);
+    bench_start(&server, &bodies, connections);
     bench_server_stop(&server);
+    bodies_release(&bodies);
     return 0;
 }
