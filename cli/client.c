@@ -230,7 +230,6 @@ static enum status check_options(const struct client_options *o, struct err *err
 static bool set_options(struct client *c, const struct client_options *o)
 {
     bool good = curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->curl_error) == CURLE_OK &&
-                curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
                 curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
                 curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "skald/" SKALD_VERSION) == CURLE_OK &&
                 curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS) ==
