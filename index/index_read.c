@@ -488,3 +488,44 @@ enum status index_next_segment(struct index_read *r, uint64_t *cursor,
     *cursor = s.id + 1;
     return ST_OK;
 }
+
+/* ---- every chunk ---- */
+
+_Static_assert(CHUNK_KEY_BYTES <= sizeof(((struct chunk_cursor *)NULL)->key), "a key fits");
+
+/* Step to the record behind the cursor. */
+static int step_chunk(MDB_cursor *c, const struct chunk_cursor *from, MDB_val *k, MDB_val *v)
+{
+    if (from->key_bytes == 0)
+        return mdb_cursor_get(c, k, v, MDB_FIRST);
+    *k = val_of(str_make(from->key, from->key_bytes));
+    int error = mdb_cursor_get(c, k, v, MDB_SET_RANGE);
+    if (error == 0 && str_eq(str_of(*k), str_make(from->key, from->key_bytes)))
+        error = mdb_cursor_get(c, k, v, MDB_NEXT);
+    return error;
+}
+
+enum status index_next_chunk(struct index_read *r, struct chunk_cursor *cursor,
+                             struct chunk_ref *ret_ref, struct str *ret_tenant)
+{
+    MDB_cursor *c = NULL;
+    struct chunk_ref ref;
+    MDB_val k, v;
+
+    enum status st = cursor_open(r, INDEX_CHUNKS, &c, NULL);
+    if (st != ST_OK)
+        return st;
+    int error = step_chunk(c, cursor, &k, &v);
+    mdb_cursor_close(c);
+    if (error != 0)
+        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "chunks");
+    if (!chunk_parse(k, v, &ref))
+        return ST_CORRUPT;
+    st = tenant_name(r, be32(k.mv_data), ret_tenant);
+    if (st != ST_OK)
+        return st;
+    memcpy(cursor->key, k.mv_data, k.mv_size);
+    cursor->key_bytes = k.mv_size;
+    *ret_ref = ref;
+    return ST_OK;
+}
