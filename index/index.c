@@ -122,7 +122,7 @@ enum status index_open_to_read(const char *dir, struct index **ret_index, struct
         error = mdb_env_set_maxdbs(ix->env, INDEX_DATABASE_COUNT);
     if (error == 0)
         error = mdb_env_open(ix->env, dir, MDB_RDONLY | MDB_NOTLS | MDB_NORDAHEAD, 0);
-    enum status st = error == 0 ? open_existing(ix, err) : lmdb_status(error, err, dir);
+    enum status st = error == 0 ? open_existing(ix, err) : lmdb_status(error, err, "open");
     if (st != ST_OK) {
         index_close(ix);
         return st;

@@ -55,8 +55,8 @@ MUST_CHECK enum status index_open(const char *dir, uint64_t map_bytes, struct in
                                   struct err *err);
 
 /*
- * Open an index that exists, for reading only: nothing is made or changed, and a server may have it
- * open. For tools.
+ * Open an index that exists, for reading only: nothing but LMDB's lock file is made or changed, and
+ * a server may have it open. For tools.
  */
 MUST_CHECK enum status index_open_to_read(const char *dir, struct index **ret_index,
                                           struct err *err);
@@ -157,6 +157,21 @@ struct chunk_cursor {
  */
 MUST_CHECK enum status index_next_chunk(struct index_read *r, struct chunk_cursor *cursor,
                                         struct chunk_ref *ret_ref, struct str *ret_tenant);
+
+/* A stream with a chunk on a day, as a chunk reference has it. */
+struct stream_claim {
+    struct str tenant;
+    struct labels labels;
+    uint64_t stream_id;
+    int32_t day;
+};
+
+/*
+ * Would a query find the stream: by its labels, by each of its label pairs, among all streams, and
+ * do its pairs cover the day? For tools. ST_CORRUPT: `err` says what is missing.
+ */
+MUST_CHECK enum status index_check_stream(struct index_read *r, const struct stream_claim *claim,
+                                          struct err *err);
 
 /* ---- writing: one batch at a time, by one thread ---- */
 
