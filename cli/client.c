@@ -108,12 +108,11 @@ enum status client_put_base(struct buf *b, struct str addr, struct err *err)
 {
     if (addr.len == 0)
         addr = STR(ADDRESS_DEFAULT);
-    while (addr.len > 0 && addr.ptr[addr.len - 1] == '/')
-        addr.len--;
-
     size_t scheme = str_find(addr, STR("://"));
     bool is_http = str_starts(addr, STR("http://")) || str_starts(addr, STR("https://"));
     size_t host = scheme == STR_NPOS ? 0 : scheme + 3;
+    while (addr.len > host && addr.ptr[addr.len - 1] == '/')
+        addr.len--;
     if ((scheme != STR_NPOS && !is_http) || host >= addr.len || addr.ptr[host] == '/' ||
         str_find_char(addr, '?') != STR_NPOS || str_find_char(addr, '#') != STR_NPOS)
         return err_set(err, ST_INVALID, "\"%.*s\" is not the address of a server", STR_ARG(addr));

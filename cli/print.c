@@ -91,18 +91,18 @@ static void put_offset(struct buf *b, long offset_s)
 
 void put_zoned_time(struct buf *b, int64_t ts_ns, enum print_zone zone, bool fraction)
 {
-    time_t seconds = (time_t)(i64_floor_to(ts_ns, SECOND_NS) / SECOND_NS);
-    int64_t shifted_ns = ts_ns;
+    time_t seconds = (time_t)(ts_ns / SECOND_NS - (ts_ns % SECOND_NS < 0 ? 1 : 0));
+    int64_t shifted_ns;
     struct tm tm = {0};
     long offset_s = 0;
 
     /* The wall clock of the zone is that of UTC, some seconds away. */
     if (zone == PRINT_LOCAL && localtime_r(&seconds, &tm) != NULL)
         offset_s = tm.tm_gmtoff;
-    if (!i64_add(ts_ns, offset_s * SECOND_NS, &shifted_ns))
+    if (!i64_add(ts_ns, offset_s * SECOND_NS, &shifted_ns)) {
+        shifted_ns = ts_ns;
         offset_s = 0;
-    if (!fraction)
-        shifted_ns = i64_floor_to(shifted_ns, SECOND_NS);
+    }
     time_put(b, shifted_ns, fraction ? TIME_NANOS : TIME_SECONDS);
     if (!b->failed) {
         b->len--; /* the Z */
