@@ -41,6 +41,30 @@ void wal_put_record_header(char to[WAL_RECORD_HEADER_BYTES], enum wal_kind kind,
 /* False: cut short, or its checksum does not match. */
 MUST_CHECK bool wal_get_record_header(struct str in, struct wal_record_header *ret_header);
 
+/* A log file that is read record by record. */
+struct wal_cursor {
+    int fd;
+    uint64_t size;
+    uint64_t offset;     /* of the next record */
+    uint64_t seq_before; /* of the record before */
+    struct buf payload;
+};
+
+/* Read the header of the file; the cursor then stands behind it. */
+MUST_CHECK enum status wal_cursor_header(struct wal_cursor *c, uint64_t *ret_number,
+                                         struct err *err);
+
+/*
+ * Read the record at the cursor, which stays where it is. The payload borrows the cursor.
+ *
+ * ST_CORRUPT  none that is whole begins there
+ */
+MUST_CHECK enum status wal_cursor_record(struct wal_cursor *c, struct wal_record *ret_record,
+                                         struct err *err);
+
+/* Go on behind a record that was read. */
+void wal_cursor_advance(struct wal_cursor *c, const struct wal_record *record);
+
 /* The log files of a directory in order of their numbers. */
 struct wal_names {
     uint64_t *numbers;

@@ -191,81 +191,81 @@ void wal_names_release(struct wal_names *names)
 typedef enum status apply_fn(void *context, const struct wal_record *r, struct err *err);
 
 struct file_reader {
-    int fd;
-    uint64_t size;
-    uint64_t offset; /* of the next record */
-    uint64_t seq_before;
-    struct buf payload;
+    struct wal_cursor at;
     apply_fn *apply; /* NULL: only check */
     void *context;
     struct wal_replay *result;
 };
 
-/* Read the record at `r->offset`. ST_CORRUPT: none that is whole begins there. */
-static enum status read_record(struct file_reader *r, struct wal_record *ret_record,
-                               struct err *err)
+enum status wal_cursor_record(struct wal_cursor *c, struct wal_record *ret_record, struct err *err)
 {
     char bytes[WAL_RECORD_HEADER_BYTES];
     struct wal_record_header h;
 
-    if (r->size - r->offset < sizeof(bytes))
+    ASSERT(c->offset <= c->size);
+    if (c->size - c->offset < sizeof(bytes))
         return err_set(err, ST_CORRUPT, "a record is cut short");
-    enum status st = io_read_all(r->fd, bytes, sizeof(bytes), r->offset, err);
+    enum status st = io_read_all(c->fd, bytes, sizeof(bytes), c->offset, err);
     if (st != ST_OK)
         return st;
     if (!wal_get_record_header(str_make(bytes, sizeof(bytes)), &h))
         return err_set(err, ST_CORRUPT, "the header of a record is damaged");
-    if (h.payload_bytes > r->size - r->offset - sizeof(bytes))
+    if (h.payload_bytes > c->size - c->offset - sizeof(bytes))
         return err_set(err, ST_CORRUPT, "a record is cut short");
 
-    buf_reset(&r->payload);
-    char *to = buf_reserve(&r->payload, h.payload_bytes);
+    buf_reset(&c->payload);
+    char *to = buf_reserve(&c->payload, h.payload_bytes);
     if (to == NULL)
         return err_set(err, ST_NOMEM, "no memory for a record of %u bytes", h.payload_bytes);
-    st = io_read_all(r->fd, to, h.payload_bytes, r->offset + sizeof(bytes), err);
+    st = io_read_all(c->fd, to, h.payload_bytes, c->offset + sizeof(bytes), err);
     if (st != ST_OK)
         return st;
     struct str payload = str_make(to, h.payload_bytes);
     if (crc32c(0, payload) != h.payload_crc)
         return err_set(err, ST_CORRUPT, "the checksum of a record does not match");
-    if (h.seq <= r->seq_before || h.kind != WAL_PUSH)
+    if (h.seq <= c->seq_before || h.kind != WAL_PUSH)
         return err_set(err, ST_CORRUPT, "a record is out of order");
     *ret_record = (struct wal_record){h.seq, (enum wal_kind)h.kind, payload};
     return ST_OK;
 }
 
-static enum status read_file_header(struct file_reader *r, struct err *err)
+void wal_cursor_advance(struct wal_cursor *c, const struct wal_record *record)
+{
+    c->offset += WAL_RECORD_HEADER_BYTES + record->payload.len;
+    c->seq_before = record->seq;
+}
+
+enum status wal_cursor_header(struct wal_cursor *c, uint64_t *ret_number, struct err *err)
 {
     char bytes[WAL_FILE_HEADER_BYTES];
-    uint64_t number;
 
-    if (r->size < sizeof(bytes))
+    if (c->size < sizeof(bytes))
         return err_set(err, ST_CORRUPT, "the header is cut short");
-    enum status st = io_read_all(r->fd, bytes, sizeof(bytes), 0, err);
+    enum status st = io_read_all(c->fd, bytes, sizeof(bytes), 0, err);
     if (st == ST_OK)
-        st = wal_get_file_header(str_make(bytes, sizeof(bytes)), &number, err);
-    r->offset = sizeof(bytes);
+        st = wal_get_file_header(str_make(bytes, sizeof(bytes)), ret_number, err);
+    c->offset = sizeof(bytes);
     return st;
 }
 
-/* Go through the whole file; `r->offset` is how far it is sound. */
+/* Go through the whole file; `r->at.offset` is how far it is sound. */
 static enum status read_file(struct file_reader *r, struct err *err)
 {
     struct wal_record record;
+    uint64_t number;
 
-    enum status st = read_file_header(r, err);
+    enum status st = wal_cursor_header(&r->at, &number, err);
     if (st != ST_OK) {
-        r->offset = 0;
+        r->at.offset = 0;
         return st;
     }
-    while (r->offset < r->size) {
-        st = read_record(r, &record, err);
+    while (r->at.offset < r->at.size) {
+        st = wal_cursor_record(&r->at, &record, err);
         if (st == ST_OK && r->apply != NULL)
             st = r->apply(r->context, &record, err);
         if (st != ST_OK)
             return st;
-        r->offset += WAL_RECORD_HEADER_BYTES + record.payload.len;
-        r->seq_before = record.seq;
+        wal_cursor_advance(&r->at, &record);
         r->result->records++;
         r->result->seq_max = MAX_OF(r->result->seq_max, record.seq);
     }
@@ -277,18 +277,18 @@ enum status wal_verify(const char *path, struct wal_replay *ret_result, struct e
     struct wal_replay result = {0};
     struct file_reader r = {.result = &result};
 
-    r.fd = io_openat(AT_FDCWD, path, O_RDONLY, 0);
-    if (r.fd < 0)
+    r.at.fd = io_openat(AT_FDCWD, path, O_RDONLY, 0);
+    if (r.at.fd < 0)
         return err_errno(err, "open %s", path);
-    buf_init(&r.payload, WAL_PAYLOAD_BYTES_MAX);
-    enum status st = io_file_size(r.fd, &r.size, err);
+    buf_init(&r.at.payload, WAL_PAYLOAD_BYTES_MAX);
+    enum status st = io_file_size(r.at.fd, &r.at.size, err);
     if (st == ST_OK)
         st = read_file(&r, err);
     if (st != ST_OK)
-        st = err_prefix(err, st, "%s: offset %" PRIu64, path, r.offset);
-    result.bytes = r.size;
-    buf_release(&r.payload);
-    (void)close(r.fd);
+        st = err_prefix(err, st, "%s: offset %" PRIu64, path, r.at.offset);
+    result.bytes = r.at.size;
+    buf_release(&r.at.payload);
+    (void)close(r.at.fd);
     *ret_result = result;
     return st;
 }
@@ -310,12 +310,12 @@ static void keep_damaged(int dir_fd, const char *name)
 static enum status cut_torn_end(int dir_fd, const char *name, const struct file_reader *r,
                                 struct err *err)
 {
-    if (r->offset == 0) {
+    if (r->at.offset == 0) {
         if (io_unlinkat(dir_fd, name) < 0 || io_fsync(dir_fd) < 0)
             return err_errno(err, "remove %s", name);
         return ST_OK;
     }
-    if (io_ftruncate(r->fd, r->offset) < 0 || io_fsync(r->fd) < 0)
+    if (io_ftruncate(r->at.fd, r->at.offset) < 0 || io_fsync(r->at.fd) < 0)
         return err_errno(err, "cut the torn end of %s", name);
     return ST_OK;
 }
@@ -326,26 +326,26 @@ static enum status replay_file(int dir_fd, uint64_t number, bool is_newest, stru
     char name[WAL_NAME_BYTES];
 
     wal_file_name(number, name);
-    r->fd = io_openat(dir_fd, name, O_RDWR, 0);
-    if (r->fd < 0)
+    r->at.fd = io_openat(dir_fd, name, O_RDWR, 0);
+    if (r->at.fd < 0)
         return err_errno(err, "open %s", name);
-    enum status st = io_file_size(r->fd, &r->size, err);
+    enum status st = io_file_size(r->at.fd, &r->at.size, err);
     if (st == ST_OK)
         st = read_file(r, err);
     if (st == ST_CORRUPT && is_newest) {
-        r->result->cut_bytes = r->size - r->offset;
+        r->result->cut_bytes = r->at.size - r->at.offset;
         st = cut_torn_end(dir_fd, name, r, err);
     } else if (st == ST_CORRUPT) {
         LOG(LOG_ERROR, "a log file is damaged, the rest of it is lost", LOG_TEXT("file", name),
-            LOG_INT("offset", r->offset), LOG_ERR(err));
+            LOG_INT("offset", r->at.offset), LOG_ERR(err));
         keep_damaged(dir_fd, name);
         r->result->damaged_files++;
         st = ST_OK;
     } else if (st != ST_OK) {
         st = err_prefix(err, st, "%s", name);
     }
-    r->result->bytes += r->offset;
-    (void)close(r->fd);
+    r->result->bytes += r->at.offset;
+    (void)close(r->at.fd);
     return st;
 }
 
@@ -361,10 +361,10 @@ enum status wal_replay(const char *dir, apply_fn *apply, void *context,
     if (st != ST_OK)
         return st;
     st = wal_list(dir, &names, err);
-    buf_init(&r.payload, WAL_PAYLOAD_BYTES_MAX);
+    buf_init(&r.at.payload, WAL_PAYLOAD_BYTES_MAX);
     for (size_t i = 0; i < names.count && st == ST_OK; i++)
         st = replay_file(dir_fd, names.numbers[i], i + 1 == names.count, &r, err);
-    buf_release(&r.payload);
+    buf_release(&r.at.payload);
     wal_names_release(&names);
     (void)close(dir_fd);
     if (st == ST_OK)

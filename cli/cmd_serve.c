@@ -3,27 +3,25 @@
  * blocks them, and this one takes them one by one.
  */
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/flags.h"
+#include "cli/print.h"
 #include "cli/settings.h"
 #include "server/http/server.h"
 #include "server/http/version.h"
 
 #include "base/banned.h"
 
-static const char usage[] =
-    "Usage: skald serve [--config FILE] [--data DIR] [--listen ADDR:PORT]\n"
-    "                   [--SECTION.OPTION=VALUE ...]\n"
+static const char text[] =
+    "Serves the HTTP API of Loki; everything is kept in one directory. Needs no\n"
+    "configuration. Every setting of docs/config.md is a flag --SECTION.OPTION VALUE,\n"
+    "a variable SKALD_SECTION_OPTION, and a key of the YAML file; flags win over\n"
+    "variables, variables over the file.\n"
     "\n"
-    "Serves the HTTP API of Loki; everything is kept in DIR (default ./skald-data).\n"
-    "Needs no configuration. Settings: docs/config.md; each is also a variable\n"
-    "SKALD_SECTION_OPTION and a key of the YAML FILE.\n"
-    "\n"
-    "SIGTERM and SIGINT end it, SIGHUP rereads the limits of FILE.\n";
+    "SIGTERM and SIGINT end it, SIGHUP rereads the limits of the file.\n";
 
 /* A configuration that was read while running. It is kept: requests may still look at it. */
 struct generation {
@@ -46,7 +44,7 @@ static void reload(struct server *server, const struct settings_source *source,
     g->older = *newest;
     *newest = g;
     server_set_config(server, &g->config);
-    LOG(LOG_INFO, "limits reloaded", LOG_TEXT("file", source->file == NULL ? "" : source->file));
+    LOG(LOG_INFO, "limits reloaded", LOG_STR("file", source->file));
 }
 
 static void free_generations(struct generation *g)
@@ -97,16 +95,12 @@ static int serve(const struct settings_source *source)
     sigset_t signals;
 
     if (settings_read(source, &config, &err) != ST_OK) {
-        fprintf(stderr, "skald: %s\n", err.text);
+        (void)print_error("serve", &err);
         return EXIT_USAGE;
     }
     const struct settings *settings = &config.settings;
-    if (log_level_parse(settings->log_level, &level) != ST_OK) {
-        fprintf(stderr, "skald: server.log_level is debug, info, warn or error\n");
-        config_release(&config);
-        return EXIT_USAGE;
-    }
-    log_level_set(level);
+    if (log_level_parse(settings->log_level, &level) == ST_OK)
+        log_level_set(level);
     block_signals(&signals);
     if (server_start(&config, &server, &err) != ST_OK) {
         LOG(LOG_ERROR, "cannot start", LOG_ERR(&err));
@@ -124,18 +118,20 @@ static int serve(const struct settings_source *source)
 
 int cmd_serve(int argc, char **argv)
 {
-    struct settings_source source;
-    struct err err;
+    struct settings_source source = {.file = STR_NULL};
+    const struct flag_group group = settings_flag_group(&source);
+    const struct command_line line = {
+        .command = "serve",
+        .operands = "",
+        .text = text,
+        .groups = &group,
+        .group_count = 1,
+        .others = &source.others,
+    };
+    struct texts operands;
+    int status;
 
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fputs(usage, stdout);
-            return EXIT_GOOD;
-        }
-    }
-    if (settings_split(argc, argv, &source, &err) != ST_OK) {
-        fprintf(stderr, "skald serve: %s\n\n%s", err.text, usage);
-        return EXIT_USAGE;
-    }
+    if (!flags_begin(&line, argc, argv, &operands, &status))
+        return status;
     return serve(&source);
 }

@@ -5,23 +5,25 @@
 #define CLI_SETTINGS_H
 
 #include "base/err.h"
+#include "base/str.h"
+#include "cli/flags.h"
 #include "config/config.h"
 
 struct settings_source {
-    const char *file; /* --config FILE; NULL: none */
-    char **flags;     /* every other flag, in order */
-    int flag_count;
+    struct str file;           /* --config FILE; empty: none */
+    struct str data;           /* --data DIR */
+    struct str listen;         /* --listen ADDR:PORT */
+    struct flag_others others; /* `--section.name VALUE`, in order */
 };
 
+/* The first three; the command line must hand the others on (flags.h). */
+struct flag_group settings_flag_group(struct settings_source *source);
+
 /*
- * Read all sources into `ret_config`. Flags are `--listen ADDR:PORT`, `--data DIR` and
- * `--section.name VALUE`, each also with `=`.
+ * Read all sources into `ret_config` and check what the server would refuse at its start. `err`
+ * names the file and line, the variable or the flag.
  */
 MUST_CHECK enum status settings_read(const struct settings_source *source,
                                      struct config *ret_config, struct err *err);
-
-/* Take `--config` out of the arguments; the rest are flags. */
-MUST_CHECK enum status settings_split(int argc, char **argv, struct settings_source *ret_source,
-                                      struct err *err);
 
 #endif

@@ -31,25 +31,42 @@ enum status lmdb_status(int error, struct err *err, const char *what)
                    error == MDB_MAP_FULL ? " (raise storage.index_max_bytes)" : "");
 }
 
+static const struct {
+    const char *name;
+    unsigned flags;
+} database_rows[] = {
+#define X(id, name, flags) {name, flags},
+    INDEX_DATABASES(X)
+#undef X
+};
+
+/* Open every database; `more_flags` is MDB_CREATE where they may be made. */
+static int open_handles(struct index *ix, MDB_txn *txn, unsigned more_flags)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < COUNT_OF(database_rows) && error == 0; i++)
+        error = mdb_dbi_open(txn, database_rows[i].name, database_rows[i].flags | more_flags,
+                             &ix->databases[i]);
+    return error;
+}
+
+static enum status unknown_version(uint64_t version, struct err *err)
+{
+    return err_set(err, ST_UNSUPPORTED, "index: version %llu is not known",
+                   (unsigned long long)version);
+}
+
 /* Open the databases, and write the version into a new environment. */
 static enum status open_databases(struct index *ix, struct err *err)
 {
-    static const struct {
-        const char *name;
-        unsigned flags;
-    } rows[] = {
-#define X(id, name, flags) {name, flags},
-        INDEX_DATABASES(X)
-#undef X
-    };
     MDB_txn *txn = NULL;
     uint64_t version = INDEX_VERSION;
 
     int error = mdb_txn_begin(ix->env, NULL, 0, &txn);
     if (error != 0)
         return lmdb_status(error, err, "begin");
-    for (size_t i = 0; i < COUNT_OF(rows) && error == 0; i++)
-        error = mdb_dbi_open(txn, rows[i].name, rows[i].flags | MDB_CREATE, &ix->databases[i]);
+    error = open_handles(ix, txn, MDB_CREATE);
     if (error != 0) {
         mdb_txn_abort(txn);
         return lmdb_status(error, err, "open database");
@@ -62,8 +79,7 @@ static enum status open_databases(struct index *ix, struct err *err)
         error = mdb_put(txn, ix->databases[INDEX_META], &key, &value, 0);
         st = error == 0 ? ST_OK : lmdb_status(error, err, "write version");
     } else if (st == ST_OK && version != INDEX_VERSION) {
-        st = err_set(err, ST_UNSUPPORTED, "index: version %llu is not known",
-                     (unsigned long long)version);
+        st = unknown_version(version, err);
     }
     if (st != ST_OK) {
         mdb_txn_abort(txn);
@@ -71,6 +87,48 @@ static enum status open_databases(struct index *ix, struct err *err)
     }
     error = mdb_txn_commit(txn);
     return error == 0 ? ST_OK : lmdb_status(error, err, "commit");
+}
+
+/* The same where nothing may be written. */
+static enum status open_existing(struct index *ix, struct err *err)
+{
+    MDB_txn *txn = NULL;
+    uint64_t version;
+
+    int error = mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &txn);
+    if (error != 0)
+        return lmdb_status(error, err, "begin");
+    error = open_handles(ix, txn, 0);
+    enum status st = error == 0 ? lookup_meta(ix, txn, "version", &version) : ST_OK;
+    if (error == 0 && st == ST_OK)
+        error = mdb_txn_commit(txn); /* keeps the handles */
+    else
+        mdb_txn_abort(txn);
+    if (error != 0)
+        return lmdb_status(error, err, "open database");
+    if (st != ST_OK)
+        return err_set(err, ST_CORRUPT, "index: it has no version");
+    return version == INDEX_VERSION ? ST_OK : unknown_version(version, err);
+}
+
+enum status index_open_to_read(const char *dir, struct index **ret_index, struct err *err)
+{
+    struct index *ix = mem_new(1, sizeof(*ix));
+
+    if (ix == NULL)
+        return err_set(err, ST_NOMEM, "no memory for the index");
+    int error = mdb_env_create(&ix->env);
+    if (error == 0)
+        error = mdb_env_set_maxdbs(ix->env, INDEX_DATABASE_COUNT);
+    if (error == 0)
+        error = mdb_env_open(ix->env, dir, MDB_RDONLY | MDB_NOTLS | MDB_NORDAHEAD, 0);
+    enum status st = error == 0 ? open_existing(ix, err) : lmdb_status(error, err, "open");
+    if (st != ST_OK) {
+        index_close(ix);
+        return st;
+    }
+    *ret_index = ix;
+    return ST_OK;
 }
 
 enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_index,

@@ -54,6 +54,13 @@ struct segment_ref {
 MUST_CHECK enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_index,
                                   struct err *err);
 
+/*
+ * Open an index that exists, for reading only: nothing but LMDB's lock file is made or changed, and
+ * a server may have it open. For tools.
+ */
+MUST_CHECK enum status index_open_to_read(const char *dir, struct index **ret_index,
+                                          struct err *err);
+
 /* Accepts NULL. */
 void index_close(struct index *ix);
 
@@ -135,6 +142,36 @@ MUST_CHECK enum status index_pairs(struct index_read *r, const struct pair_range
 /* Every segment. ST_NOT_FOUND ends the list: start with `*cursor` = 0. */
 MUST_CHECK enum status index_next_segment(struct index_read *r, uint64_t *cursor,
                                           struct segment_ref *ret_segment);
+
+/* Where a walk through all chunk references stands; zeroed it is before the first. */
+struct chunk_cursor {
+    char key[64];
+    size_t key_bytes;
+};
+
+/*
+ * The next of all chunk references, by tenant, day, stream and time; the tenant borrows the read.
+ * The walk may go on in a later read with the same cursor.
+ *
+ * ST_NOT_FOUND  the end     ST_CORRUPT  a record that makes no sense; the walk ends there
+ */
+MUST_CHECK enum status index_next_chunk(struct index_read *r, struct chunk_cursor *cursor,
+                                        struct chunk_ref *ret_ref, struct str *ret_tenant);
+
+/* A stream with a chunk on a day, as a chunk reference has it. */
+struct stream_claim {
+    struct str tenant;
+    struct labels labels;
+    uint64_t stream_id;
+    int32_t day;
+};
+
+/*
+ * Would a query find the stream: by its labels, by each of its label pairs, among all streams, and
+ * do its pairs cover the day? For tools. ST_CORRUPT: `err` says what is missing.
+ */
+MUST_CHECK enum status index_check_stream(struct index_read *r, const struct stream_claim *claim,
+                                          struct err *err);
 
 /* ---- writing: one batch at a time, by one thread ---- */
 

@@ -488,3 +488,101 @@ enum status index_next_segment(struct index_read *r, uint64_t *cursor,
     *cursor = s.id + 1;
     return ST_OK;
 }
+
+/* ---- every chunk ---- */
+
+_Static_assert(CHUNK_KEY_BYTES <= sizeof(((struct chunk_cursor *)NULL)->key), "a key fits");
+
+/* Step to the record behind the cursor. */
+static int step_chunk(MDB_cursor *c, const struct chunk_cursor *from, MDB_val *k, MDB_val *v)
+{
+    if (from->key_bytes == 0)
+        return mdb_cursor_get(c, k, v, MDB_FIRST);
+    *k = val_of(str_make(from->key, from->key_bytes));
+    int error = mdb_cursor_get(c, k, v, MDB_SET_RANGE);
+    if (error == 0 && str_eq(str_of(*k), str_make(from->key, from->key_bytes)))
+        error = mdb_cursor_get(c, k, v, MDB_NEXT);
+    return error;
+}
+
+enum status index_next_chunk(struct index_read *r, struct chunk_cursor *cursor,
+                             struct chunk_ref *ret_ref, struct str *ret_tenant)
+{
+    MDB_cursor *c = NULL;
+    struct chunk_ref ref;
+    MDB_val k, v;
+
+    enum status st = cursor_open(r, INDEX_CHUNKS, &c, NULL);
+    if (st != ST_OK)
+        return st;
+    int error = step_chunk(c, cursor, &k, &v);
+    mdb_cursor_close(c);
+    if (error != 0)
+        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "chunks");
+    if (!chunk_parse(k, v, &ref))
+        return ST_CORRUPT;
+    st = tenant_name(r, be32(k.mv_data), ret_tenant);
+    if (st != ST_OK)
+        return st;
+    memcpy(cursor->key, k.mv_data, k.mv_size);
+    cursor->key_bytes = k.mv_size;
+    *ret_ref = ref;
+    return ST_OK;
+}
+
+/* ---- can a stream be found? ---- */
+
+/* Is the stream in the posting list of the pair? */
+static bool has_posting(MDB_cursor *c, struct key pair, uint64_t stream_id)
+{
+    struct key id = stream_key(stream_id); /* the form of a posting is that of the key */
+    MDB_val k = key_val(&pair), v = key_val(&id);
+
+    return mdb_cursor_get(c, &k, &v, MDB_GET_BOTH) == 0;
+}
+
+/* Is the label pair known, with a posting of the stream, on the day? */
+static bool check_pair(struct index_read *r, MDB_cursor *c, uint32_t tenant,
+                       const struct stream_claim *claim, const struct label *label)
+{
+    uint32_t name, value;
+    struct str record;
+    struct pair pair;
+
+    if (lookup_symbol(r->index, r->txn, label->name, &name, NULL) != ST_OK ||
+        lookup_symbol(r->index, r->txn, label->value, &value, NULL) != ST_OK)
+        return false;
+    struct key key = pair_key(tenant, name, value);
+    return has_posting(c, key, claim->stream_id) &&
+           lookup(r->index, r->txn, INDEX_PAIRS, key, &record) == ST_OK &&
+           pair_parse(key_val(&key), val_of(record), &pair) && str_eq(pair.name, label->name) &&
+           str_eq(pair.value, label->value) && pair.first_day <= claim->day &&
+           pair.last_day >= claim->day;
+}
+
+enum status index_check_stream(struct index_read *r, const struct stream_claim *claim,
+                               struct err *err)
+{
+    MDB_cursor *c = NULL;
+    uint64_t id, flushed_seq;
+    uint32_t tenant;
+
+    if (index_find_stream(r, claim->tenant, claim->labels, &id, &flushed_seq) != ST_OK ||
+        id != claim->stream_id)
+        return err_set(err, ST_CORRUPT, "the index does not find the stream by its labels");
+    enum status st = lookup_tenant(r->index, r->txn, claim->tenant, &tenant);
+    if (st == ST_OK)
+        st = cursor_open(r, INDEX_POSTINGS, &c, err);
+    if (st != ST_OK)
+        return st;
+    if (!has_posting(c, pair_key(tenant, 0, 0), claim->stream_id))
+        st = err_set(err, ST_CORRUPT, "the stream is missing from the list of all streams");
+    for (size_t i = 0; i < claim->labels.count && st == ST_OK; i++) {
+        const struct label *label = &claim->labels.pairs[i];
+        if (!check_pair(r, c, tenant, claim, label))
+            st = err_set(err, ST_CORRUPT, "the index does not find the stream by its label %.*s",
+                         STR_ARG(label->name));
+    }
+    mdb_cursor_close(c);
+    return st;
+}

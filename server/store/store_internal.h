@@ -13,6 +13,7 @@
 #include "chunks/wal.h"
 #include "index/index.h"
 #include "server/store/store.h"
+#include "server/store/wal_push.h"
 
 enum { STORE_PATH_BYTES = 4096 };
 
@@ -127,10 +128,5 @@ struct flush_item {
 
 MUST_CHECK enum status flush_items(struct store *s, const struct flush_item *items, size_t count,
                                    struct err *err);
-
-/* wal_push.c: the payload of a record. */
-void wal_push_encode(struct buf *b, struct str tenant, const struct push_request *request);
-MUST_CHECK enum status wal_push_decode(struct arena *a, struct str payload, struct str *ret_tenant,
-                                       struct push_request *ret_request, struct err *err);
 
 #endif

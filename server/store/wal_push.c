@@ -1,10 +1,4 @@
-/*
- * The payload of a push in the write-ahead log, as docs/format/wal.md has it: written and read
- * here.
- */
-#include "server/store/store_internal.h"
-
-#include "base/buf.h"
+#include "server/store/wal_push.h"
 
 #include "base/banned.h"
 

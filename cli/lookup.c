@@ -1,0 +1,86 @@
+#include "cli/lookup.h"
+
+#include <stdio.h>
+
+#include "base/time.h"
+#include "cli/command.h"
+#include "cli/print.h"
+
+#include "base/banned.h"
+
+#define OPTION(name) offsetof(struct lookup, name)
+
+static const struct flag_row flags[] = {
+    {.name = "output",
+     .letter = 'o',
+     .kind = FLAG_WORD,
+     .offset = OPTION(output),
+     .value = PRINT_OUTPUTS,
+     .text = "Plain text, or a JSON value for each line."},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = FLAG_SWITCH,
+     .offset = OPTION(quiet),
+     .text = "Do not print the address that is asked."},
+};
+
+struct flag_group lookup_flag_group(struct lookup *l)
+{
+    return (struct flag_group){flags, COUNT_OF(flags), l};
+}
+
+bool lookup_begin(struct lookup *l, const char *command, int *ret_exit)
+{
+    struct err err;
+
+    l->terminal = print_is_terminal(stdout);
+    enum status st = range_bounds(&l->range_options, time_now_ns(), &l->range, &err);
+    if (st == ST_OK)
+        st = client_new(&l->client_options, &l->client, &err);
+    if (st == ST_OK)
+        return true;
+    (void)print_error(command, &err);
+    *ret_exit = EXIT_USAGE;
+    return false;
+}
+
+enum status lookup_ask(struct lookup *l, const struct client_question *question, struct arena *a,
+                       struct answer *ret_answer, struct err *err)
+{
+    struct str body;
+
+    enum status st = arena_status(a, err);
+    if (st != ST_OK)
+        return st;
+    if (!l->quiet)
+        client_print_address(l->client, question);
+    st = client_ask(l->client, question, &body, err);
+    return st == ST_OK ? answer_parse(body, a, ret_answer, err) : st;
+}
+
+enum status lookup_print(const struct lookup *l, struct str line, struct err *err)
+{
+    struct buf b;
+
+    buf_init(&b, LOOKUP_LINE_BYTES_MAX);
+    if (l->terminal && l->output == PRINT_JSONL)
+        put_visible_json(&b, line);
+    else if (l->terminal)
+        put_visible(&b, line);
+    else
+        buf_put(&b, line);
+    buf_put_char(&b, '\n');
+    enum status st = buf_status(&b, err);
+    if (st == ST_OK)
+        st = print_out(buf_str(&b), err);
+    buf_release(&b);
+    return st;
+}
+
+int lookup_end(struct lookup *l, const char *command, enum status st, struct err *err)
+{
+    client_free(l->client);
+    if (st == ST_OK)
+        st = print_finish(err);
+    return st == ST_OK ? EXIT_GOOD : print_error(command, err);
+}

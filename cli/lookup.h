@@ -1,0 +1,46 @@
+/*
+ * lookup.h - one question, one list as the answer: what `labels` and `series` share.
+ */
+#ifndef CLI_LOOKUP_H
+#define CLI_LOOKUP_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "cli/answer.h"
+#include "cli/client.h"
+#include "cli/flags.h"
+#include "cli/range.h"
+
+struct lookup {
+    struct client_options client_options;
+    struct range_options range_options;
+    unsigned output; /* enum print_output */
+    bool quiet;
+
+    struct range range;
+    struct client *client;
+    bool terminal;
+};
+
+#define LOOKUP_ARENA_BYTES_MAX (2 * GIB)
+#define LOOKUP_LINE_BYTES_MAX (64 * MIB)
+
+/* --output and --quiet. */
+struct flag_group lookup_flag_group(struct lookup *l);
+
+/* After the flags: the range and the connection. False: the command ends with `*ret_exit`. */
+bool lookup_begin(struct lookup *l, const char *command, int *ret_exit);
+
+/* Print the address, ask, take the answer apart. */
+MUST_CHECK enum status lookup_ask(struct lookup *l, const struct client_question *question,
+                                  struct arena *a, struct answer *ret_answer, struct err *err);
+
+/* One line of the list. */
+MUST_CHECK enum status lookup_print(const struct lookup *l, struct str line, struct err *err);
+
+/* Close the connection; the exit status, with `err` printed if `st` is not ST_OK. */
+int lookup_end(struct lookup *l, const char *command, enum status st, struct err *err);
+
+#endif
