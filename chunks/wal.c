@@ -30,9 +30,9 @@ enum { BATCH_PARTS_MAX = 512 }; /* iovecs of one write, two for each record */
 /* A record on its way: header and payload as they will stand in the file. */
 struct wal_waiting {
     struct wal_waiting *next;
-    uint64_t seq;
     struct str payload;
-    char header[WAL_RECORD_HEADER_BYTES];
+    struct wal_record_header form;
+    char header[WAL_RECORD_HEADER_BYTES]; /* the form as bytes */
 };
 
 struct wal_file {
@@ -58,7 +58,8 @@ struct wal {
     bool closing;
     bool failed;
 
-    int fd; /* of the newest; the thread's own */
+    int fd;        /* of the newest; these two are the thread's own */
+    uint32_t salt; /* of the newest */
 };
 
 /* ---- the thread ---- */
@@ -68,13 +69,15 @@ static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, stru
     char name[WAL_NAME_BYTES];
     struct buf header;
 
+    if (getentropy(&w->salt, sizeof(w->salt)) < 0)
+        return err_errno(err, "get a random number");
     wal_file_name(number, name);
     int fd = io_openat(w->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC, 0640);
     if (fd < 0)
         return err_errno(err, "create %s/%s", w->options.dir, name);
 
     buf_init(&header, WAL_FILE_HEADER_BYTES * 2);
-    wal_put_file_header(&header, number);
+    wal_put_file_header(&header, &(struct wal_file_header){number, w->salt});
     enum status st = io_write_all(fd, buf_str(&header), 0, err);
     buf_release(&header);
     if (st == ST_OK && (io_fsync(fd) < 0 || io_fsync(w->dir_fd) < 0))
@@ -149,6 +152,8 @@ static enum status write_batch(struct wal *w, struct wal_waiting *batch, uint64_
         int count = 0;
         uint64_t bytes = 0;
         for (; batch != NULL && count + 2 <= BATCH_PARTS_MAX; batch = batch->next) {
+            batch->form.salt = w->salt;
+            wal_put_record_header(batch->header, &batch->form);
             parts[count++] = (struct iovec){batch->header, sizeof(batch->header)};
             parts[count++] =
                 (struct iovec){(void *)(uintptr_t)batch->payload.ptr, batch->payload.len};
@@ -215,7 +220,7 @@ static struct wal_waiting *take_batch(struct wal *w, uint64_t *ret_seq)
     while (w->first == NULL && !w->closing)
         lock_cond_wait(&w->wake, &w->lock);
     struct wal_waiting *batch = w->first;
-    *ret_seq = w->last == NULL ? 0 : w->last->seq;
+    *ret_seq = w->last == NULL ? 0 : w->last->form.seq;
     w->first = NULL;
     w->last = NULL;
     w->queued_bytes = 0;
@@ -347,16 +352,20 @@ enum status wal_append(struct wal *w, enum wal_kind kind, struct str payload, ui
     else if (w->queued_bytes > 0 && w->queued_bytes + payload.len > w->options.queue_bytes)
         st = ST_BUSY;
     if (st == ST_OK) {
-        waiting->seq = w->next_seq++;
         waiting->payload = payload;
-        wal_put_record_header(waiting->header, kind, payload, payload_crc, waiting->seq);
+        waiting->form = (struct wal_record_header){
+            .payload_bytes = (uint32_t)payload.len,
+            .payload_crc = payload_crc,
+            .seq = w->next_seq++,
+            .kind = (uint32_t)kind,
+        };
         if (w->last == NULL)
             w->first = waiting;
         else
             w->last->next = waiting;
         w->last = waiting;
         w->queued_bytes += payload.len;
-        *ret_seq = waiting->seq;
+        *ret_seq = waiting->form.seq;
         lock_cond_signal(&w->wake);
     }
     lock_give(&w->lock);

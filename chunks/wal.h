@@ -48,26 +48,21 @@ struct wal_record {
 
 struct wal_replay {
     uint64_t records;
-    uint64_t seq_max; /* 0: the log is empty */
-    uint64_t bytes;
+    uint64_t seq_max;   /* 0: the log is empty */
+    uint64_t bytes;     /* of records that were replayed */
     uint64_t cut_bytes; /* the torn end of the last file */
     uint64_t damaged_files;
 };
 
 /*
- * Call `apply` for each whole record in order, cut off the torn end of the last file, keep damaged
- * earlier files under another name. A status of `apply` ends the replay with it.
+ * Call `apply` for each whole record in order, cut off the torn end of the last file, step over
+ * other damage and keep the files that have it under another name. A status of `apply` ends the
+ * replay with it, except ST_CORRUPT: the record is damage then.
  */
 MUST_CHECK enum status wal_replay(const char *dir,
                                   enum status (*apply)(void *context, const struct wal_record *r,
                                                        struct err *err),
                                   void *context, struct wal_replay *ret_result, struct err *err);
-
-/*
- * Check one file; `ret_result` counts what is whole. ST_CORRUPT names the offset of the first
- * damage. For `skald verify`: nothing is changed.
- */
-MUST_CHECK enum status wal_verify(const char *path, struct wal_replay *ret_result, struct err *err);
 
 /* ---- writing ---- */
 

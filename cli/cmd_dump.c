@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "base/time.h"
 #include "base/utf8.h"
-#include "chunks/wal_inspect.h"
+#include "chunks/wal_reader.h"
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/print.h"
@@ -238,13 +238,13 @@ static enum status print_record(struct dump *d, const struct wal_piece *piece, s
     return st;
 }
 
-static enum status print_records(struct dump *d, struct wal_inspect *w, struct err *err)
+static enum status print_records(struct dump *d, struct wal_reader *w, struct err *err)
 {
     struct wal_piece piece;
     struct err why;
 
     for (;;) {
-        enum status st = wal_inspect_next(w, &piece, &why);
+        enum status st = wal_reader_next(w, &piece, &why);
         if (st == ST_NOT_FOUND)
             return ST_OK;
         if (st == ST_OK)
@@ -260,26 +260,26 @@ static enum status print_records(struct dump *d, struct wal_inspect *w, struct e
 
 static enum status dump_log(struct dump *d, struct err *err)
 {
-    struct wal_inspect *w = NULL;
+    struct wal_reader *w = NULL;
     uint64_t number;
     struct err why;
 
-    enum status st = wal_inspect_open(d->path, &w, err);
+    enum status st = wal_reader_open(d->path, &w, err);
     if (st != ST_OK)
         return st;
-    st = wal_inspect_header(w, &number, &why);
+    st = wal_reader_header(w, &number, &why);
     if (st == ST_UNSUPPORTED) {
         st = err_set(err, st, "%s", why.text);
     } else if (st != ST_OK) {
         st = print_damage(d, 0, 0, &why, err);
     } else {
         buf_printf(&d->line, "log file %016" PRIx64 ", %" PRIu64 " bytes", number,
-                   wal_inspect_bytes(w));
+                   wal_reader_bytes(w));
         st = end_line(d, err);
     }
     if (st == ST_OK)
         st = print_records(d, w, err);
-    wal_inspect_close(w);
+    wal_reader_close(w);
     return st;
 }
 

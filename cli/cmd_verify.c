@@ -17,7 +17,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "chunks/wal_inspect.h"
+#include "chunks/wal_reader.h"
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/print.h"
@@ -118,7 +118,7 @@ static uint64_t file_bytes(const char *path)
 
 static uint64_t total_bytes(const struct verify *v)
 {
-    char name[SEGMENT_FILE_NAME_BYTES + WAL_INSPECT_NAME_BYTES];
+    char name[SEGMENT_FILE_NAME_BYTES + WAL_NAME_BYTES];
     uint64_t *numbers = NULL, sum = 0;
     size_t count = 0;
     struct buf path;
@@ -134,11 +134,11 @@ static uint64_t total_bytes(const struct verify *v)
     }
     buf_reset(&path);
     verify_put_path(&path, v, "wal", "");
-    if (path.failed || wal_inspect_list(path.ptr, &numbers, &count, NULL) != ST_OK)
+    if (path.failed || wal_numbers(path.ptr, &numbers, &count, NULL) != ST_OK)
         count = 0;
     for (size_t i = 0; i < count; i++) {
         buf_reset(&path);
-        wal_inspect_name(numbers[i], name);
+        wal_file_name(numbers[i], name);
         verify_put_path(&path, v, "wal", name);
         sum += path.failed ? 0 : file_bytes(path.ptr);
     }

@@ -1,10 +1,9 @@
 /*
  * The write-ahead log. A torn end of the newest file is no problem but the trace of a crash: it was
- * never acknowledged, and the next start cuts it off. Damage with whole records behind it is one,
- * because those are cut off with it.
+ * never acknowledged, and the next start cuts it off. All other damage is one.
  */
 #include "base/mem.h"
-#include "chunks/wal_inspect.h"
+#include "chunks/wal_reader.h"
 #include "cli/verify.h"
 #include "server/store/wal_push.h"
 
@@ -20,7 +19,7 @@ struct log_check {
     const char *path;
     uint64_t number;
     bool newest;
-    struct wal_inspect *w;
+    struct wal_reader *w;
 };
 
 static void check_payload(const struct log_check *c, const struct wal_piece *piece)
@@ -41,7 +40,7 @@ static void report_damage(const struct log_check *c, const struct wal_piece *pie
                           const struct err *err)
 {
     struct verify_where where = {c->path, (int64_t)piece->offset, NULL};
-    bool at_end = piece->offset + piece->bytes == wal_inspect_bytes(c->w);
+    bool at_end = piece->offset + piece->bytes == wal_reader_bytes(c->w);
 
     if (c->newest && at_end && !c->v->live)
         verify_note(c->v, where, "a torn end of %llu bytes, which the next start cuts off",
@@ -56,10 +55,10 @@ static void check_header(const struct log_check *c)
     uint64_t number;
     struct err err;
 
-    enum status st = wal_inspect_header(c->w, &number, &err);
+    enum status st = wal_reader_header(c->w, &number, &err);
     if (st == ST_OK && number != c->number)
         verify_problem(c->v, where, "the header has the number %llu", (unsigned long long)number);
-    else if (st != ST_OK && !(c->newest && wal_inspect_bytes(c->w) < WAL_INSPECT_HEADER_BYTES))
+    else if (st != ST_OK && !(c->newest && wal_reader_bytes(c->w) < WAL_FILE_HEADER_BYTES))
         verify_problem(c->v, where, "%s", err.text);
 }
 
@@ -69,7 +68,7 @@ static void check_log(struct log_check *c)
     struct wal_piece piece;
     struct err err;
 
-    if (wal_inspect_open(c->path, &c->w, &err) != ST_OK) {
+    if (wal_reader_open(c->path, &c->w, &err) != ST_OK) {
         if (!c->v->live) /* a server removes files that it does not need any more */
             verify_problem(c->v, (struct verify_where){c->path, -1, NULL}, "%s", err.text);
         return;
@@ -77,7 +76,7 @@ static void check_log(struct log_check *c)
     c->v->logs++;
     check_header(c);
     while (st == ST_OK || st == ST_CORRUPT) {
-        st = wal_inspect_next(c->w, &piece, &err);
+        st = wal_reader_next(c->w, &piece, &err);
         if (st == ST_OK)
             check_payload(c, &piece);
         else if (st == ST_CORRUPT)
@@ -87,7 +86,7 @@ static void check_log(struct log_check *c)
         if (st == ST_OK || st == ST_CORRUPT)
             progress_add(&c->v->progress, piece.bytes);
     }
-    wal_inspect_close(c->w);
+    wal_reader_close(c->w);
 }
 
 /* A server may remove a file while the directory is listed: then it is listed again. */
@@ -98,14 +97,14 @@ static enum status list_logs(const struct verify *v, const char *dir, uint64_t *
     enum status st = ST_NOT_FOUND;
 
     for (int i = 0; i < (v->live ? TRIES : 1) && st == ST_NOT_FOUND; i++)
-        st = wal_inspect_list(dir, ret_numbers, ret_count, err);
+        st = wal_numbers(dir, ret_numbers, ret_count, err);
     return st;
 }
 
 enum status verify_logs(struct verify *v, struct err *err)
 {
     uint64_t *numbers = NULL;
-    char name[WAL_INSPECT_NAME_BYTES];
+    char name[WAL_NAME_BYTES];
     size_t count = 0;
     struct buf path;
     struct err why;
@@ -117,7 +116,7 @@ enum status verify_logs(struct verify *v, struct err *err)
         verify_problem(v, (struct verify_where){path.ptr, -1, NULL}, "%s", why.text);
     for (size_t i = 0; i < count && st == ST_OK; i++) {
         buf_reset(&path);
-        wal_inspect_name(numbers[i], name);
+        wal_file_name(numbers[i], name);
         verify_put_path(&path, v, "wal", name);
         st = buf_status(&path, err);
         if (st == ST_OK)

@@ -250,8 +250,9 @@ static enum status search_with_interval(struct log_run *r, struct hits *kept, st
         st = hits_init(&found, q->limit, q->backward, kept->bytes_max);
         if (st != ST_OK)
             return err_set(err, st, "no memory for the answer");
-        r->hits = &found;
-        st = search(r, err);
+        struct log_run round = *r;
+        round.hits = &found;
+        st = search(&round, err);
         hits_sort(&found);
         size_t count = found.count;
         int64_t seen_ns = count == 0 ? 0 : hits_at(&found, count - 1)->ts_ns;
@@ -265,7 +266,6 @@ static enum status search_with_interval(struct log_run *r, struct hits *kept, st
         else
             r->start_ns = MAX_OF(seen_ns + 1, state.last_ns + q->interval_ns);
     }
-    r->hits = kept;
     return st;
 }
 
