@@ -3,11 +3,15 @@
 #   make                        build/skald (release)
 #   make SAN=address,undefined  build/san-address-undefined/skald; SAN=thread likewise
 #   make CC=clang CXX=clang++   build/release-clang/skald
+#   make V=1                    show the commands
 #   make help                   every target
 
 CC = gcc
 CXX = g++
 SAN =
+V = 0
+quiet := $(if $(filter 0,$(V)),@)
+say = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $(1) $(2))
 comma := ,
 
 compiler := $(if $(findstring clang,$(CC)),-clang)
@@ -53,38 +57,46 @@ build/skald: build/release/skald
 	@ln -f $< $@ 2>/dev/null || cp $< $@
 
 $(OUT)/skald: $(OUT)/server/main.o $(OUT)/libskald.a
-	$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK,$@)
+	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(OUT)/libskald.a: $(LIB_OBJECTS)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(quiet)ar rcs $@ $^
 
 $(OUT)/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(quiet)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/%.o: %.cc
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CXX,$<)
+	$(quiet)$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/%.o: $(GEN)/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(COMMON) -w -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(quiet)$(CC) -std=c11 $(COMMON) -w -MMD -MP -c -o $@ $<
 
 $(GEN)/%.pb-c.c: %.proto
 	@mkdir -p $(GEN)
-	protoc-c --c_out=$(GEN) $<
+	$(call say,PROTOC,$<)
+	$(quiet)protoc-c --c_out=$(GEN) $<
 
 $(GEN)/query/grammar.c: query/grammar.y
 	@mkdir -p $(@D)
-	bison --header=$(@:.c=.h) -o $@ $<
+	$(call say,BISON,$<)
+	$(quiet)bison --header=$(@:.c=.h) -o $@ $<
 
 ## unit          the unit tests (Criterion)
 unit: $(OUT)/unit-tests
 	$< --jobs 2
 
 $(OUT)/unit-tests: $(TEST_SOURCES:%.c=$(OUT)/%.o) $(OUT)/libskald.a
-	$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS) -lcriterion
+	$(call say,LINK,$@)
+	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS) -lcriterion
 
 ## check         format, lint and unit tests: what every commit passes
 check: format-check lint unit
@@ -118,7 +130,8 @@ bench: build/skald $(BENCHES:%=$(OUT)/bench/%)
 	@for b in $(BENCHES); do $(OUT)/bench/$$b || exit 1; done
 
 $(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(BENCH_OBJECTS) $(OUT)/libskald.a
-	$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK,$@)
+	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 ## docs          regenerate docs/config.md
 docs: build/skald
