@@ -233,26 +233,64 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     end_if_done(l);
 }
 
-static enum status listen_on(struct loop *l, struct err *err)
+struct listen_address {
+    struct sockaddr_storage bytes;
+    int len;
+};
+
+static enum status parse_address(const struct server *s, struct listen_address *ret_address,
+                                 struct err *err)
 {
-    struct str host = server_settings(l->server)->http_listen_address;
-    struct sockaddr_storage address;
-    int len = sizeof(address);
+    struct str host = server_settings(s)->http_listen_address;
+    struct listen_address a = {.len = sizeof(a.bytes)};
     char text[128];
     bool is_v6 = str_find_char(host, ':') != STR_NPOS;
 
     (void)snprintf(text, sizeof(text), is_v6 ? "[%.*s]:1" : "%.*s:1", STR_ARG(host));
-    if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &len) != 0)
+    if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&a.bytes, &a.len) != 0)
         return err_set(err, ST_INVALID, "\"%.*s\" is not an address to listen on", STR_ARG(host));
-    /* The parser takes no port 0, which lets the kernel choose. The field is at one place for both.
+    /* The parser takes no port 0, which lets the kernel choose. Both families have it in one place.
      */
-    ((struct sockaddr_in *)&address)->sin_port = htons(l->server->port);
-    l->listener = evconnlistener_new_bind(l->base, on_accept, l,
-                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
-                                              LEV_OPT_REUSEABLE | LEV_OPT_REUSEABLE_PORT,
-                                          LISTEN_BACKLOG, (struct sockaddr *)&address, len);
+    ((struct sockaddr_in *)&a.bytes)->sin_port = htons(s->port);
+    *ret_address = a;
+    return ST_OK;
+}
+
+static enum status cannot_listen(const struct server *s, struct err *err)
+{
+    return err_errno(err, "listen on %.*s port %u",
+                     STR_ARG(server_settings(s)->http_listen_address), (unsigned)s->port);
+}
+
+enum status loop_check_port(const struct server *s, struct err *err)
+{
+    struct listen_address address;
+
+    enum status st = parse_address(s, &address, err);
+    if (st != ST_OK)
+        return st;
+    int fd = socket(address.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || evutil_make_listen_socket_reuseable(fd) < 0 ||
+        bind(fd, (struct sockaddr *)&address.bytes, (socklen_t)address.len) < 0)
+        st = cannot_listen(s, err);
+    if (fd >= 0)
+        (void)close(fd);
+    return st;
+}
+
+static enum status listen_on(struct loop *l, struct err *err)
+{
+    struct listen_address address;
+
+    enum status st = parse_address(l->server, &address, err);
+    if (st != ST_OK)
+        return st;
+    l->listener = evconnlistener_new_bind(
+        l->base, on_accept, l,
+        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE | LEV_OPT_REUSEABLE_PORT,
+        LISTEN_BACKLOG, (struct sockaddr *)&address.bytes, address.len);
     if (l->listener == NULL)
-        return err_errno(err, "listen on %.*s port %u", STR_ARG(host), (unsigned)l->server->port);
+        return cannot_listen(l->server, err);
     evconnlistener_set_error_cb(l->listener, on_accept_error);
     l->listening = true;
     return ST_OK;

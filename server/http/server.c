@@ -126,7 +126,7 @@ static enum status start_loops(struct server *s, struct err *err)
     if (s->loops == NULL)
         return err_set(err, ST_NOMEM, "no memory for event loops");
     s->port = (uint16_t)server_settings(s)->http_listen_port;
-    enum status st = ST_OK;
+    enum status st = loop_check_port(s, err);
     for (; s->loop_count < count && st == ST_OK; s->loop_count++)
         st = loop_init(&s->loops[s->loop_count], s, err);
     for (size_t i = 0; i < s->loop_count && st == ST_OK; i++)

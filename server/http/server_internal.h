@@ -106,6 +106,12 @@ static inline const struct settings *server_settings(const struct server *s)
 const struct limits *request_limits(const struct request *r);
 
 /* Listen, but do not accept yet. loop_release() frees a loop in any state but running. */
+/*
+ * Is the port free? The loops share it by SO_REUSEPORT, which would let a second server take a part
+ * of the first one's connections.
+ */
+MUST_CHECK enum status loop_check_port(const struct server *s, struct err *err);
+
 MUST_CHECK enum status loop_init(struct loop *l, struct server *s, struct err *err);
 MUST_CHECK enum status loop_run(struct loop *l, struct err *err);
 void loop_join(struct loop *l);

@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from server import BINARY, Server
+from server import BINARY, Server, skald
 import wire
 
 NOW = time.time_ns()
@@ -290,6 +290,13 @@ class Lifecycle(unittest.TestCase):
                                   text=True, timeout=30, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"is in use by another skald (process {server.process.pid})", done.stderr)
+
+    def test_port_in_use_is_refused(self):
+        with Server() as first, tempfile.TemporaryDirectory() as directory:
+            status, _, text = skald("serve", "--data", directory, "--listen", f"127.0.0.1:{first.port}",
+                                    timeout=10)
+            self.assertEqual(status, 1)
+            self.assertIn(f"listen on 127.0.0.1 port {first.port}: Address already in use", text.decode())
 
     def test_sigterm_under_load(self):
         server = Server().start()
