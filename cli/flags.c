@@ -393,17 +393,21 @@ bool flags_begin(const struct command_line *line, int argc, char **argv, struct 
                  int *ret_exit)
 {
     struct err err = {.status = ST_OK};
-    struct buf help;
+    struct buf text;
 
     enum flags_verdict verdict = flags_parse(line, argc, argv, ret_operands, &err);
     if (verdict == FLAGS_RUN)
         return true;
-    buf_init(&help, HELP_BYTES_MAX);
-    flags_put_help(&help, line);
-    if (verdict == FLAGS_WRONG)
-        fprintf(stderr, "skald %s: %s\n\n", line->command, err.text);
-    fprintf(verdict == FLAGS_HELP ? stdout : stderr, "%.*s", STR_ARG(buf_str(&help)));
-    buf_release(&help);
+    buf_init(&text, HELP_BYTES_MAX);
+    if (verdict == FLAGS_HELP) {
+        flags_put_help(&text, line);
+    } else {
+        buf_printf(&text, "skald %s: %s\n", line->command, err.text);
+        put_usage(&text, line);
+        buf_printf(&text, "skald %s --help tells more.\n", line->command);
+    }
+    fprintf(verdict == FLAGS_HELP ? stdout : stderr, "%.*s", STR_ARG(buf_str(&text)));
+    buf_release(&text);
     *ret_exit = verdict == FLAGS_HELP ? EXIT_GOOD : EXIT_USAGE;
     return false;
 }
