@@ -1,0 +1,246 @@
+"""The commands of the program, as a user types them, against a server and its files."""
+import glob
+import json
+import os
+import re
+import tempfile
+import threading
+import time
+import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from server import Server, skald
+
+SECOND = 10**9
+NOON = 1772366400 * SECOND  # 2026-03-01T12:00:00Z
+
+
+class Asking(unittest.TestCase):
+    """query, labels and series: one server with three streams, each test asks it something."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server().start()
+        cls.url = f"http://127.0.0.1:{cls.server.port}"
+        streams = [({"app": "web", "host": "a"}, [(NOON + 2 * SECOND, "GET /"), (NOON, "start")]),
+                   ({"app": "web", "host": "b"}, [(NOON + SECOND, 'tab\there "q"', {"trace": "7"})]),
+                   ({"app": "many"}, [(NOON + n // 3, f"line {n}") for n in range(3000)])]
+        status, text = cls.server.push(streams)
+        assert status == 204, text
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def ask(self, *arguments, status=0):
+        """(stdout, stderr) as text"""
+        got, out, err = skald(*arguments, env={"LOKI_ADDR": self.url, "TZ": "UTC"})
+        self.assertEqual(got, status, err)
+        return out.decode(), err.decode()
+
+    def query(self, *flags):
+        return self.ask("query", '{app="web"}', "--from", "2026-03-01T12:00:00Z", "--to", "2026-03-01T13:00:00Z", *flags)
+
+    def test_default_output(self):
+        out, err = self.query()
+        self.assertEqual(out,
+                         '2026-03-01T12:00:02Z {host="a"}            GET /\n'
+                         '2026-03-01T12:00:01Z {host="b", trace="7"} tab\there "q"\n'
+                         '2026-03-01T12:00:00Z {host="a"}            start\n')
+        self.assertIn('Common labels: {app="web", detected_level="unknown", service_name="web"}\n', err)
+        self.assertIn(f"{self.url}/loki/api/v1/query_range?direction=BACKWARD&", err)
+
+    def test_forward_raw_quiet(self):
+        self.assertEqual(self.query("--forward", "--output=raw", "--quiet"), ('start\ntab\there "q"\nGET /\n', ""))
+
+    def test_jsonl(self):
+        out, _ = self.query("-o", "jsonl", "--limit", "2")
+        first, second = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(first["timestamp"], "2026-03-01T12:00:02Z")
+        self.assertEqual(second["labels"]["trace"], "7")
+        self.assertEqual(second["line"], 'tab\there "q"')
+
+    def test_paging_loses_and_doubles_nothing(self):
+        for direction in ([], ["--forward"]):
+            out, _ = self.ask("query", '{app="many"}', "--from", str(NOON), "--to", str(NOON + SECOND), "--limit", "0",
+                              "--batch", "100", "-o", "raw", "-q", *direction)
+            self.assertEqual(sorted(out.splitlines()), sorted(f"line {n}" for n in range(3000)))
+
+    def test_labels_and_series(self):
+        times = ["--from", "2026-03-01T12:00:00Z", "--to", "2026-03-01T13:00:00Z", "-q"]
+        self.assertEqual(self.ask("labels", *times)[0], "app\nhost\nservice_name\n")
+        self.assertEqual(self.ask("labels", "host", *times)[0], "a\nb\n")
+        self.assertEqual(self.ask("series", '{host=~".+"}', *times)[0],
+                         '{app="web", host="a", service_name="web"}\n{app="web", host="b", service_name="web"}\n')
+
+    def test_errors(self):
+        _, err = self.ask("query", '{app="web"', status=1)
+        self.assertIn("parse error at line 1, col 11: syntax error: unexpected $end, expecting } or ,", err)
+        _, err = self.ask("query", '{app="web"}', "--limit=x", status=2)
+        self.assertIn('--limit: "x" is not a number', err)
+        _, err = self.ask("query", '{app="web"}', "--addr=http://127.0.0.1:1", status=1)
+        self.assertIn("Failed to connect", err)
+        _, err = self.ask("nothing", status=2)
+        self.assertIn('there is no command "nothing"', err)
+
+    def test_help_everywhere(self):
+        out, _ = self.ask("--help")
+        commands = re.findall(r"^  (\S+)", out, re.MULTILINE)
+        self.assertGreaterEqual(len(commands), 8)
+        for command in commands:
+            out, err = self.ask(command, "--help")
+            self.assertTrue(out.startswith(f"Usage: skald {command}"), out)
+            self.assertEqual(err, "")
+
+
+class Pushing(unittest.TestCase):
+    def test_labels_and_metadata(self):
+        with Server() as server:
+            url = f"http://127.0.0.1:{server.port}"
+            begin = time.time_ns()
+            status, _, err = skald("push", "--addr", url, "--metadata", "trace=7", '{b="2", a="1"}', stdin=b"one\n\ntwo")
+            self.assertEqual(status, 0, err)
+            entries = server.query('{a="1"}', begin, time.time_ns() + SECOND)
+            self.assertEqual([(labels["b"], labels["trace"], [line for _, line in values]) for labels, values in entries],
+                             [("2", "7", ["one", "", "two"])])
+
+    def test_refused(self):
+        with Server(flags=["--limits.max_line_size=10"]) as server:
+            status, _, err = skald("push", "--addr", f"http://127.0.0.1:{server.port}", '{a="1"}',
+                                   stdin=b"short\nmuch too long\n")
+            self.assertEqual(status, 1)
+            self.assertIn(b"max entry size '10' bytes exceeded for stream '{a=\"1\", service_name=\"unknown_service\"}'", err)
+
+    def test_tries_again(self):
+        """A server that is busy twice gets the same body a third time."""
+        bodies = []
+
+        class Busy(BaseHTTPRequestHandler):
+            def do_POST(self):
+                bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(503 if len(bodies) < 3 else 204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        busy = HTTPServer(("127.0.0.1", 0), Busy)
+        threading.Thread(target=busy.serve_forever, daemon=True).start()
+        status, _, err = skald("push", "--addr", f"http://127.0.0.1:{busy.server_port}", '{a="1"}', stdin=b"line\n")
+        busy.shutdown()
+        busy.server_close()
+        self.assertEqual(status, 0, err)
+        self.assertEqual(len(bodies), 3)
+        self.assertEqual(len(set(bodies)), 1)
+
+
+class Files(unittest.TestCase):
+    """verify and dump: what they say about a sound directory, and about each kind of damage."""
+
+    def setUp(self):
+        self.server = Server().start()
+        for stream in ("a", "b"):
+            status, text = self.server.push([({"app": stream}, [(NOON + n, f"line {n} of {stream}") for n in range(1000)])])
+            self.assertEqual(status, 204, text)
+        self.server.flush()
+        self.server.push([({"app": "late"}, [(NOON + 5, "in the log only")])])
+        self.server.kill()
+        self.segment = glob.glob(self.server.data + "/segments/*")[0]
+        self.log = sorted(glob.glob(self.server.data + "/wal/*.wal"))[-1]
+
+    def tearDown(self):
+        self.server.close()
+
+    def flip(self, path, offset):
+        with open(path, "r+b") as f:
+            f.seek(offset)
+            byte = f.read(1)
+            f.seek(offset)
+            f.write(bytes([byte[0] ^ 0x40]))
+
+    def chunks(self):
+        """(offset, bytes, stream) of each chunk, from dump"""
+        status, out, err = skald("dump", self.segment)
+        self.assertEqual(status, 0, err)
+        return [(int(m[1]), int(m[2]), m[3]) for m in
+                re.finditer(r"^offset (\d+): chunk \d+, (\d+) bytes, .* (\{.*\})$", out.decode(), re.MULTILINE)]
+
+    def test_sound(self):
+        status, out, err = skald("verify", self.server.data)
+        self.assertEqual((status, err), (0, b""), out)
+        self.assertIn(b"1 segments, 2 chunks, 2 blocks, 2000 entries, 1 log files: 0 problems", out)
+        self.assertEqual(sorted(labels for _, _, labels in self.chunks()),
+                         ['{app="a", service_name="a"}', '{app="b", service_name="b"}'])
+        status, out, _ = skald("dump", self.log)
+        self.assertEqual(status, 0)
+        self.assertEqual(len(re.findall(rb"^offset \d+: record", out, re.MULTILINE)), 3)
+
+    def test_damaged_block(self):
+        offset, size, labels = self.chunks()[1]
+        self.flip(self.segment, offset + size - 20)
+        status, out, _ = skald("verify", self.server.data)
+        self.assertEqual(status, 1)
+        self.assertIn(self.segment, out.decode())
+        self.assertIn(labels, out.decode())
+        found = int(re.search(r"offset (\d+)", out.decode())[1])
+        self.assertTrue(offset <= found < offset + size, out)
+
+        self.server.start()  # the other stream is whole, the answer says what is missing
+        status, text = self.server.get("/loki/api/v1/query_range", query='{app=~".+"}', start=NOON, end=NOON + SECOND, limit=5000)
+        answer = json.loads(text)
+        self.assertEqual(status, 200)
+        whole = {"a", "b", "late"} - {re.search(r'app="(\w)"', labels)[1]}
+        self.assertEqual({s["stream"]["app"] for s in answer["data"]["result"]}, whole)
+        self.assertTrue(answer["warnings"])
+
+    def test_damaged_log(self):
+        self.flip(self.log, 60)
+        status, out, _ = skald("verify", self.server.data)
+        self.assertEqual(status, 1)
+        self.assertIn(f"{self.log}: offset 40", out.decode())
+
+    def test_missing_segment(self):
+        os.rename(self.segment, self.segment + ".away")
+        status, out, _ = skald("verify", self.server.data)
+        self.assertEqual(status, 1)
+        self.assertIn(os.path.basename(self.segment), out.decode())
+
+    def test_in_use(self):
+        self.server.start()
+        status, _, err = skald("verify", self.server.data)
+        self.assertEqual(status, 1)
+        self.assertIn(f"is in use by a server (process {self.server.process.pid})", err.decode())
+
+    def test_not_ours(self):
+        with tempfile.TemporaryDirectory() as empty:
+            self.assertEqual(skald("verify", empty)[0], 1)
+            self.assertEqual(skald("dump", os.path.join(empty, "nothing"))[0], 1)
+            self.assertEqual(os.listdir(empty), [])
+
+
+class Config(unittest.TestCase):
+    def check(self, text, *flags):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            f.write(text)
+            f.flush()
+            status, out, err = skald("check-config", "--config", f.name, *flags)
+            return status, out.decode(), err.decode().replace(f.name, "FILE")
+
+    def test_good(self):
+        status, out, err = self.check("limits:\n  max_line_size: 1KB\n", "--server.http_listen_port", "3200")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("max_line_size: 1KB", out)
+        self.assertIn("http_listen_port: 3200", out)
+        self.assertEqual(self.check(out)[:2], (0, out))
+
+    def test_bad(self):
+        for text, want in [("limits:\n  max_line_size: much\n", "FILE:2: "), ("server:\n  nothing: 1\n", 'FILE:2: there is no setting "server.nothing"'),
+                           ("a: [\n", "FILE:")]:
+            status, out, err = self.check(text)
+            self.assertNotEqual(status, 0)
+            self.assertEqual(out, "")
+            self.assertIn(want, err)
+
+
+if __name__ == "__main__":
+    unittest.main()
