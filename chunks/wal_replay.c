@@ -39,8 +39,8 @@ static void note_damage(struct replay *r, struct replay_file *f, uint64_t offset
 {
     char kept[WAL_NAME_BYTES + 16];
 
-    LOG(LOG_ERROR, "a log file is damaged", LOG_TEXT("file", f->name),
-        LOG_INT("offset", offset), LOG_INT("bytes", bytes), LOG_ERR(err));
+    LOG(LOG_ERROR, "a log file is damaged", LOG_TEXT("file", f->name), LOG_INT("offset", offset),
+        LOG_INT("bytes", bytes), LOG_ERR(err));
     if (f->damaged)
         return;
     f->damaged = true;

@@ -47,8 +47,8 @@ static enum status open_head(struct store *s, struct stream *stream, uint64_t se
 }
 
 /*
- * A head is sealed only between records: a record may hold one stream in many parts, and "flushed up to
- * this record" must mean all of them.
+ * A head is sealed only between records: a record may hold one stream in many parts, and "flushed
+ * up to this record" must mean all of them.
  */
 enum status store_append(struct store *s, struct stream *stream, const struct push_stream *from,
                          uint64_t seq)
