@@ -42,6 +42,7 @@ static const struct nocase_case {
     {"both empty", STR_INIT(""), {NULL, 0}, true},
     {"no folding of other alphabets", STR_INIT("\xc3\x84"), STR_INIT("\xc3\xa4"), false},
     {"equal behind a zero byte", STR_INIT("a\0B"), STR_INIT("A\0b"), true},
+    {"unlike behind a zero byte", STR_INIT("a\0b"), STR_INIT("a\0c"), false},
 };
 
 Test(str, eq_nocase)
