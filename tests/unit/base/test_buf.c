@@ -200,6 +200,16 @@ static void put_too_many_zeros(struct buf *b)
     buf_put_zeros(b, SIZE_MAX);
 }
 
+static void put_small_uvarint(struct buf *b)
+{
+    buf_put_uvarint(b, 1);
+}
+
+static void put_wide_uvarint(struct buf *b)
+{
+    buf_put_uvarint(b, UINT64_C(1) << 49); /* eight bytes */
+}
+
 static void put_wider_uvarint(struct buf *b)
 {
     buf_put_uvarint(b, UINT64_C(1) << 56); /* nine bytes */
@@ -229,6 +239,8 @@ static const struct maximum_case {
     {"an integer", put_u64, 8, false, true},
     {"zeros", put_zeros, 8, false, true},
     {"more zeros than an address space", put_too_many_zeros, 0, true, true},
+    {"a small uvarint", put_small_uvarint, 1, false, false},
+    {"a uvarint of eight bytes", put_wide_uvarint, 8, false, true},
     {"a uvarint of nine bytes", put_wider_uvarint, 9, true, true},
     {"text and its zero byte", put_text, 7, false, true},
     {"too much text", put_long_text, 9, true, true},
