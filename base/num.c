@@ -52,6 +52,11 @@ static bool is_hex_digit(char c)
     return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
+static bool is_digit_of(char c, bool hex)
+{
+    return hex ? is_hex_digit(c) : is_digit(c);
+}
+
 /* Append the digits at the front of `*in` to `b`, leaving out `_` between two of them. */
 static bool take_digits(struct str *in, bool hex, struct buf *b, size_t *ret_count)
 {
@@ -60,9 +65,9 @@ static bool take_digits(struct str *in, bool hex, struct buf *b, size_t *ret_cou
     while (in->len > 0) {
         char c = in->ptr[0];
         if (c == '_') {
-            if (count == 0 || in->len < 2 || !is_hex_digit(in->ptr[1]))
+            if (count == 0 || in->len < 2 || !is_digit_of(in->ptr[1], hex))
                 return false;
-        } else if (hex ? is_hex_digit(c) : is_digit(c)) {
+        } else if (is_digit_of(c, hex)) {
             buf_put_char(b, c);
             count++;
         } else {
@@ -82,7 +87,7 @@ static bool float_form(struct str in, struct buf *b)
 
     if (hex) {
         buf_put(b, STR("0x"));
-        in = str_cut(in, in.len > 2 && in.ptr[2] == '_' ? 3 : 2);
+        in = str_cut(in, in.ptr[2] == '_' && in.len > 3 && is_hex_digit(in.ptr[3]) ? 3 : 2);
     }
     if (!take_digits(&in, hex, b, &whole))
         return false;
