@@ -144,14 +144,41 @@ enum status num_parse_double(struct str s, double *ret)
     return isinf(v) ? ST_LIMIT : ST_OK;
 }
 
+/* Add one to the last digit of "d.ddde-dd"; false when it is all nines. */
+static bool last_digit_up(char *text)
+{
+    for (char *p = strchr(text, 'e') - 1; p >= text; p--) {
+        if (*p == '.')
+            continue;
+        if (*p != '9') {
+            ++*p;
+            return true;
+        }
+        *p = '0';
+    }
+    return false;
+}
+
+/*
+ * Rounding to so many digits gives the nearest such decimal, and with up to 15 digits no other one
+ * can read back. There are two exceptions. Small numbers with fewer bits (denormals) may need less
+ * than 15 digits. And a power of two has its lower neighbour at half the distance, so that the
+ * decimal above it may be within reach where the nearest, below it, is not.
+ */
 int num_shortest(double v, char digits[32], int *ret_exponent)
 {
+    enum { DIGITS_ALWAYS_KEPT = 15, DIGITS_MAX = 17 };
     char text[40];
+    int binary_exponent;
+    bool is_power = frexp(fabs(v), &binary_exponent) == 0.5;
+    int precision = fpclassify(v) == FP_SUBNORMAL ? 1 : DIGITS_ALWAYS_KEPT;
 
     ASSERT(isfinite(v));
-    for (int precision = 15;; precision++) {
+    for (;; precision++) {
         (void)snprintf(text, sizeof(text), "%.*e", precision - 1, fabs(v));
-        if (precision == 17 || strtod(text, NULL) == fabs(v))
+        if (precision == DIGITS_MAX || strtod(text, NULL) == fabs(v))
+            break;
+        if (is_power && last_digit_up(text) && strtod(text, NULL) == fabs(v))
             break;
     }
 

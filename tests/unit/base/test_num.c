@@ -197,6 +197,7 @@ static const struct put_case {
     {4.35, STR_INIT("4.35")},
     {1700000000.123, STR_INIT("1700000000.123")},
     /* The shortest digits are not always those that rounding to so many gives. */
+    {0x1p-44, STR_INIT("0.00000000000005684341886080802")},
     {INFINITY, STR_INIT("+Inf")},
     {-INFINITY, STR_INIT("-Inf")},
     {(double)NAN, STR_INIT("NaN")},
@@ -226,8 +227,12 @@ static const struct shortest_case {
     {"hundredth", 0.01, STR_INIT("1"), -1},
     {"largest", DBL_MAX, STR_INIT("17976931348623157"), 309},
     {"smallest normal", DBL_MIN, STR_INIT("22250738585072014"), -307},
+    {"smallest", 0x1p-1074, STR_INIT("5"), -323},
+    {"three of the smallest", 0x3p-1074, STR_INIT("15"), -322},
+    {"a denormal", 0x1p-1060, STR_INIT("8095"), -319},
     {"largest denormal", 0x0.fffffffffffffp-1022, STR_INIT("2225073858507201"), -307},
     {"two to the 60th", 0x1p60, STR_INIT("1152921504606847"), 19},
+    {"two to the -44th", 0x1p-44, STR_INIT("5684341886080802"), -13},
     {"two to the 1000th", 0x1p1000, STR_INIT("10715086071862673"), 302},
 };
 
@@ -273,6 +278,56 @@ Test(num, put_double_reads_back)
     }
     cr_expect_eq(wrong, 0, "%u wrong, seed %" PRIu64, wrong, r.seed);
     buf_release(&b);
+}
+
+/* Does a decimal of `precision` digits, of the two next to `v`, read back as `v`? */
+static bool has_shorter(double v, int precision)
+{
+    char text[64], digits[32];
+
+    if (precision < 1)
+        return false;
+    (void)snprintf(text, sizeof(text), "%.*e", precision - 1, v);
+    if (strtod(text, NULL) == v)
+        return true;
+    uint64_t mantissa = 0;
+    const char *p = text;
+    for (; *p != 'e'; p++) {
+        if (*p != '.')
+            mantissa = mantissa * 10 + (uint64_t)(*p - '0');
+    }
+    (void)snprintf(digits, sizeof(digits), "%" PRIu64 "e%ld", mantissa + 1,
+                   strtol(p + 1, NULL, 10) - (precision - 1));
+    return strtod(digits, NULL) == v;
+}
+
+Test(num, shortest_of_random)
+{
+    struct random r = random_begin();
+    unsigned longer = 0;
+
+    for (size_t i = 0; i < 20000; i++) {
+        double v = random_double(&r);
+        char digits[32];
+        int exponent;
+        int count = num_shortest(v, digits, &exponent);
+        longer += has_shorter(fabs(v), count - 1);
+    }
+    cr_expect_eq(longer, 0, "%u longer than needed, seed %" PRIu64, longer, r.seed);
+}
+
+Test(num, shortest_of_powers_of_two)
+{
+    for (int power = -1074; power < 1024; power++) {
+        double v = ldexp(1, power);
+        char digits[32], text[64];
+        int exponent;
+
+        int count = num_shortest(v, digits, &exponent);
+        (void)snprintf(text, sizeof(text), "0.%.*se%d", count, digits, exponent);
+        cr_expect(strtod(text, NULL) == v, "2^%d: %s", power, text);
+        cr_expect_not(has_shorter(v, count - 1), "2^%d: %s", power, text);
+    }
 }
 
 /* ---- sizes ---- */
