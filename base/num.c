@@ -242,20 +242,22 @@ enum status num_parse_bytes(struct str s, uint64_t *ret_bytes)
                  {"mb", 20}, {"mib", 20}, {"m", 20},   {"gb", 30},  {"gib", 30},
                  {"g", 30},  {"tb", 40},  {"tib", 40}, {"t", 40}};
     size_t digits = 0;
-    double v;
+    uint64_t whole = 0;
+    double v = 0;
 
     while (digits < s.len && (is_digit(s.ptr[digits]) || s.ptr[digits] == '.'))
         digits++;
-    if (num_parse_double(str_head(s, digits), &v) != ST_OK)
+    bool exact = num_parse_u64(str_head(s, digits), &whole) == ST_OK;
+    if (!exact && num_parse_double(str_head(s, digits), &v) != ST_OK)
         return ST_INVALID;
     struct str unit = str_trim(str_cut(s, digits));
     for (size_t i = 0; i < COUNT_OF(units); i++) {
         if (!str_eq_nocase(unit, str_from(units[i].name)))
             continue;
         v = ldexp(v, (int)units[i].shift);
-        if (v >= 0x1p63)
+        if (v >= 0x1p63 || whole > (uint64_t)INT64_MAX >> units[i].shift)
             return ST_LIMIT;
-        *ret_bytes = (uint64_t)v;
+        *ret_bytes = exact ? whole << units[i].shift : (uint64_t)v;
         return ST_OK;
     }
     return ST_INVALID;
