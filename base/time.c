@@ -253,17 +253,17 @@ void duration_put_prometheus(struct buf *b, int64_t ns)
     }
 }
 
-/* Cut a run of decimal digits off `*in`. ST_INVALID: none is there. ST_LIMIT: too large. */
-static enum status scan_count(struct str *in, int64_t *ret_count)
+/* Cut a run of decimal digits off `*in`; false when none is there, or too many. */
+static bool scan_count(struct str *in, uint64_t *ret_count)
 {
     size_t digits = 0;
 
     while (digits < in->len && in->ptr[digits] >= '0' && in->ptr[digits] <= '9')
         digits++;
-    enum status st = num_parse_i64(str_head(*in, digits), ret_count);
-    if (st == ST_OK)
-        *in = str_cut(*in, digits);
-    return st;
+    if (num_parse_u64(str_head(*in, digits), ret_count) != ST_OK)
+        return false;
+    *in = str_cut(*in, digits);
+    return true;
 }
 
 /* What stands before the next digit: a unit, perhaps an unknown one. */
@@ -277,6 +277,30 @@ static struct str scan_word(struct str *in, bool stop_at_dot)
     struct str word = str_head(*in, len);
     *in = str_cut(*in, len);
     return word;
+}
+
+static enum status not_prometheus(struct str s, struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, ERR_TEXT_BYTES);
+    utf8_put_quoted(&text, s);
+    err_set(err, ST_INVALID, "not a valid duration string: %.*s", STR_ARG(buf_str(&text)));
+    buf_release(&text);
+    return ST_INVALID;
+}
+
+static enum status unknown_unit(struct str unit, struct str s, struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, ERR_TEXT_BYTES);
+    utf8_put_quoted(&text, unit);
+    buf_put(&text, STR(" in duration "));
+    utf8_put_quoted(&text, s);
+    err_set(err, ST_INVALID, "unknown unit %.*s", STR_ARG(buf_str(&text)));
+    buf_release(&text);
+    return ST_INVALID;
 }
 
 enum status duration_parse_prometheus(struct str s, int64_t *ret_ns, struct err *err)
@@ -297,23 +321,21 @@ enum status duration_parse_prometheus(struct str s, int64_t *ret_ns, struct err 
         return ST_OK;
     }
     while (rest.len > 0) {
-        int64_t count, part_ns;
-        enum status st = scan_count(&rest, &count);
-        if (st == ST_LIMIT)
-            return err_set(err, ST_LIMIT, "duration out of range");
-        if (st != ST_OK || rest.len == 0)
-            return err_set(err, ST_INVALID, "not a valid duration string: \"%.*s\"", STR_ARG(s));
+        uint64_t count;
+        int64_t part_ns;
+        if (!scan_count(&rest, &count) || rest.len == 0)
+            return not_prometheus(s, err);
         struct str word = scan_word(&rest, false);
         size_t unit = 0;
         while (unit < COUNT_OF(units) && !str_eq(word, str_from(units[unit].name)))
             unit++;
         if (unit == COUNT_OF(units))
-            return err_set(err, ST_INVALID, "unknown unit \"%.*s\" in duration \"%.*s\"",
-                           STR_ARG(word), STR_ARG(s));
+            return unknown_unit(word, s, err);
         if (unit < unit_after)
-            return err_set(err, ST_INVALID, "not a valid duration string: \"%.*s\"", STR_ARG(s));
+            return not_prometheus(s, err);
         unit_after = unit + 1;
-        if (!i64_mul(count, units[unit].ns, &part_ns) || !i64_add(sum_ns, part_ns, &sum_ns))
+        if (count > INT64_MAX || !i64_mul((int64_t)count, units[unit].ns, &part_ns) ||
+            !i64_add(sum_ns, part_ns, &sum_ns))
             return err_set(err, ST_LIMIT, "duration out of range");
     }
     *ret_ns = sum_ns;

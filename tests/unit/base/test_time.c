@@ -231,6 +231,11 @@ static const struct duration_case {
     {STR_INIT("5minutes"), ST_INVALID, 0, "unknown unit \"minutes\" in duration \"5minutes\""},
     {STR_INIT("1.5m"), ST_INVALID, 0, "unknown unit \".\" in duration \"1.5m\""},
     {STR_INIT("100ns"), ST_INVALID, 0, "unknown unit \"ns\" in duration \"100ns\""},
+    {STR_INIT("1\"m"), ST_INVALID, 0, "unknown unit \"\\\"m\" in duration \"1\\\"m\""},
+    {STR_INIT("1\n"), ST_INVALID, 0, "unknown unit \"\\n\" in duration \"1\\n\""},
+    {STR_INIT("\xff"), ST_INVALID, 0, "not a valid duration string: \"\\xff\""},
+    {STR_INIT("99999999999999999999m"), ST_INVALID, 0,
+     "not a valid duration string: \"99999999999999999999m\""},
 };
 
 static const struct duration_case go_cases[] = {
