@@ -348,32 +348,44 @@ static const struct go_unit {
 } go_units[] = {{"ns", 1},     {"us", US_NS},    {"\xc2\xb5s", US_NS}, {"\xce\xbcs", US_NS},
                 {"ms", MS_NS}, {"s", SECOND_NS}, {"m", MINUTE_NS},     {"h", HOUR_NS}};
 
-/* Cut "12", "1.5" or ".5" off `*in`: whole part, and fraction / scale. */
-static bool scan_decimal(struct str *in, uint64_t *ret_whole, double *ret_fraction, bool *ret_range)
+/* A number as it stands in a duration: whole + fraction / scale. */
+struct decimal {
+    uint64_t whole;
+    uint64_t fraction;
+    double scale;
+    bool out_of_range;
+};
+
+/* Cut "12", "1.5" or ".5" off `*in`. Digits of a fraction that do not fit count for nothing. */
+static bool scan_decimal(struct str *in, struct decimal *ret_d)
 {
+    struct decimal d = {.scale = 1};
     size_t digits = 0;
-    double scale = 1, fraction = 0;
-    uint64_t whole = 0;
 
     for (; in->len > 0 && in->ptr[0] >= '0' && in->ptr[0] <= '9'; *in = str_cut(*in, 1)) {
-        if (__builtin_mul_overflow(whole, 10, &whole) ||
-            __builtin_add_overflow(whole, (uint64_t)(in->ptr[0] - '0'), &whole) ||
-            whole > UINT64_C(1) << 63)
-            *ret_range = true;
+        if (__builtin_mul_overflow(d.whole, 10, &d.whole) ||
+            __builtin_add_overflow(d.whole, (uint64_t)(in->ptr[0] - '0'), &d.whole) ||
+            d.whole > UINT64_C(1) << 63)
+            d.out_of_range = true;
         digits++;
     }
     if (scan_char(in, '.')) {
         for (; in->len > 0 && in->ptr[0] >= '0' && in->ptr[0] <= '9'; *in = str_cut(*in, 1)) {
-            if (scale < 1e18) {
-                fraction = fraction * 10 + (in->ptr[0] - '0');
-                scale *= 10;
+            if (d.fraction <= INT64_MAX / 10) {
+                d.fraction = d.fraction * 10 + (uint64_t)(in->ptr[0] - '0');
+                d.scale *= 10;
             }
             digits++;
         }
     }
-    *ret_whole = whole;
-    *ret_fraction = fraction / scale;
+    *ret_d = d;
     return digits > 0;
+}
+
+/* The unit is divided first: that is exact up to nine digits, and what Go does. */
+static uint64_t fraction_ns(const struct decimal *d, int64_t unit_ns)
+{
+    return (uint64_t)((double)d->fraction * ((double)unit_ns / d->scale));
 }
 
 enum status duration_parse_go(struct str s, int64_t *ret_ns, struct err *err)
@@ -394,15 +406,14 @@ enum status duration_parse_go(struct str s, int64_t *ret_ns, struct err *err)
         *ret_ns = 0;
         goto out;
     }
-    bool out_of_range = false;
     if (rest.len == 0)
         st = err_set(err, ST_INVALID, "time: invalid duration %.*s", STR_ARG(shown));
     while (rest.len > 0 && st == ST_OK) {
-        uint64_t whole, part_ns;
-        double fraction;
+        struct decimal d;
+        uint64_t part_ns;
         const struct go_unit *unit = NULL;
 
-        if (!scan_decimal(&rest, &whole, &fraction, &out_of_range) || out_of_range) {
+        if (!scan_decimal(&rest, &d) || d.out_of_range) {
             st = err_set(err, ST_INVALID, "time: invalid duration %.*s", STR_ARG(shown));
             break;
         }
@@ -416,9 +427,9 @@ enum status duration_parse_go(struct str s, int64_t *ret_ns, struct err *err)
         else if (unit == NULL)
             st = err_set(err, ST_INVALID, "time: unknown unit \"%.*s\" in duration %.*s",
                          STR_ARG(word), STR_ARG(shown));
-        else if (__builtin_mul_overflow(whole, (uint64_t)unit->ns, &part_ns) ||
+        else if (__builtin_mul_overflow(d.whole, (uint64_t)unit->ns, &part_ns) ||
                  __builtin_add_overflow(sum_ns, part_ns, &sum_ns) ||
-                 __builtin_add_overflow(sum_ns, (uint64_t)(fraction * (double)unit->ns), &sum_ns) ||
+                 __builtin_add_overflow(sum_ns, fraction_ns(&d, unit->ns), &sum_ns) ||
                  sum_ns > (uint64_t)INT64_MAX + (negative ? 1 : 0))
             st = err_set(err, ST_INVALID, "time: invalid duration %.*s", STR_ARG(shown));
     }

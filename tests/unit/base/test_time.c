@@ -311,6 +311,7 @@ Test(time, durations_read_back)
         int64_t ns = (int64_t)(random_u64(&r) >> (1 + random_below(&r, 63))), again = 0;
         buf_reset(&b);
         duration_put_go(&b, ns);
+        wrong += duration_parse_go(buf_str(&b), &again, NULL) != ST_OK || again != ns;
         buf_reset(&b);
         duration_put_prometheus(&b, ns);
         wrong += duration_parse_prometheus(buf_str(&b), &again, NULL) != ST_OK ||
