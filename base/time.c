@@ -388,54 +388,82 @@ static uint64_t fraction_ns(const struct decimal *d, int64_t unit_ns)
     return (uint64_t)((double)d->fraction * ((double)unit_ns / d->scale));
 }
 
+/* In double quotes as Go's time package writes them: whatever is not ASCII byte by byte. */
+static void put_time_quoted(struct buf *b, struct str s)
+{
+    buf_put_char(b, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c < ' ' || c >= 0x80) {
+            buf_printf(b, "\\x%02x", c);
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            buf_put_char(b, '\\');
+        buf_put_char(b, (char)c);
+    }
+    buf_put_char(b, '"');
+}
+
+/* "time: WHAT duration S", with the unit in between if there is one. */
+static enum status not_go(const char *what, struct str unit, struct str s, struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, ERR_TEXT_BYTES);
+    buf_put(&text, str_from(what));
+    if (unit.len > 0) {
+        put_time_quoted(&text, unit);
+        buf_put(&text, STR(" in"));
+    }
+    buf_put(&text, STR(" duration "));
+    put_time_quoted(&text, s);
+    err_set(err, ST_INVALID, "time: %.*s", STR_ARG(buf_str(&text)));
+    buf_release(&text);
+    return ST_INVALID;
+}
+
+static const struct go_unit *find_go_unit(struct str name)
+{
+    for (size_t i = 0; i < COUNT_OF(go_units); i++) {
+        if (str_eq(name, str_from(go_units[i].name)))
+            return &go_units[i];
+    }
+    return NULL;
+}
+
 enum status duration_parse_go(struct str s, int64_t *ret_ns, struct err *err)
 {
-    struct buf quoted;
     struct str rest = s;
     uint64_t sum_ns = 0;
     bool negative = s.len > 0 && s.ptr[0] == '-';
-    enum status st = ST_OK;
-
-    buf_init(&quoted, ERR_TEXT_BYTES);
-    utf8_put_quoted(&quoted, s);
-    struct str shown = buf_str(&quoted);
 
     if (rest.len > 0 && (rest.ptr[0] == '-' || rest.ptr[0] == '+'))
         rest = str_cut(rest, 1);
     if (str_eq(rest, STR("0"))) {
         *ret_ns = 0;
-        goto out;
+        return ST_OK;
     }
     if (rest.len == 0)
-        st = err_set(err, ST_INVALID, "time: invalid duration %.*s", STR_ARG(shown));
-    while (rest.len > 0 && st == ST_OK) {
+        return not_go("invalid", STR_NULL, s, err);
+    while (rest.len > 0) {
         struct decimal d;
         uint64_t part_ns;
-        const struct go_unit *unit = NULL;
 
-        if (!scan_decimal(&rest, &d) || d.out_of_range) {
-            st = err_set(err, ST_INVALID, "time: invalid duration %.*s", STR_ARG(shown));
-            break;
-        }
+        if (!scan_decimal(&rest, &d) || d.out_of_range)
+            return not_go("invalid", STR_NULL, s, err);
         struct str word = scan_word(&rest, true);
-        for (size_t i = 0; i < COUNT_OF(go_units) && unit == NULL; i++) {
-            if (str_eq(word, str_from(go_units[i].name)))
-                unit = &go_units[i];
-        }
+        const struct go_unit *unit = find_go_unit(word);
         if (word.len == 0)
-            st = err_set(err, ST_INVALID, "time: missing unit in duration %.*s", STR_ARG(shown));
-        else if (unit == NULL)
-            st = err_set(err, ST_INVALID, "time: unknown unit \"%.*s\" in duration %.*s",
-                         STR_ARG(word), STR_ARG(shown));
-        else if (__builtin_mul_overflow(d.whole, (uint64_t)unit->ns, &part_ns) ||
-                 __builtin_add_overflow(sum_ns, part_ns, &sum_ns) ||
-                 __builtin_add_overflow(sum_ns, fraction_ns(&d, unit->ns), &sum_ns) ||
-                 sum_ns > (uint64_t)INT64_MAX + (negative ? 1 : 0))
-            st = err_set(err, ST_INVALID, "time: invalid duration %.*s", STR_ARG(shown));
+            return not_go("missing unit in", STR_NULL, s, err);
+        if (unit == NULL)
+            return not_go("unknown unit ", word, s, err);
+        if (__builtin_mul_overflow(d.whole, (uint64_t)unit->ns, &part_ns) ||
+            __builtin_add_overflow(sum_ns, part_ns, &sum_ns) ||
+            __builtin_add_overflow(sum_ns, fraction_ns(&d, unit->ns), &sum_ns) ||
+            sum_ns > (uint64_t)INT64_MAX + (negative ? 1 : 0))
+            return not_go("invalid", STR_NULL, s, err);
     }
-    if (st == ST_OK)
-        *ret_ns = negative ? (int64_t)-sum_ns : (int64_t)sum_ns;
-out:
-    buf_release(&quoted);
-    return st;
+    *ret_ns = negative ? (int64_t)-sum_ns : (int64_t)sum_ns;
+    return ST_OK;
 }

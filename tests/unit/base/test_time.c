@@ -272,6 +272,10 @@ static const struct duration_case go_cases[] = {
     {STR_INIT("1d"), ST_INVALID, 0, "time: unknown unit \"d\" in duration \"1d\""},
     {STR_INIT("1 h"), ST_INVALID, 0, "time: unknown unit \" h\" in duration \"1 h\""},
     {STR_INIT("1H"), ST_INVALID, 0, "time: unknown unit \"H\" in duration \"1H\""},
+    {STR_INIT("1\"h"), ST_INVALID, 0, "time: unknown unit \"\\\"h\" in duration \"1\\\"h\""},
+    {STR_INIT("1\xc2\xb5"), ST_INVALID, 0,
+     "time: unknown unit \"\\xc2\\xb5\" in duration \"1\\xc2\\xb5\""},
+    {STR_INIT("1\t"), ST_INVALID, 0, "time: unknown unit \"\\x09\" in duration \"1\\x09\""},
 };
 
 typedef enum status parse_fn(struct str s, int64_t *ret_ns, struct err *err);
