@@ -138,13 +138,26 @@ bool rune_is_space(uint32_t rune)
     }
 }
 
+/* Format characters, private use and tags, which the C library counts as printable. */
 static bool is_format_or_private(uint32_t rune)
 {
-    return rune == 0xad || rune == 0x61c || rune == 0x180e || rune == 0xfeff ||
-           (rune >= 0x600 && rune <= 0x605) || rune == 0x6dd || rune == 0x70f ||
-           (rune >= 0x200b && rune <= 0x200f) || (rune >= 0x202a && rune <= 0x202e) ||
-           (rune >= 0x2060 && rune <= 0x206f) || (rune >= 0xe000 && rune <= 0xf8ff) ||
-           (rune >= 0xfff9 && rune <= 0xfffb) || rune >= 0xe0000;
+    static const struct {
+        uint32_t first;
+        uint32_t last;
+    } ranges[] = {
+        {0xad, 0xad},        {0x600, 0x605},     {0x61c, 0x61c},     {0x6dd, 0x6dd},
+        {0x70f, 0x70f},      {0x890, 0x891},     {0x8e2, 0x8e2},     {0x180e, 0x180e},
+        {0x200b, 0x200f},    {0x202a, 0x202e},   {0x2060, 0x206f},   {0xe000, 0xf8ff},
+        {0xfeff, 0xfeff},    {0xfff9, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+        {0x13430, 0x1343f},  {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe00ff},
+        {0xe01f0, RUNE_MAX},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(ranges); i++) {
+        if (rune >= ranges[i].first && rune <= ranges[i].last)
+            return true;
+    }
+    return false;
 }
 
 bool rune_is_print(uint32_t rune)

@@ -131,6 +131,10 @@ static const struct text_case quoted_cases[] = {
     {"private use", STR_INIT("\xee\x80\x80"), STR_INIT("\"\\ue000\"")},
     {"tag", STR_INIT("\xf3\xa0\x80\x81"), STR_INIT("\"\\U000e0001\"")},
     {"private plane", STR_INIT("\xf4\x8f\xbf\xbd"), STR_INIT("\"\\U0010fffd\"")},
+    {"format characters of other alphabets", STR_INIT("\xe0\xa2\x90\xf0\x9d\x85\xb3"),
+     STR_INIT("\"\\u0890\\U0001d173\"")},
+    {"variation selectors are marks", STR_INIT("\xf3\xa0\x84\x80"),
+     STR_INIT("\"\xf3\xa0\x84\x80\"")},
 };
 
 Test(utf8, put_valid)
