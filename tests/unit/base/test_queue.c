@@ -96,6 +96,8 @@ Test(queue, fd_tells_of_items)
     queue_fd_clear(&q);
     queue_fd_clear(&q);
     cr_expect_eq(number_of(queue_try_pop(&q)), 3);
+    queue_close(&q);
+    cr_expect(readable(&q, 0), "closing wakes who watches");
     queue_release(&q);
 }
 
