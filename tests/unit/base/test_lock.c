@@ -182,6 +182,7 @@ Test(lock, condition_times_out)
         cr_expect_geq(time_mono_ns() - begin_ns, timeouts_ns[i]);
         lock_assert_held(&s.lock);
     }
+    cr_expect_not(lock_cond_wait_for(&s.cond, &s.lock, -999999999), "already over");
     lock_give(&s.lock);
     lock_cond_release(&s.cond);
     lock_release(&s.lock);
