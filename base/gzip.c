@@ -69,12 +69,12 @@ enum status gzip_decompress(enum gzip_form form, struct str in, struct buf *ret_
             (void)inflateReset(&z); /* another member follows */
             continue;
         }
-        if (result == Z_STREAM_END)
+        bool full = ret_bytes->len >= ret_bytes->max;
+        if (result == Z_STREAM_END && !full)
             break;
-        if (result == Z_OK && (z.avail_in > 0 || z.avail_out == 0) &&
-            ret_bytes->len < ret_bytes->max)
+        if (result == Z_OK && (z.avail_in > 0 || z.avail_out == 0) && !full)
             continue;
-        if (ret_bytes->failed || (result == Z_OK && ret_bytes->len >= ret_bytes->max))
+        if (ret_bytes->failed || full)
             st = err_set(err, ST_TOO_LARGE, "%s: %zu bytes or more", name, ret_bytes->max);
         else if (result == Z_OK || result == Z_BUF_ERROR)
             st = err_set(err, ST_INVALID, "unexpected EOF");

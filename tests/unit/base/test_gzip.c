@@ -147,6 +147,7 @@ Test(gzip, maximum)
     EXPECT_STATUS("gzip, too little", unpack_into(GZIP_GZIP, gzip, SIZE - 1, &len), ST_TOO_LARGE);
     cr_expect_eq(len, 0, "the announced size alone decides");
     EXPECT_STATUS("raw, one to spare", unpack_into(GZIP_DEFLATE, raw, SIZE + 1, &len), ST_OK);
+    EXPECT_STATUS("raw, none", unpack_into(GZIP_DEFLATE, raw, SIZE, &len), ST_TOO_LARGE);
     EXPECT_STATUS("raw, little", unpack_into(GZIP_DEFLATE, raw, SIZE / 2, &len), ST_TOO_LARGE);
     EXPECT_STATUS("no room at all", unpack_into(GZIP_DEFLATE, raw, 0, &len), ST_TOO_LARGE);
     drop(text);
