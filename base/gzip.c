@@ -48,6 +48,7 @@ enum status gzip_decompress(enum gzip_form form, struct str in, struct buf *ret_
                             struct err *err)
 {
     const char *name = form == GZIP_GZIP ? "gzip" : "flate";
+    size_t begin = ret_bytes->len;
     z_stream z = {0};
     enum status st = ST_OK;
 
@@ -74,14 +75,18 @@ enum status gzip_decompress(enum gzip_form form, struct str in, struct buf *ret_
             break;
         if (result == Z_OK && (z.avail_in > 0 || z.avail_out == 0) && !full)
             continue;
-        if (ret_bytes->failed || full)
+        if (full)
             st = err_set(err, ST_TOO_LARGE, "%s: %zu bytes or more", name, ret_bytes->max);
+        else if (result == Z_MEM_ERROR)
+            st = err_set(err, ST_NOMEM, "%s: no memory", name);
         else if (result == Z_OK || result == Z_BUF_ERROR)
             st = err_set(err, ST_INVALID, "unexpected EOF");
         else
             st = err_set(err, ST_INVALID, "%s: %s", name, z.msg == NULL ? "corrupt input" : z.msg);
         break;
     }
+    if (st != ST_OK)
+        ret_bytes->len = begin;
     (void)inflateEnd(&z);
     return st;
 }

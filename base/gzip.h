@@ -19,6 +19,7 @@ enum gzip_form {
  *
  * ST_INVALID    damaged or cut short
  * ST_TOO_LARGE  the maximum or more
+ * ST_NOMEM      out of memory
  */
 MUST_CHECK enum status gzip_decompress(enum gzip_form form, struct str in, struct buf *ret_bytes,
                                        struct err *err);

@@ -223,3 +223,26 @@ Test(gzip, garbage)
         cr_assert_leq(len, 4096, "seed %" PRIu64, r.seed);
     }
 }
+
+Test(gzip, a_failure_leaves_the_output_alone)
+{
+    struct random r = random_begin();
+    struct str text = make_text(&r, 100000);
+    struct str gzip = pack(text, GZIP_WINDOW, NULL), raw = pack(text, RAW_WINDOW, NULL);
+    struct buf out;
+
+    buf_init(&out, ROOM);
+    buf_put(&out, STR("before"));
+    EXPECT_STATUS("cut", gzip_decompress(GZIP_DEFLATE, str_head(raw, raw.len - 1), &out, NULL),
+                  ST_INVALID);
+    EXPECT_STR("as it was", buf_str(&out), STR("before"));
+    buf_release(&out);
+    buf_init(&out, ROOM);
+    mem_fail_after(2);
+    EXPECT_STATUS("no memory", gzip_decompress(GZIP_GZIP, gzip, &out, NULL), ST_NOMEM);
+    mem_fail_after(0);
+    buf_release(&out);
+    drop(text);
+    drop(gzip);
+    drop(raw);
+}
