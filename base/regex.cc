@@ -62,23 +62,19 @@ bool to_re2(const std::string &go, std::string *re2)
     for (size_t i = 0; i < go.size(); i++) {
         char c = go[i];
         char next = i + 1 < go.size() ? go[i + 1] : '\0';
-        if (c == '\\') {
-            if (next == 'C' && !in_quote)
-                return false;
-            if (next == 'Q' && !in_class)
-                in_quote = true;
-            if (next == 'E')
-                in_quote = false;
-            re2->push_back(c);
-            if (next != '\0') {
-                re2->push_back(next);
-                i++;
-            }
+        re2->push_back(c);
+        if (in_quote) { /* only \E ends it; a backslash before another character is itself */
+            in_quote = c != '\\' || next != 'E';
             continue;
         }
-        re2->push_back(c);
-        if (in_quote)
+        if (c == '\\') {
+            if (next == 'C')
+                return false;
+            in_quote = next == 'Q' && !in_class;
+            if (i + 1 < go.size())
+                re2->push_back(go[++i]);
             continue;
+        }
         if (c == '[' && !in_class) {
             in_class = true;
             if (next == '^') {

@@ -96,6 +96,7 @@ static const struct search_case {
     {"quoted", STR_INIT("\\Qa.b\\E"), STR_INIT("axb"), false},
     {"quoted named group", STR_INIT("^\\Q(?<n>\\E$"), STR_INIT("(?<n>"), true},
     {"quoted \\C", STR_INIT("^\\Q\\C\\E$"), STR_INIT("\\C"), true},
+    {"a quoted backslash before its end", STR_INIT("^\\Q\\\\E(?<n>a)$"), STR_INIT("\\a"), true},
     {"a named group in a class is none", STR_INIT("^[(?<n>]+$"), STR_INIT("(?<n>"), true},
     {"a bracket first in a class", STR_INIT("^[](?<n>]+$"), STR_INIT("](?<n>"), true},
     {"a class in a class", STR_INIT("^[[:alpha:](?<n>]+$"), STR_INIT("ab(?<n>"), true},
