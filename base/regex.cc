@@ -152,6 +152,11 @@ bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
     return true;
 }
 
+bool find(const RE2 &re, re2::StringPiece text, re2::StringPiece *groups, int count)
+{
+    return re.Match(text, 0, text.size(), RE2::UNANCHORED, groups, count);
+}
+
 } // namespace
 
 struct regex {
@@ -199,7 +204,11 @@ extern "C" void regex_free(struct regex *re)
 
 extern "C" bool regex_search(const struct regex *re, struct str text)
 {
-    return regex_match(re, text, nullptr, 0);
+    std::string copy;
+    std::vector<size_t> origin;
+
+    return find(re->re, piece(text), nullptr, 0) ||
+           (sanitize(text, &copy, &origin) && find(re->re, copy, nullptr, 0));
 }
 
 extern "C" size_t regex_group_count(const struct regex *re)
@@ -214,6 +223,10 @@ extern "C" struct str regex_group_name(const struct regex *re, size_t i)
     return str_make(name.data(), name.size());
 }
 
+/*
+ * A hit in the bytes as they are is a hit, and enough for regex_search(). But around invalid bytes
+ * it need not be the leftmost one, nor as long as it should be: here they are replaced beforehand.
+ */
 extern "C" bool regex_match(const struct regex *re, struct str text, struct str *groups,
                             size_t count)
 {
@@ -222,13 +235,8 @@ extern "C" bool regex_match(const struct regex *re, struct str text, struct str 
     std::string copy;
     std::vector<size_t> origin;
 
-    bool copied = false;
-    bool hit = re->re.Match(piece(text), 0, text.len, RE2::UNANCHORED, found, wanted);
-    if (!hit && sanitize(text, &copy, &origin)) {
-        copied = true;
-        hit = re->re.Match(copy, 0, copy.size(), RE2::UNANCHORED, found, wanted);
-    }
-    if (!hit)
+    bool copied = sanitize(text, &copy, &origin);
+    if (!find(re->re, copied ? re2::StringPiece(copy) : piece(text), found, wanted))
         return false;
     for (size_t i = 0; i < count; i++) {
         groups[i] = str_make(nullptr, 0);

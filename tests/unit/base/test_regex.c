@@ -183,6 +183,22 @@ static const struct match_case {
      {STR_INIT("\xc3\xa9"
                "b"),
       STR_INIT("\xc3\xa9"), STR_INIT("b")}},
+    {"up to the end, whatever stands there",
+     STR_INIT("a(.*)()"),
+     STR_INIT("a\xff"
+              "b"),
+     true,
+     {STR_INIT("a\xff"
+               "b"),
+      STR_INIT("\xff"
+               "b"),
+      STR_INIT("")}},
+    {"leftmost, even if it is invalid",
+     STR_INIT("([^x])()"),
+     STR_INIT("\xff"
+              "a"),
+     true,
+     {STR_INIT("\xff"), STR_INIT("\xff"), STR_INIT("")}},
 };
 
 Test(regex, match)
