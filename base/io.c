@@ -146,9 +146,15 @@ enum status io_file_size(int fd, uint64_t *ret_bytes, struct err *err)
 
 enum status io_mkdir(const char *path, struct err *err)
 {
-    if (mkdir(path, 0750) < 0 && errno != EEXIST)
-        return err_errno(err, "make directory %s", path);
-    return ST_OK;
+    struct stat st;
+
+    if (mkdir(path, 0750) == 0)
+        return ST_OK;
+    int error = errno;
+    if (error == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return ST_OK;
+    errno = error;
+    return err_errno(err, "make directory %s", path);
 }
 
 enum status io_open_dir(const char *path, int *ret_fd, struct err *err)

@@ -190,6 +190,7 @@ Test(io, directories)
     EXPECT_STATUS("there", io_mkdir(path, &err), ST_OK);
     EXPECT_STATUS("no parent", io_mkdir(files_path(path, p.dir, "no/sub"), &err), ST_NOT_FOUND);
     files_write(p.file, STR("x"));
+    EXPECT_STATUS("a file is no directory", io_mkdir(p.file, &err), ST_IO);
     EXPECT_STATUS("not there", io_open_dir(path, &fd, &err), ST_NOT_FOUND);
     EXPECT_STATUS("a file", io_open_dir(p.file, &fd, &err), ST_IO);
     cr_expect_eq(fd, -77);
