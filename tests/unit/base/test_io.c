@@ -207,6 +207,11 @@ static const struct read_case {
     {"empty", 0, 100000, ST_OK},
     {"one step and more", 100000, 1000000, ST_OK},
     {"exactly one step", 64 * 1024, 1000000, ST_OK},
+    {"empty, into nothing", 0, 0, ST_OK},
+    {"as large as there is room", 100000, 100000, ST_OK},
+    {"small, into little room", 10, 10, ST_OK},
+    {"one too many", 11, 10, ST_TOO_LARGE},
+    {"far too many", 300000, 100000, ST_TOO_LARGE},
 };
 
 Test(io, file_read)
