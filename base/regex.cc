@@ -122,11 +122,8 @@ size_t sequence(const unsigned char *p, size_t left)
     return bad ? 0 : len;
 }
 
-/*
- * If `text` is not valid UTF-8: a copy with U+FFFD for each invalid byte, and for each byte of the
- * copy where in `text` it came from. Returns false when it is valid.
- */
-bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
+/* How many bytes at the start of `text` are valid UTF-8. */
+size_t valid_bytes(struct str text)
 {
     const auto *p = reinterpret_cast<const unsigned char *>(text.ptr);
     size_t good = 0;
@@ -137,7 +134,32 @@ bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
             break;
         good += len;
     }
-    if (good == text.len)
+    return good;
+}
+
+/* The piece of the pattern, as it was written, that RE2 complains about. */
+std::string go_fragment(const RE2 &re, const std::string &go)
+{
+    std::string fragment = re.error_arg();
+
+    if (re.error_code() == RE2::ErrorBadUTF8)
+        return go.substr(valid_bytes(str_make(go.data(), go.size())));
+    if (fragment == re.pattern())
+        return go;
+    if (fragment.compare(0, 4, "(?P<") == 0 && go.find(fragment) == std::string::npos)
+        fragment.erase(2, 1); /* it was "(?<" */
+    return fragment;
+}
+
+/*
+ * If `text` is not valid UTF-8: a copy with U+FFFD for each invalid byte, and for each byte of the
+ * copy where in `text` it came from. Returns false when it is valid.
+ */
+bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
+{
+    const auto *p = reinterpret_cast<const unsigned char *>(text.ptr);
+
+    if (valid_bytes(text) == text.len)
         return false;
     for (size_t i = 0; i < text.len;) {
         size_t len = sequence(p + i, text.len - i);
@@ -184,13 +206,9 @@ try {
         return err_set(err, ST_INVALID, "error parsing regexp: invalid escape sequence: `\\C`");
 
     auto re = std::make_unique<struct regex>(translated, options);
-    if (!re->re.ok()) {
-        std::string fragment = re->re.error_arg();
-        if (translated != go && fragment == translated)
-            fragment = go;
+    if (!re->re.ok())
         return err_set(err, ST_INVALID, "error parsing regexp: %s: `%s`",
-                       go_text(re->re.error_code()), fragment.c_str());
-    }
+                       go_text(re->re.error_code()), go_fragment(re->re, go).c_str());
     *ret_re = re.release();
     return ST_OK;
 } catch (const std::bad_alloc &) {

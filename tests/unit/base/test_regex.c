@@ -44,7 +44,10 @@ static const struct error_case {
     {STR_INIT("(?P<a-b>x)"), BEGIN "invalid named capture: `(?P<a-b>`"},
     {STR_INIT("(?P<>x)"), BEGIN "invalid named capture: `(?P<>`"},
     {STR_INIT("(?P<n"), BEGIN "invalid named capture: `(?P<n`"},
+    {STR_INIT("(?<a-b>x)"), BEGIN "invalid named capture: `(?<a-b>`"},
+    {STR_INIT("x(?<a"), BEGIN "invalid named capture: `(?<a`"},
     {STR_INIT("(?<n>(?<m>x"), BEGIN "missing closing ): `(?<n>(?<m>x`"},
+    {STR_INIT("a\xff\xfe"), BEGIN "invalid UTF-8: `\xff\xfe`"},
 };
 
 Test(regex, error_texts)
