@@ -1,6 +1,8 @@
 #include <memory>
 #include <new>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <re2/re2.h>
@@ -51,18 +53,67 @@ const char *go_text(RE2::ErrorCode code)
     }
 }
 
+/* A pattern of Go in the words of RE2. */
+struct translation {
+    std::string re2;
+    size_t groups = 0;
+    std::set<std::string> names;
+    std::vector<std::pair<size_t, std::string>> again; /* groups whose name another one has */
+};
+
+/* The name of the group that begins at `go[at]` with `(?P<` or `(?<`; empty if it is none. */
+std::string group_name(const std::string &go, size_t at)
+{
+    size_t begin = at + (go.compare(at, 4, "(?P<") == 0 ? 4 : 3);
+    size_t end = go.find('>', begin);
+
+    if (go.compare(at, 4, "(?P<") != 0 && go.compare(at, 3, "(?<") != 0)
+        return "";
+    for (size_t i = begin; i < end && end != std::string::npos; i++) {
+        unsigned char c = static_cast<unsigned char>(go[i]);
+        if (!(c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')))
+            return "";
+    }
+    return end == std::string::npos ? "" : go.substr(begin, end - begin);
+}
+
 /*
- * Go writes a named group in two ways, this RE2 knows one: rewrite `(?<name>` as `(?P<name>`.
- * Returns false for `\C`, which Go does not have.
+ * Translate the opening parenthesis at `go[at]`; returns the offset of the last character of it
+ * that is done with. Go writes a named group in two ways, and lets several have one name; this RE2
+ * knows one way, and wants each name once: later ones become groups without a name.
  */
-bool to_re2(const std::string &go, std::string *re2)
+size_t open_group(const std::string &go, size_t at, translation *t)
+{
+    bool is_short = go.compare(at, 3, "(?<") == 0 && go.compare(at, 4, "(?<=") != 0 &&
+                    go.compare(at, 4, "(?<!") != 0;
+    std::string name = group_name(go, at);
+
+    t->re2.push_back('(');
+    if (go.compare(at, 2, "(?") != 0 || !name.empty())
+        t->groups++;
+    if (!name.empty() && !t->names.insert(name).second) {
+        t->again.emplace_back(t->groups, name);
+        return go.find('>', at);
+    }
+    if (!is_short)
+        return at;
+    t->re2.append("?P<");
+    return at + 2;
+}
+
+/* False for `\C`, which Go does not have. */
+bool translate(const std::string &go, translation *t)
 {
     bool in_class = false, in_quote = false;
 
     for (size_t i = 0; i < go.size(); i++) {
         char c = go[i];
         char next = i + 1 < go.size() ? go[i + 1] : '\0';
-        re2->push_back(c);
+        if (c == '(' && !in_class && !in_quote) {
+            i = open_group(go, i, t);
+            continue;
+        }
+        t->re2.push_back(c);
         if (in_quote) { /* only \E ends it; a backslash before another character is itself */
             in_quote = c != '\\' || next != 'E';
             continue;
@@ -72,29 +123,23 @@ bool to_re2(const std::string &go, std::string *re2)
                 return false;
             in_quote = next == 'Q' && !in_class;
             if (i + 1 < go.size())
-                re2->push_back(go[++i]);
-            continue;
-        }
-        if (c == '[' && !in_class) {
+                t->re2.push_back(go[++i]);
+        } else if (c == '[' && !in_class) {
             in_class = true;
             if (next == '^') {
-                re2->push_back(next);
+                t->re2.push_back(next);
                 i++;
             }
             if (i + 1 < go.size() && go[i + 1] == ']')
-                re2->push_back(go[++i]);
+                t->re2.push_back(go[++i]);
         } else if (c == '[' && next == ':') {
             size_t end = go.find(":]", i + 2);
             if (end != std::string::npos) {
-                re2->append(go, i + 1, end + 1 - i);
+                t->re2.append(go, i + 1, end + 1 - i);
                 i = end + 1;
             }
         } else if (c == ']') {
             in_class = false;
-        } else if (c == '(' && !in_class && go.compare(i, 3, "(?<") == 0 && i + 3 < go.size() &&
-                   go[i + 3] != '=' && go[i + 3] != '!') {
-            re2->append("?P<");
-            i += 2;
         }
     }
     return true;
@@ -198,17 +243,22 @@ struct regex {
 extern "C" enum status regex_compile(struct str pattern, struct regex **ret_re, struct err *err)
 try {
     RE2::Options options;
-    std::string go(pattern.ptr == nullptr ? "" : pattern.ptr, pattern.len), translated;
+    std::string go(pattern.ptr == nullptr ? "" : pattern.ptr, pattern.len);
+    translation t;
 
     options.set_log_errors(false);
     options.set_max_mem(kProgramBytesMax);
-    if (!to_re2(go, &translated))
+    if (!translate(go, &t))
         return err_set(err, ST_INVALID, "error parsing regexp: invalid escape sequence: `\\C`");
 
-    auto re = std::make_unique<struct regex>(translated, options);
+    auto re = std::make_unique<struct regex>(t.re2, options);
     if (!re->re.ok())
         return err_set(err, ST_INVALID, "error parsing regexp: %s: `%s`",
                        go_text(re->re.error_code()), go_fragment(re->re, go).c_str());
+    for (const auto &group : t.again) {
+        if (group.first < re->names.size())
+            re->names[group.first] = group.second;
+    }
     *ret_re = re.release();
     return ST_OK;
 } catch (const std::bad_alloc &) {

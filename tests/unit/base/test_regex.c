@@ -259,6 +259,24 @@ Test(regex, more_groups_than_are_kept)
     buf_release(&text);
 }
 
+/* Go lets several groups have one name. */
+Test(regex, groups_of_one_name)
+{
+    struct regex *re = compile(STR("(?P<n>a)(b)(?<n>c)(?P<m>d)[(?P<n>]\\(\\Q(?P<n>\\E(?P<n>e)"));
+    struct str groups[6];
+
+    cr_assert_eq(regex_group_count(re), 5);
+    EXPECT_STR("first", regex_group_name(re, 1), STR("n"));
+    EXPECT_STR("none", regex_group_name(re, 2), STR(""));
+    EXPECT_STR("second", regex_group_name(re, 3), STR("n"));
+    EXPECT_STR("other", regex_group_name(re, 4), STR("m"));
+    EXPECT_STR("third", regex_group_name(re, 5), STR("n"));
+    cr_expect(regex_match(re, STR("abcd?((?P<n>e"), groups, COUNT_OF(groups)));
+    EXPECT_STR("match of the second", groups[3], STR("c"));
+    EXPECT_STR("match of the third", groups[5], STR("e"));
+    regex_free(re);
+}
+
 /* Patterns that cost other engines their lives are compiled or refused, and matched in time. */
 Test(regex, hostile_patterns)
 {
