@@ -6,6 +6,7 @@
 #include "config/config.h"
 
 #include <ctype.h>
+#include <math.h>
 
 #include "base/num.h"
 #include "base/time.h"
@@ -129,6 +130,19 @@ static enum status parse_duration_of(const struct option *o, struct str text, in
     return ST_OK;
 }
 
+/* Infinity is a number one may want for a limit; "not a number" is none. */
+static enum status parse_number(struct str text, double *ret)
+{
+    double v;
+    enum status st = num_parse_double(text, &v);
+
+    if (st == ST_OK && isnan(v))
+        st = ST_INVALID;
+    if (st == ST_OK)
+        *ret = v;
+    return st;
+}
+
 /* Set the field `to` of row `o`; strings are copied into `a`. */
 static enum status parse_into(struct arena *a, const struct option *o, struct str text, void *to)
 {
@@ -141,7 +155,7 @@ static enum status parse_into(struct arena *a, const struct option *o, struct st
     case OPTION_DURATION:
         return parse_duration_of(o, text, to);
     case OPTION_NUMBER:
-        return num_parse_double(text, to);
+        return parse_number(text, to);
     case OPTION_STRING: {
         struct str copy = arena_str(a, text);
         if (copy.ptr == NULL)

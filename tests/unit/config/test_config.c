@@ -65,6 +65,8 @@ static const struct set_case {
      "limits.ingestion_rate_mb: \"x\" is not a number"},
     {"number too large", STR_INIT("limits.ingestion_rate_mb"), STR_INIT("1e999"), ST_INVALID,
      "limits.ingestion_rate_mb: \"1e999\" is not a number"},
+    {"not a number", STR_INIT("limits.ingestion_rate_mb"), STR_INIT("nan"), ST_INVALID,
+     "limits.ingestion_rate_mb: \"nan\" is not a number"},
     {"text", STR_INIT("storage.data_dir"), STR_INIT("/a b/\xff"), ST_OK, ""},
     {"empty text", STR_INIT("storage.data_dir"), STR_INIT(""), ST_OK, ""},
     {"list", STR_INIT("limits.log_level_fields"), STR_INIT("a, b"), ST_OK, ""},
@@ -160,6 +162,7 @@ Test(config, a_bad_value_changes_nothing)
         {"server.http_read_timeout", "x"},
         {"wal.file_size", "1"},
         {"auth_enabled", "yes"},
+        {"limits.ingestion_rate_mb", "1e999"},
     };
     struct config c, before;
 
@@ -173,6 +176,7 @@ Test(config, a_bad_value_changes_nothing)
     cr_expect_eq(c.settings.http_read_timeout, before.settings.http_read_timeout);
     cr_expect_eq(c.settings.file_size, before.settings.file_size);
     cr_expect_eq(c.settings.auth_enabled, before.settings.auth_enabled);
+    cr_expect(c.limits.ingestion_rate_mb == before.limits.ingestion_rate_mb);
     config_release(&c);
 }
 
