@@ -66,6 +66,15 @@ static const struct option *option_find(struct str section, struct str name)
     return NULL;
 }
 
+bool config_has_section(struct str name)
+{
+    for (size_t i = 0; i < COUNT_OF(options) && name.len > 0; i++) {
+        if (str_eq(section_of(&options[i]), name))
+            return true;
+    }
+    return false;
+}
+
 static void *field_of(struct settings *s, struct limits *l, const struct option *o)
 {
     return (o->is_limit ? (char *)l : (char *)s) + o->offset;

@@ -112,12 +112,15 @@ static enum status read_map(struct reader *r, struct str path[3], size_t depth, 
             return st;
 
         bool in_overrides = str_eq(path[0], STR("overrides"));
+        bool is_section = depth > 0 || in_overrides || config_has_section(path[0]);
         bool empty = r->event.type == YAML_SCALAR_EVENT && scalar(r).len == 0;
         if (r->event.type == YAML_MAPPING_START_EVENT) {
             if (depth == (in_overrides ? 2 : 1))
                 return fail(r, "expected a value, not a map");
             st = read_map(r, path, depth + 1, text);
-        } else if (!(empty && depth < (in_overrides ? 2 : 1))) { /* `section:` with nothing below */
+            if (st == ST_OK && !is_section) /* there was nothing in it that could be refused */
+                st = set(r, path, depth + 1, STR(""));
+        } else if (!(empty && is_section && depth < (in_overrides ? 2 : 1))) {
             if (in_overrides && depth < 2)
                 return fail(r, "expected a map");
             st = read_value(r, text);

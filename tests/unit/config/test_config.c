@@ -236,6 +236,14 @@ static const struct yaml_case {
      "f.yaml:3: there is no limit \"http_listen_port\""},
     {"bad override", STR_INIT("overrides:\n  a:\n    query_timeout: x\n"),
      "f.yaml:3: limits.query_timeout: \"x\" is not a duration of at least 1ms"},
+    {"section that is not there, empty", STR_INIT("auth_enabled: true\nsever:\n"),
+     "f.yaml:2: there is no setting \"sever\""},
+    {"section that is not there, empty map", STR_INIT("sever: {}\n"),
+     "f.yaml:1: there is no setting \"sever\""},
+    {"section that is not there, map of nothing known", STR_INIT("server: {}\nsever: {}\n"),
+     "f.yaml:2: there is no setting \"sever\""},
+    {"top level setting without a value", STR_INIT("auth_enabled:\n"),
+     "f.yaml:1: auth_enabled: \"\" is not a true or false"},
 };
 
 Test(config, read_yaml)
