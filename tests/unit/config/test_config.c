@@ -244,6 +244,18 @@ static const struct yaml_case {
      "f.yaml:2: there is no setting \"sever\""},
     {"top level setting without a value", STR_INIT("auth_enabled:\n"),
      "f.yaml:1: auth_enabled: \"\" is not a true or false"},
+    {"anchor", STR_INIT("server:\n  http_listen_port: &p 80\n"),
+     "f.yaml:2: anchors are not supported"},
+    {"anchor of a map", STR_INIT("server: &s\n  http_listen_port: 80\n"),
+     "f.yaml:1: anchors are not supported"},
+    {"anchor of a list", STR_INIT("limits: {log_level_fields: &l [a]}\n"),
+     "f.yaml:1: anchors are not supported"},
+    {"tag", STR_INIT("server:\n  http_listen_port: !!str 80\n"),
+     "f.yaml:2: tags are not supported"},
+    {"tag of a map", STR_INIT("server: !x\n  http_listen_port: 80\n"),
+     "f.yaml:1: tags are not supported"},
+    {"two documents", STR_INIT("auth_enabled: true\n---\nauth_enabled: false\n"),
+     "f.yaml:2: several documents are not supported"},
 };
 
 Test(config, read_yaml)
