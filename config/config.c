@@ -92,11 +92,11 @@ static enum status parse_bool(struct str text, bool *ret)
 
 static enum status parse_list(struct arena *a, struct str text, struct str_list *ret)
 {
-    struct str rest = text, item;
+    struct str rest = str_trim(text), item;
     struct str *items = NULL;
     size_t count = 0, capacity = 0;
 
-    while (text.len > 0 && str_split(&rest, ',', &item)) {
+    while ((count > 0 || rest.len > 0) && str_split(&rest, ',', &item)) {
         items = arena_reserve(a, items, count, &capacity, sizeof(*items));
         if (items == NULL)
             return ST_NOMEM;

@@ -492,6 +492,7 @@ static const struct print_case {
      "  file_size: 1536KB\n"},
     {"empty list", "limits: {log_level_fields: []}", "  log_level_fields: []\n"},
     {"empty items", "limits: {log_level_fields: \",a,\"}", "[\"\", \"a\", \"\"]\n"},
+    {"blank list", "limits: {log_level_fields: \" \"}", "  log_level_fields: []\n"},
     {"empty text", "storage: {data_dir: ''}", "  data_dir: \"\"\n"},
     {"text of many kinds",
      "storage: {data_dir: \"a\\\"b\\\\ #: \\n\\t\\a\\e\\x7f\\u00e9\\u2028'\"}", "  data_dir: \""},
