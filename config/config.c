@@ -357,12 +357,21 @@ static void put_size(struct buf *b, uint64_t bytes)
     buf_put_char(b, 'B');
 }
 
+/* As Prometheus writes it, which is the usual form in settings; it knows no less than 1 ms. */
+static void put_duration(struct buf *b, int64_t ns)
+{
+    if (ns % MS_NS == 0)
+        duration_put_prometheus(b, ns);
+    else
+        duration_put_go(b, ns);
+}
+
 static void put_number(struct buf *b, const struct option *o, int64_t v)
 {
     if (o->kind == OPTION_BYTES)
         put_size(b, (uint64_t)v);
     else if (o->kind == OPTION_DURATION)
-        duration_put_prometheus(b, v);
+        put_duration(b, v);
     else
         buf_put_i64(b, v);
 }

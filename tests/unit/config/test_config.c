@@ -505,6 +505,8 @@ static const struct print_case {
     {"small number", "limits: {ingestion_rate_mb: 1e-7}", "0.0000001\n"},
     {"long duration", "limits: {creation_grace_period: 292y}", "292y\n"},
     {"mixed duration", "limits: {creation_grace_period: 30d1h5ms}", "30d1h5ms\n"},
+    {"microseconds", "limits: {creation_grace_period: 1500us}", "1.5ms\n"},
+    {"one nanosecond", "limits: {creation_grace_period: 1h1ns}", "1h0m0.000000001s\n"},
     {"overrides", "overrides: {a: {max_line_size: 1KB}, \"b: c\": {query_timeout: 5s}}",
      "  \"b: c\":\n"},
 };
