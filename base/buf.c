@@ -117,17 +117,19 @@ void buf_put_u64(struct buf *b, uint64_t v)
 
 void buf_put_uvarint(struct buf *b, uint64_t v)
 {
-    char *to = buf_reserve(b, UVARINT_BYTES_MAX);
+    char bytes[UVARINT_BYTES_MAX];
     size_t n = 0;
 
-    if (to == NULL)
+    if (v < 0x80) {
+        buf_put_char(b, (char)(uint8_t)v);
         return;
+    }
     while (v >= 0x80) {
-        to[n++] = (char)(uint8_t)(v | 0x80);
+        bytes[n++] = (char)(uint8_t)(v | 0x80);
         v >>= 7;
     }
-    to[n++] = (char)(uint8_t)v;
-    b->len += n;
+    bytes[n++] = (char)(uint8_t)v;
+    buf_put(b, str_make(bytes, n));
 }
 
 void buf_put_str(struct buf *b, struct str s)

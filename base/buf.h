@@ -51,6 +51,8 @@ void buf_put_uvarint(struct buf *b, uint64_t v);
 
 /* A uvarint length and the bytes. */
 void buf_put_str(struct buf *b, struct str s);
+
+/* Needs room for a zero byte behind the text, which is not counted. */
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_put_i64(struct buf *b, int64_t v); /* in decimal */
 

@@ -110,6 +110,7 @@ enum status err_prefix(struct err *err, enum status st, const char *format, ...)
     ASSERT(st != ST_OK);
     if (err == NULL)
         return st;
+    err->status = st;
     memcpy(old, err->text, sizeof(old));
     va_start(args, format);
     int used = vsnprintf(err->text, sizeof(err->text), format, args);

@@ -66,7 +66,7 @@ enum status err_set(struct err *err, enum status st, const char *format, ...) PR
  */
 enum status err_errno(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Put `format` and ": " in front of a text that is already there; returns the status of `err`. */
+/* Put `format` and ": " in front of a text that is already there; returns `st`, as err_set(). */
 enum status err_prefix(struct err *err, enum status st, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #endif

@@ -12,6 +12,7 @@ enum {
     STEP_BYTES_MIN = 16 * 1024,
     TRAILER_BYTES = 8, /* CRC-32 and size, both little endian */
     MEMORY_LEVEL = 8,
+    RATIO_MAX = 1032, /* no deflated byte gives more */
 };
 
 static void *in_pointer(struct str s)
@@ -19,13 +20,18 @@ static void *in_pointer(struct str s)
     return (void *)(uintptr_t)s.ptr;
 }
 
-/* The size that the trailer of the last member announces (of that member, modulo 2^32). */
+/*
+ * The size that the trailer of the last member announces (of that member, modulo 2^32); 0 if these
+ * bytes are no gzip, or were cut so that something else stands where the trailer would.
+ */
 static uint32_t announced_bytes(struct str in)
 {
-    struct str trailer = str_cut(in, in.len - TRAILER_BYTES / 2);
     uint32_t bytes;
 
-    return get_u32(&trailer, &bytes) ? bytes : 0;
+    if (in.len < TRAILER_BYTES || !str_starts(in, STR("\x1f\x8b")))
+        return 0;
+    struct str trailer = str_cut(in, in.len - TRAILER_BYTES / 2);
+    return get_u32(&trailer, &bytes) && bytes / RATIO_MAX < in.len ? bytes : 0;
 }
 
 /* One round of inflate() into room of `out`. */
@@ -48,6 +54,7 @@ enum status gzip_decompress(enum gzip_form form, struct str in, struct buf *ret_
                             struct err *err)
 {
     const char *name = form == GZIP_GZIP ? "gzip" : "flate";
+    size_t begin = ret_bytes->len;
     z_stream z = {0};
     enum status st = ST_OK;
 
@@ -55,7 +62,7 @@ enum status gzip_decompress(enum gzip_form form, struct str in, struct buf *ret_
         return err_set(err, ST_INVALID, "EOF");
     if (in.len > INT_MAX)
         return err_set(err, ST_TOO_LARGE, "%s: %zu bytes are too many", name, in.len);
-    if (form == GZIP_GZIP && in.len >= TRAILER_BYTES && announced_bytes(in) >= ret_bytes->max)
+    if (form == GZIP_GZIP && announced_bytes(in) >= MAX_OF(ret_bytes->max, 1))
         return err_set(err, ST_TOO_LARGE, "%s: it announces %u bytes, %zu are too many", name,
                        announced_bytes(in), ret_bytes->max);
     if (inflateInit2(&z, form == GZIP_GZIP ? WINDOW_BITS + WINDOW_GZIP : -WINDOW_BITS) != Z_OK)
@@ -69,19 +76,23 @@ enum status gzip_decompress(enum gzip_form form, struct str in, struct buf *ret_
             (void)inflateReset(&z); /* another member follows */
             continue;
         }
-        if (result == Z_STREAM_END)
+        bool full = ret_bytes->len >= ret_bytes->max;
+        if (result == Z_STREAM_END && !full)
             break;
-        if (result == Z_OK && (z.avail_in > 0 || z.avail_out == 0) &&
-            ret_bytes->len < ret_bytes->max)
+        if (result == Z_OK && (z.avail_in > 0 || z.avail_out == 0) && !full)
             continue;
-        if (ret_bytes->failed || (result == Z_OK && ret_bytes->len >= ret_bytes->max))
+        if (full)
             st = err_set(err, ST_TOO_LARGE, "%s: %zu bytes or more", name, ret_bytes->max);
+        else if (result == Z_MEM_ERROR)
+            st = err_set(err, ST_NOMEM, "%s: no memory", name);
         else if (result == Z_OK || result == Z_BUF_ERROR)
             st = err_set(err, ST_INVALID, "unexpected EOF");
         else
             st = err_set(err, ST_INVALID, "%s: %s", name, z.msg == NULL ? "corrupt input" : z.msg);
         break;
     }
+    if (st != ST_OK)
+        ret_bytes->len = begin;
     (void)inflateEnd(&z);
     return st;
 }

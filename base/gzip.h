@@ -15,10 +15,12 @@ enum gzip_form {
 
 /*
  * Append what `in` holds to `ret_bytes`; it must stay below the maximum of that. The size that a
- * gzip trailer announces is checked before anything is allocated, the real size while it grows.
+ * gzip trailer announces is checked before anything is allocated (unless so much cannot be in `in`:
+ * then those bytes are no trailer), the real size while it grows.
  *
  * ST_INVALID    damaged or cut short
  * ST_TOO_LARGE  the maximum or more
+ * ST_NOMEM      out of memory
  */
 MUST_CHECK enum status gzip_decompress(enum gzip_form form, struct str in, struct buf *ret_bytes,
                                        struct err *err);

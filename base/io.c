@@ -146,9 +146,15 @@ enum status io_file_size(int fd, uint64_t *ret_bytes, struct err *err)
 
 enum status io_mkdir(const char *path, struct err *err)
 {
-    if (mkdir(path, 0750) < 0 && errno != EEXIST)
-        return err_errno(err, "make directory %s", path);
-    return ST_OK;
+    struct stat st;
+
+    if (mkdir(path, 0750) == 0)
+        return ST_OK;
+    int error = errno;
+    if (error == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return ST_OK;
+    errno = error;
+    return err_errno(err, "make directory %s", path);
 }
 
 enum status io_open_dir(const char *path, int *ret_fd, struct err *err)
@@ -207,15 +213,18 @@ enum status io_file_read(const char *path, struct buf *ret_bytes, struct err *er
     if (fd < 0)
         return err_errno(err, "open %s", path);
     for (;;) {
-        char *to = buf_reserve(ret_bytes, STEP_BYTES);
+        size_t room = MIN_OF(ret_bytes->max - ret_bytes->len, (size_t)STEP_BYTES);
+        char beyond, *to = room == 0 ? &beyond : buf_reserve(ret_bytes, room);
         if (to == NULL) {
             st = buf_status(ret_bytes, err);
             break;
         }
-        ssize_t got = io_pread(fd, to, STEP_BYTES, offset);
+        ssize_t got = io_pread(fd, to, MAX_OF(room, 1), offset);
         if (got < 0)
             st = err_errno(err, "read %s", path);
-        if (got <= 0)
+        else if (got > 0 && room == 0)
+            st = err_set(err, ST_TOO_LARGE, "%s is larger than %zu bytes", path, ret_bytes->max);
+        if (got <= 0 || st != ST_OK)
             break;
         buf_advance(ret_bytes, (size_t)got);
         offset += (size_t)got;

@@ -65,7 +65,7 @@ MUST_CHECK enum status io_open_dir(const char *path, int *ret_fd, struct err *er
 MUST_CHECK enum status io_file_replace(int dir_fd, const char *name, struct str bytes,
                                        struct err *err);
 
-/* Append the content of a file to `ret_bytes`, as far as its maximum lets it. */
+/* Append the content of a file to `ret_bytes`. ST_TOO_LARGE: its maximum is less than that. */
 MUST_CHECK enum status io_file_read(const char *path, struct buf *ret_bytes, struct err *err);
 
 #endif

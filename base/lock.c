@@ -102,6 +102,7 @@ bool lock_cond_wait_for(struct lock_cond *c, struct lock *l, int64_t timeout_ns)
     enum { SECOND = 1000000000 };
     struct timespec until;
 
+    timeout_ns = MAX_OF(timeout_ns, 0);
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     int64_t nanos = until.tv_nsec + timeout_ns % SECOND;
     until.tv_sec += (time_t)(timeout_ns / SECOND + nanos / SECOND);

@@ -52,7 +52,7 @@ void lock_cond_broadcast(struct lock_cond *c);
 /* Give `l`, wait, take it again. May also return without a signal: check in a loop. */
 void lock_cond_wait(struct lock_cond *c, struct lock *l);
 
-/* The same, for at most `timeout_ns`; false when that time went by. */
+/* The same, for at most `timeout_ns` (below 0 is 0); false when that time went by. */
 bool lock_cond_wait_for(struct lock_cond *c, struct lock *l, int64_t timeout_ns);
 
 #endif

@@ -52,6 +52,11 @@ static bool is_hex_digit(char c)
     return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
+static bool is_digit_of(char c, bool hex)
+{
+    return hex ? is_hex_digit(c) : is_digit(c);
+}
+
 /* Append the digits at the front of `*in` to `b`, leaving out `_` between two of them. */
 static bool take_digits(struct str *in, bool hex, struct buf *b, size_t *ret_count)
 {
@@ -60,9 +65,9 @@ static bool take_digits(struct str *in, bool hex, struct buf *b, size_t *ret_cou
     while (in->len > 0) {
         char c = in->ptr[0];
         if (c == '_') {
-            if (count == 0 || in->len < 2 || !is_hex_digit(in->ptr[1]))
+            if (count == 0 || in->len < 2 || !is_digit_of(in->ptr[1], hex))
                 return false;
-        } else if (hex ? is_hex_digit(c) : is_digit(c)) {
+        } else if (is_digit_of(c, hex)) {
             buf_put_char(b, c);
             count++;
         } else {
@@ -82,7 +87,7 @@ static bool float_form(struct str in, struct buf *b)
 
     if (hex) {
         buf_put(b, STR("0x"));
-        in = str_cut(in, in.len > 2 && in.ptr[2] == '_' ? 3 : 2);
+        in = str_cut(in, in.ptr[2] == '_' && in.len > 3 && is_hex_digit(in.ptr[3]) ? 3 : 2);
     }
     if (!take_digits(&in, hex, b, &whole))
         return false;
@@ -139,14 +144,41 @@ enum status num_parse_double(struct str s, double *ret)
     return isinf(v) ? ST_LIMIT : ST_OK;
 }
 
+/* Add one to the last digit of "d.ddde-dd"; false when it is all nines. */
+static bool last_digit_up(char *text)
+{
+    for (char *p = strchr(text, 'e') - 1; p >= text; p--) {
+        if (*p == '.')
+            continue;
+        if (*p != '9') {
+            ++*p;
+            return true;
+        }
+        *p = '0';
+    }
+    return false;
+}
+
+/*
+ * Rounding to so many digits gives the nearest such decimal, and with up to 15 digits no other one
+ * can read back. There are two exceptions. Small numbers with fewer bits (denormals) may need less
+ * than 15 digits. And a power of two has its lower neighbour at half the distance, so that the
+ * decimal above it may be within reach where the nearest, below it, is not.
+ */
 int num_shortest(double v, char digits[32], int *ret_exponent)
 {
+    enum { DIGITS_ALWAYS_KEPT = 15, DIGITS_MAX = 17 };
     char text[40];
+    int binary_exponent;
+    bool is_power = frexp(fabs(v), &binary_exponent) == 0.5;
+    int precision = fpclassify(v) == FP_SUBNORMAL ? 1 : DIGITS_ALWAYS_KEPT;
 
     ASSERT(isfinite(v));
-    for (int precision = 15;; precision++) {
+    for (;; precision++) {
         (void)snprintf(text, sizeof(text), "%.*e", precision - 1, fabs(v));
-        if (precision == 17 || strtod(text, NULL) == fabs(v))
+        if (precision == DIGITS_MAX || strtod(text, NULL) == fabs(v))
+            break;
+        if (is_power && last_digit_up(text) && strtod(text, NULL) == fabs(v))
             break;
     }
 
@@ -210,20 +242,22 @@ enum status num_parse_bytes(struct str s, uint64_t *ret_bytes)
                  {"mb", 20}, {"mib", 20}, {"m", 20},   {"gb", 30},  {"gib", 30},
                  {"g", 30},  {"tb", 40},  {"tib", 40}, {"t", 40}};
     size_t digits = 0;
-    double v;
+    uint64_t whole = 0;
+    double v = 0;
 
     while (digits < s.len && (is_digit(s.ptr[digits]) || s.ptr[digits] == '.'))
         digits++;
-    if (num_parse_double(str_head(s, digits), &v) != ST_OK)
+    bool exact = num_parse_u64(str_head(s, digits), &whole) == ST_OK;
+    if (!exact && num_parse_double(str_head(s, digits), &v) != ST_OK)
         return ST_INVALID;
     struct str unit = str_trim(str_cut(s, digits));
     for (size_t i = 0; i < COUNT_OF(units); i++) {
         if (!str_eq_nocase(unit, str_from(units[i].name)))
             continue;
         v = ldexp(v, (int)units[i].shift);
-        if (v >= 0x1p63)
+        if (v >= 0x1p63 || whole > (uint64_t)INT64_MAX >> units[i].shift)
             return ST_LIMIT;
-        *ret_bytes = (uint64_t)v;
+        *ret_bytes = exact ? whole << units[i].shift : (uint64_t)v;
         return ST_OK;
     }
     return ST_INVALID;

@@ -40,6 +40,14 @@ void queue_release(struct queue *q)
     q->items = NULL;
 }
 
+static void wake_watcher(struct queue *q)
+{
+    uint64_t one = 1;
+    ssize_t written = write(q->event_fd, &one, sizeof(one));
+
+    (void)written; /* a full counter is readable all the same */
+}
+
 enum status queue_push(struct queue *q, void *item)
 {
     enum status st = ST_LIMIT;
@@ -56,11 +64,8 @@ enum status queue_push(struct queue *q, void *item)
     }
     lock_give(&q->lock);
 
-    if (was_empty) {
-        uint64_t one = 1;
-        ssize_t written = write(q->event_fd, &one, sizeof(one));
-        (void)written; /* a full counter is readable all the same */
-    }
+    if (was_empty)
+        wake_watcher(q);
     return st;
 }
 
@@ -100,6 +105,7 @@ void queue_close(struct queue *q)
     q->closed = true;
     lock_cond_broadcast(&q->filled);
     lock_give(&q->lock);
+    wake_watcher(q);
 }
 
 size_t queue_count(struct queue *q)

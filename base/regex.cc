@@ -1,6 +1,8 @@
 #include <memory>
 #include <new>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <re2/re2.h>
@@ -51,54 +53,93 @@ const char *go_text(RE2::ErrorCode code)
     }
 }
 
+/* A pattern of Go in the words of RE2. */
+struct translation {
+    std::string re2;
+    size_t groups = 0;
+    std::set<std::string> names;
+    std::vector<std::pair<size_t, std::string>> again; /* groups whose name another one has */
+};
+
+/* The name of the group that begins at `go[at]` with `(?P<` or `(?<`; empty if it is none. */
+std::string group_name(const std::string &go, size_t at)
+{
+    size_t begin = at + (go.compare(at, 4, "(?P<") == 0 ? 4 : 3);
+    size_t end = go.find('>', begin);
+
+    if (go.compare(at, 4, "(?P<") != 0 && go.compare(at, 3, "(?<") != 0)
+        return "";
+    for (size_t i = begin; i < end && end != std::string::npos; i++) {
+        unsigned char c = static_cast<unsigned char>(go[i]);
+        if (!(c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')))
+            return "";
+    }
+    return end == std::string::npos ? "" : go.substr(begin, end - begin);
+}
+
 /*
- * Go writes a named group in two ways, this RE2 knows one: rewrite `(?<name>` as `(?P<name>`.
- * Returns false for `\C`, which Go does not have.
+ * Translate the opening parenthesis at `go[at]`; returns the offset of the last character of it
+ * that is done with. Go writes a named group in two ways, and lets several have one name; this RE2
+ * knows one way, and wants each name once: later ones become groups without a name.
  */
-bool to_re2(const std::string &go, std::string *re2)
+size_t open_group(const std::string &go, size_t at, translation *t)
+{
+    bool is_short = go.compare(at, 3, "(?<") == 0 && go.compare(at, 4, "(?<=") != 0 &&
+                    go.compare(at, 4, "(?<!") != 0;
+    std::string name = group_name(go, at);
+
+    t->re2.push_back('(');
+    if (go.compare(at, 2, "(?") != 0 || !name.empty())
+        t->groups++;
+    if (!name.empty() && !t->names.insert(name).second) {
+        t->again.emplace_back(t->groups, name);
+        return go.find('>', at);
+    }
+    if (!is_short)
+        return at;
+    t->re2.append("?P<");
+    return at + 2;
+}
+
+/* False for `\C`, which Go does not have. */
+bool translate(const std::string &go, translation *t)
 {
     bool in_class = false, in_quote = false;
 
     for (size_t i = 0; i < go.size(); i++) {
         char c = go[i];
         char next = i + 1 < go.size() ? go[i + 1] : '\0';
-        if (c == '\\') {
-            if (next == 'C' && !in_quote)
-                return false;
-            if (next == 'Q' && !in_class)
-                in_quote = true;
-            if (next == 'E')
-                in_quote = false;
-            re2->push_back(c);
-            if (next != '\0') {
-                re2->push_back(next);
-                i++;
-            }
+        if (c == '(' && !in_class && !in_quote) {
+            i = open_group(go, i, t);
             continue;
         }
-        re2->push_back(c);
-        if (in_quote)
+        t->re2.push_back(c);
+        if (in_quote) { /* only \E ends it; a backslash before another character is itself */
+            in_quote = c != '\\' || next != 'E';
             continue;
-        if (c == '[' && !in_class) {
+        }
+        if (c == '\\') {
+            if (next == 'C')
+                return false;
+            in_quote = next == 'Q' && !in_class;
+            if (i + 1 < go.size())
+                t->re2.push_back(go[++i]);
+        } else if (c == '[' && !in_class) {
             in_class = true;
             if (next == '^') {
-                re2->push_back(next);
+                t->re2.push_back(next);
                 i++;
             }
             if (i + 1 < go.size() && go[i + 1] == ']')
-                re2->push_back(go[++i]);
+                t->re2.push_back(go[++i]);
         } else if (c == '[' && next == ':') {
             size_t end = go.find(":]", i + 2);
             if (end != std::string::npos) {
-                re2->append(go, i + 1, end + 1 - i);
+                t->re2.append(go, i + 1, end + 1 - i);
                 i = end + 1;
             }
         } else if (c == ']') {
             in_class = false;
-        } else if (c == '(' && !in_class && go.compare(i, 3, "(?<") == 0 && i + 3 < go.size() &&
-                   go[i + 3] != '=' && go[i + 3] != '!') {
-            re2->append("?P<");
-            i += 2;
         }
     }
     return true;
@@ -126,11 +167,8 @@ size_t sequence(const unsigned char *p, size_t left)
     return bad ? 0 : len;
 }
 
-/*
- * If `text` is not valid UTF-8: a copy with U+FFFD for each invalid byte, and for each byte of the
- * copy where in `text` it came from. Returns false when it is valid.
- */
-bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
+/* How many bytes at the start of `text` are valid UTF-8. */
+size_t valid_bytes(struct str text)
 {
     const auto *p = reinterpret_cast<const unsigned char *>(text.ptr);
     size_t good = 0;
@@ -141,7 +179,32 @@ bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
             break;
         good += len;
     }
-    if (good == text.len)
+    return good;
+}
+
+/* The piece of the pattern, as it was written, that RE2 complains about. */
+std::string go_fragment(const RE2 &re, const std::string &go)
+{
+    std::string fragment = re.error_arg();
+
+    if (re.error_code() == RE2::ErrorBadUTF8)
+        return go.substr(valid_bytes(str_make(go.data(), go.size())));
+    if (fragment == re.pattern())
+        return go;
+    if (fragment.compare(0, 4, "(?P<") == 0 && go.find(fragment) == std::string::npos)
+        fragment.erase(2, 1); /* it was "(?<" */
+    return fragment;
+}
+
+/*
+ * If `text` is not valid UTF-8: a copy with U+FFFD for each invalid byte, and for each byte of the
+ * copy where in `text` it came from. Returns false when it is valid.
+ */
+bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
+{
+    const auto *p = reinterpret_cast<const unsigned char *>(text.ptr);
+
+    if (valid_bytes(text) == text.len)
         return false;
     for (size_t i = 0; i < text.len;) {
         size_t len = sequence(p + i, text.len - i);
@@ -154,6 +217,11 @@ bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
     }
     origin->push_back(text.len);
     return true;
+}
+
+bool find(const RE2 &re, re2::StringPiece text, re2::StringPiece *groups, int count)
+{
+    return re.Match(text, 0, text.size(), RE2::UNANCHORED, groups, count);
 }
 
 } // namespace
@@ -175,20 +243,21 @@ struct regex {
 extern "C" enum status regex_compile(struct str pattern, struct regex **ret_re, struct err *err)
 try {
     RE2::Options options;
-    std::string go(pattern.ptr == nullptr ? "" : pattern.ptr, pattern.len), translated;
+    std::string go(pattern.ptr == nullptr ? "" : pattern.ptr, pattern.len);
+    translation t;
 
     options.set_log_errors(false);
     options.set_max_mem(kProgramBytesMax);
-    if (!to_re2(go, &translated))
+    if (!translate(go, &t))
         return err_set(err, ST_INVALID, "error parsing regexp: invalid escape sequence: `\\C`");
 
-    auto re = std::make_unique<struct regex>(translated, options);
-    if (!re->re.ok()) {
-        std::string fragment = re->re.error_arg();
-        if (translated != go && fragment == translated)
-            fragment = go;
+    auto re = std::make_unique<struct regex>(t.re2, options);
+    if (!re->re.ok())
         return err_set(err, ST_INVALID, "error parsing regexp: %s: `%s`",
-                       go_text(re->re.error_code()), fragment.c_str());
+                       go_text(re->re.error_code()), go_fragment(re->re, go).c_str());
+    for (const auto &group : t.again) {
+        if (group.first < re->names.size())
+            re->names[group.first] = group.second;
     }
     *ret_re = re.release();
     return ST_OK;
@@ -203,7 +272,11 @@ extern "C" void regex_free(struct regex *re)
 
 extern "C" bool regex_search(const struct regex *re, struct str text)
 {
-    return regex_match(re, text, nullptr, 0);
+    std::string copy;
+    std::vector<size_t> origin;
+
+    return find(re->re, piece(text), nullptr, 0) ||
+           (sanitize(text, &copy, &origin) && find(re->re, copy, nullptr, 0));
 }
 
 extern "C" size_t regex_group_count(const struct regex *re)
@@ -218,6 +291,10 @@ extern "C" struct str regex_group_name(const struct regex *re, size_t i)
     return str_make(name.data(), name.size());
 }
 
+/*
+ * A hit in the bytes as they are is a hit, and enough for regex_search(). But around invalid bytes
+ * it need not be the leftmost one, nor as long as it should be: here they are replaced beforehand.
+ */
 extern "C" bool regex_match(const struct regex *re, struct str text, struct str *groups,
                             size_t count)
 {
@@ -226,13 +303,8 @@ extern "C" bool regex_match(const struct regex *re, struct str text, struct str 
     std::string copy;
     std::vector<size_t> origin;
 
-    bool copied = false;
-    bool hit = re->re.Match(piece(text), 0, text.len, RE2::UNANCHORED, found, wanted);
-    if (!hit && sanitize(text, &copy, &origin)) {
-        copied = true;
-        hit = re->re.Match(copy, 0, copy.size(), RE2::UNANCHORED, found, wanted);
-    }
-    if (!hit)
+    bool copied = sanitize(text, &copy, &origin);
+    if (!find(re->re, copied ? re2::StringPiece(copy) : piece(text), found, wanted))
         return false;
     for (size_t i = 0; i < count; i++) {
         groups[i] = str_make(nullptr, 0);

@@ -2,8 +2,8 @@
  * regex.h - compiled regular expressions: RE2, the language LogQL promises, in linear time.
  *
  * RE2 has the syntax and the preferences of Go's regexp package; the few differences are bridged
- * here: `(?<name>...)` is accepted, `\C` is refused, error texts are Go's, and bytes that are not
- * valid UTF-8 match as one U+FFFD each.
+ * here: `(?<name>...)` is accepted, several groups may have one name, `\C` is refused, error texts
+ * are Go's, and bytes that are not valid UTF-8 match as one U+FFFD each.
  *
  * Threads  A compiled expression may be used by many threads at once.
  */

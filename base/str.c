@@ -1,7 +1,5 @@
 #include "base/str.h"
 
-#include <strings.h>
-
 #include "base/banned.h"
 
 int str_cmp(struct str a, struct str b)
@@ -14,9 +12,20 @@ int str_cmp(struct str a, struct str b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
 bool str_eq_nocase(struct str a, struct str b)
 {
-    return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+            return false;
+    }
+    return true;
 }
 
 bool str_starts(struct str s, struct str prefix)

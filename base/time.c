@@ -253,17 +253,17 @@ void duration_put_prometheus(struct buf *b, int64_t ns)
     }
 }
 
-/* Cut a run of decimal digits off `*in`. ST_INVALID: none is there. ST_LIMIT: too large. */
-static enum status scan_count(struct str *in, int64_t *ret_count)
+/* Cut a run of decimal digits off `*in`; false when none is there, or too many. */
+static bool scan_count(struct str *in, uint64_t *ret_count)
 {
     size_t digits = 0;
 
     while (digits < in->len && in->ptr[digits] >= '0' && in->ptr[digits] <= '9')
         digits++;
-    enum status st = num_parse_i64(str_head(*in, digits), ret_count);
-    if (st == ST_OK)
-        *in = str_cut(*in, digits);
-    return st;
+    if (num_parse_u64(str_head(*in, digits), ret_count) != ST_OK)
+        return false;
+    *in = str_cut(*in, digits);
+    return true;
 }
 
 /* What stands before the next digit: a unit, perhaps an unknown one. */
@@ -277,6 +277,30 @@ static struct str scan_word(struct str *in, bool stop_at_dot)
     struct str word = str_head(*in, len);
     *in = str_cut(*in, len);
     return word;
+}
+
+static enum status not_prometheus(struct str s, struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, ERR_TEXT_BYTES);
+    utf8_put_quoted(&text, s);
+    err_set(err, ST_INVALID, "not a valid duration string: %.*s", STR_ARG(buf_str(&text)));
+    buf_release(&text);
+    return ST_INVALID;
+}
+
+static enum status unknown_unit(struct str unit, struct str s, struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, ERR_TEXT_BYTES);
+    utf8_put_quoted(&text, unit);
+    buf_put(&text, STR(" in duration "));
+    utf8_put_quoted(&text, s);
+    err_set(err, ST_INVALID, "unknown unit %.*s", STR_ARG(buf_str(&text)));
+    buf_release(&text);
+    return ST_INVALID;
 }
 
 enum status duration_parse_prometheus(struct str s, int64_t *ret_ns, struct err *err)
@@ -297,23 +321,21 @@ enum status duration_parse_prometheus(struct str s, int64_t *ret_ns, struct err 
         return ST_OK;
     }
     while (rest.len > 0) {
-        int64_t count, part_ns;
-        enum status st = scan_count(&rest, &count);
-        if (st == ST_LIMIT)
-            return err_set(err, ST_LIMIT, "duration out of range");
-        if (st != ST_OK || rest.len == 0)
-            return err_set(err, ST_INVALID, "not a valid duration string: \"%.*s\"", STR_ARG(s));
+        uint64_t count;
+        int64_t part_ns;
+        if (!scan_count(&rest, &count) || rest.len == 0)
+            return not_prometheus(s, err);
         struct str word = scan_word(&rest, false);
         size_t unit = 0;
         while (unit < COUNT_OF(units) && !str_eq(word, str_from(units[unit].name)))
             unit++;
         if (unit == COUNT_OF(units))
-            return err_set(err, ST_INVALID, "unknown unit \"%.*s\" in duration \"%.*s\"",
-                           STR_ARG(word), STR_ARG(s));
+            return unknown_unit(word, s, err);
         if (unit < unit_after)
-            return err_set(err, ST_INVALID, "not a valid duration string: \"%.*s\"", STR_ARG(s));
+            return not_prometheus(s, err);
         unit_after = unit + 1;
-        if (!i64_mul(count, units[unit].ns, &part_ns) || !i64_add(sum_ns, part_ns, &sum_ns))
+        if (count > INT64_MAX || !i64_mul((int64_t)count, units[unit].ns, &part_ns) ||
+            !i64_add(sum_ns, part_ns, &sum_ns))
             return err_set(err, ST_LIMIT, "duration out of range");
     }
     *ret_ns = sum_ns;
@@ -326,83 +348,122 @@ static const struct go_unit {
 } go_units[] = {{"ns", 1},     {"us", US_NS},    {"\xc2\xb5s", US_NS}, {"\xce\xbcs", US_NS},
                 {"ms", MS_NS}, {"s", SECOND_NS}, {"m", MINUTE_NS},     {"h", HOUR_NS}};
 
-/* Cut "12", "1.5" or ".5" off `*in`: whole part, and fraction / scale. */
-static bool scan_decimal(struct str *in, uint64_t *ret_whole, double *ret_fraction, bool *ret_range)
+/* A number as it stands in a duration: whole + fraction / scale. */
+struct decimal {
+    uint64_t whole;
+    uint64_t fraction;
+    double scale;
+    bool out_of_range;
+};
+
+/* Cut "12", "1.5" or ".5" off `*in`. Digits of a fraction that do not fit count for nothing. */
+static bool scan_decimal(struct str *in, struct decimal *ret_d)
 {
+    struct decimal d = {.scale = 1};
     size_t digits = 0;
-    double scale = 1, fraction = 0;
-    uint64_t whole = 0;
 
     for (; in->len > 0 && in->ptr[0] >= '0' && in->ptr[0] <= '9'; *in = str_cut(*in, 1)) {
-        if (__builtin_mul_overflow(whole, 10, &whole) ||
-            __builtin_add_overflow(whole, (uint64_t)(in->ptr[0] - '0'), &whole) ||
-            whole > UINT64_C(1) << 63)
-            *ret_range = true;
+        if (__builtin_mul_overflow(d.whole, 10, &d.whole) ||
+            __builtin_add_overflow(d.whole, (uint64_t)(in->ptr[0] - '0'), &d.whole) ||
+            d.whole > UINT64_C(1) << 63)
+            d.out_of_range = true;
         digits++;
     }
     if (scan_char(in, '.')) {
         for (; in->len > 0 && in->ptr[0] >= '0' && in->ptr[0] <= '9'; *in = str_cut(*in, 1)) {
-            if (scale < 1e18) {
-                fraction = fraction * 10 + (in->ptr[0] - '0');
-                scale *= 10;
+            if (d.fraction <= INT64_MAX / 10) {
+                d.fraction = d.fraction * 10 + (uint64_t)(in->ptr[0] - '0');
+                d.scale *= 10;
             }
             digits++;
         }
     }
-    *ret_whole = whole;
-    *ret_fraction = fraction / scale;
+    *ret_d = d;
     return digits > 0;
+}
+
+/* The unit is divided first: that is exact up to nine digits, and what Go does. */
+static uint64_t fraction_ns(const struct decimal *d, int64_t unit_ns)
+{
+    return (uint64_t)((double)d->fraction * ((double)unit_ns / d->scale));
+}
+
+/* In double quotes as Go's time package writes them: whatever is not ASCII byte by byte. */
+static void put_time_quoted(struct buf *b, struct str s)
+{
+    buf_put_char(b, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c < ' ' || c >= 0x80) {
+            buf_printf(b, "\\x%02x", c);
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            buf_put_char(b, '\\');
+        buf_put_char(b, (char)c);
+    }
+    buf_put_char(b, '"');
+}
+
+/* "time: WHAT duration S", with the unit in between if there is one. */
+static enum status not_go(const char *what, struct str unit, struct str s, struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, ERR_TEXT_BYTES);
+    buf_put(&text, str_from(what));
+    if (unit.len > 0) {
+        put_time_quoted(&text, unit);
+        buf_put(&text, STR(" in"));
+    }
+    buf_put(&text, STR(" duration "));
+    put_time_quoted(&text, s);
+    err_set(err, ST_INVALID, "time: %.*s", STR_ARG(buf_str(&text)));
+    buf_release(&text);
+    return ST_INVALID;
+}
+
+static const struct go_unit *find_go_unit(struct str name)
+{
+    for (size_t i = 0; i < COUNT_OF(go_units); i++) {
+        if (str_eq(name, str_from(go_units[i].name)))
+            return &go_units[i];
+    }
+    return NULL;
 }
 
 enum status duration_parse_go(struct str s, int64_t *ret_ns, struct err *err)
 {
-    struct buf quoted;
     struct str rest = s;
     uint64_t sum_ns = 0;
     bool negative = s.len > 0 && s.ptr[0] == '-';
-    enum status st = ST_OK;
-
-    buf_init(&quoted, ERR_TEXT_BYTES);
-    utf8_put_quoted(&quoted, s);
-    struct str shown = buf_str(&quoted);
 
     if (rest.len > 0 && (rest.ptr[0] == '-' || rest.ptr[0] == '+'))
         rest = str_cut(rest, 1);
     if (str_eq(rest, STR("0"))) {
         *ret_ns = 0;
-        goto out;
+        return ST_OK;
     }
-    bool out_of_range = false;
     if (rest.len == 0)
-        st = err_set(err, ST_INVALID, "time: invalid duration %.*s", STR_ARG(shown));
-    while (rest.len > 0 && st == ST_OK) {
-        uint64_t whole, part_ns;
-        double fraction;
-        const struct go_unit *unit = NULL;
+        return not_go("invalid", STR_NULL, s, err);
+    while (rest.len > 0) {
+        struct decimal d;
+        uint64_t part_ns;
 
-        if (!scan_decimal(&rest, &whole, &fraction, &out_of_range) || out_of_range) {
-            st = err_set(err, ST_INVALID, "time: invalid duration %.*s", STR_ARG(shown));
-            break;
-        }
+        if (!scan_decimal(&rest, &d) || d.out_of_range)
+            return not_go("invalid", STR_NULL, s, err);
         struct str word = scan_word(&rest, true);
-        for (size_t i = 0; i < COUNT_OF(go_units) && unit == NULL; i++) {
-            if (str_eq(word, str_from(go_units[i].name)))
-                unit = &go_units[i];
-        }
+        const struct go_unit *unit = find_go_unit(word);
         if (word.len == 0)
-            st = err_set(err, ST_INVALID, "time: missing unit in duration %.*s", STR_ARG(shown));
-        else if (unit == NULL)
-            st = err_set(err, ST_INVALID, "time: unknown unit \"%.*s\" in duration %.*s",
-                         STR_ARG(word), STR_ARG(shown));
-        else if (__builtin_mul_overflow(whole, (uint64_t)unit->ns, &part_ns) ||
-                 __builtin_add_overflow(sum_ns, part_ns, &sum_ns) ||
-                 __builtin_add_overflow(sum_ns, (uint64_t)(fraction * (double)unit->ns), &sum_ns) ||
-                 sum_ns > (uint64_t)INT64_MAX + (negative ? 1 : 0))
-            st = err_set(err, ST_INVALID, "time: invalid duration %.*s", STR_ARG(shown));
+            return not_go("missing unit in", STR_NULL, s, err);
+        if (unit == NULL)
+            return not_go("unknown unit ", word, s, err);
+        if (__builtin_mul_overflow(d.whole, (uint64_t)unit->ns, &part_ns) ||
+            __builtin_add_overflow(sum_ns, part_ns, &sum_ns) ||
+            __builtin_add_overflow(sum_ns, fraction_ns(&d, unit->ns), &sum_ns) ||
+            sum_ns > (uint64_t)INT64_MAX + (negative ? 1 : 0))
+            return not_go("invalid", STR_NULL, s, err);
     }
-    if (st == ST_OK)
-        *ret_ns = negative ? (int64_t)-sum_ns : (int64_t)sum_ns;
-out:
-    buf_release(&quoted);
-    return st;
+    *ret_ns = negative ? (int64_t)-sum_ns : (int64_t)sum_ns;
+    return ST_OK;
 }

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <wctype.h>
 
+#include "base/regex.h"
+
 #include "base/banned.h"
 
 uint32_t utf8_decode(struct str s, size_t *ret_len)
@@ -99,20 +101,36 @@ void utf8_put_valid(struct buf *b, struct str s, struct str replacement)
     }
 }
 
-/* The C library's tables of Unicode, whatever locale the process runs in. */
+/*
+ * What is printable is asked for with every label that is shown, so the C library answers (whatever
+ * locale the process runs in), as near as its classes come. It has none for letters or for decimal
+ * digits: those, which only parsers ask for, come from the tables of RE2.
+ */
 static locale_t unicode;
+static struct regex *letters, *digits;
 
+/* What memory runs out for is in no class. */
 static void unicode_open(void)
 {
     unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (regex_compile(STR("^\\pL$"), &letters, NULL) != ST_OK)
+        letters = NULL;
+    if (regex_compile(STR("^\\p{Nd}$"), &digits, NULL) != ST_OK)
+        digits = NULL;
 }
 
-static bool rune_in(uint32_t rune, int (*class)(wint_t, locale_t))
+static void unicode_need(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     (void)pthread_once(&once, unicode_open);
-    return unicode != (locale_t)0 && class((wint_t)rune, unicode) != 0;
+}
+
+static bool rune_matches(uint32_t rune, const struct regex *re)
+{
+    char bytes[UTF8_BYTES_MAX];
+
+    return re != NULL && regex_search(re, str_make(bytes, utf8_encode(rune, bytes)));
 }
 
 bool rune_is_space(uint32_t rune)
@@ -138,46 +156,51 @@ bool rune_is_space(uint32_t rune)
     }
 }
 
+/* Format characters, private use and tags, which the C library counts as printable. */
 static bool is_format_or_private(uint32_t rune)
 {
-    return rune == 0xad || rune == 0x61c || rune == 0x180e || rune == 0xfeff ||
-           (rune >= 0x600 && rune <= 0x605) || rune == 0x6dd || rune == 0x70f ||
-           (rune >= 0x200b && rune <= 0x200f) || (rune >= 0x202a && rune <= 0x202e) ||
-           (rune >= 0x2060 && rune <= 0x206f) || (rune >= 0xe000 && rune <= 0xf8ff) ||
-           (rune >= 0xfff9 && rune <= 0xfffb) || rune >= 0xe0000;
+    static const struct {
+        uint32_t first;
+        uint32_t last;
+    } ranges[] = {
+        {0xad, 0xad},        {0x600, 0x605},     {0x61c, 0x61c},     {0x6dd, 0x6dd},
+        {0x70f, 0x70f},      {0x890, 0x891},     {0x8e2, 0x8e2},     {0x180e, 0x180e},
+        {0x200b, 0x200f},    {0x202a, 0x202e},   {0x2060, 0x206f},   {0xe000, 0xf8ff},
+        {0xfeff, 0xfeff},    {0xfff9, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+        {0x13430, 0x1343f},  {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe00ff},
+        {0xe01f0, RUNE_MAX},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(ranges); i++) {
+        if (rune >= ranges[i].first && rune <= ranges[i].last)
+            return true;
+    }
+    return false;
 }
 
 bool rune_is_print(uint32_t rune)
 {
     if (rune < 0x80)
         return rune >= ' ' && rune < 0x7f;
-    return !rune_is_space(rune) && !is_format_or_private(rune) && rune_in(rune, iswprint_l);
+    unicode_need();
+    return !rune_is_space(rune) && !is_format_or_private(rune) && unicode != (locale_t)0 &&
+           iswprint_l((wint_t)rune, unicode) != 0;
 }
 
 bool rune_is_letter(uint32_t rune)
 {
     if (rune < 0x80)
         return (rune | 0x20) >= 'a' && (rune | 0x20) <= 'z';
-    return rune_in(rune, iswalpha_l) && !rune_is_digit(rune);
+    unicode_need();
+    return rune_matches(rune, letters);
 }
 
 bool rune_is_digit(uint32_t rune)
 {
     if (rune < 0x80)
         return rune >= '0' && rune <= '9';
-
-    /* The first digits of the decimal systems of the Basic Multilingual Plane: ten in a row each.
-     */
-    static const uint16_t zeros[] = {0x660,  0x6f0,  0x7c0,  0x966,  0x9e6,  0xa66,  0xae6,  0xb66,
-                                     0xbe6,  0xc66,  0xce6,  0xd66,  0xde6,  0xe50,  0xed0,  0xf20,
-                                     0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
-                                     0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0,
-                                     0xa9f0, 0xaa50, 0xabf0, 0xff10};
-    for (size_t i = 0; i < COUNT_OF(zeros); i++) {
-        if (rune >= zeros[i] && rune < zeros[i] + 10U)
-            return true;
-    }
-    return false;
+    unicode_need();
+    return rune_matches(rune, digits);
 }
 
 static void put_escaped_rune(struct buf *b, uint32_t rune)

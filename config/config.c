@@ -6,6 +6,7 @@
 #include "config/config.h"
 
 #include <ctype.h>
+#include <math.h>
 
 #include "base/num.h"
 #include "base/time.h"
@@ -65,6 +66,15 @@ static const struct option *option_find(struct str section, struct str name)
     return NULL;
 }
 
+bool config_has_section(struct str name)
+{
+    for (size_t i = 0; i < COUNT_OF(options) && name.len > 0; i++) {
+        if (str_eq(section_of(&options[i]), name))
+            return true;
+    }
+    return false;
+}
+
 static void *field_of(struct settings *s, struct limits *l, const struct option *o)
 {
     return (o->is_limit ? (char *)l : (char *)s) + o->offset;
@@ -82,11 +92,11 @@ static enum status parse_bool(struct str text, bool *ret)
 
 static enum status parse_list(struct arena *a, struct str text, struct str_list *ret)
 {
-    struct str rest = text, item;
+    struct str rest = str_trim(text), item;
     struct str *items = NULL;
     size_t count = 0, capacity = 0;
 
-    while (text.len > 0 && str_split(&rest, ',', &item)) {
+    while ((count > 0 || rest.len > 0) && str_split(&rest, ',', &item)) {
         items = arena_reserve(a, items, count, &capacity, sizeof(*items));
         if (items == NULL)
             return ST_NOMEM;
@@ -129,6 +139,19 @@ static enum status parse_duration_of(const struct option *o, struct str text, in
     return ST_OK;
 }
 
+/* Infinity is a number one may want for a limit; "not a number" is none. */
+static enum status parse_number(struct str text, double *ret)
+{
+    double v;
+    enum status st = num_parse_double(text, &v);
+
+    if (st == ST_OK && isnan(v))
+        st = ST_INVALID;
+    if (st == ST_OK)
+        *ret = v;
+    return st;
+}
+
 /* Set the field `to` of row `o`; strings are copied into `a`. */
 static enum status parse_into(struct arena *a, const struct option *o, struct str text, void *to)
 {
@@ -141,7 +164,7 @@ static enum status parse_into(struct arena *a, const struct option *o, struct st
     case OPTION_DURATION:
         return parse_duration_of(o, text, to);
     case OPTION_NUMBER:
-        return num_parse_double(text, to);
+        return parse_number(text, to);
     case OPTION_STRING: {
         struct str copy = arena_str(a, text);
         if (copy.ptr == NULL)
@@ -334,12 +357,21 @@ static void put_size(struct buf *b, uint64_t bytes)
     buf_put_char(b, 'B');
 }
 
+/* As Prometheus writes it, which is the usual form in settings; it knows no less than 1 ms. */
+static void put_duration(struct buf *b, int64_t ns)
+{
+    if (ns % MS_NS == 0)
+        duration_put_prometheus(b, ns);
+    else
+        duration_put_go(b, ns);
+}
+
 static void put_number(struct buf *b, const struct option *o, int64_t v)
 {
     if (o->kind == OPTION_BYTES)
         put_size(b, (uint64_t)v);
     else if (o->kind == OPTION_DURATION)
-        duration_put_prometheus(b, v);
+        put_duration(b, v);
     else
         buf_put_i64(b, v);
 }

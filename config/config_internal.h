@@ -9,4 +9,7 @@
 /* Check and remember one override; tenant and name already live in the arena. */
 MUST_CHECK enum status config_add_override(struct config *c, struct override o, struct err *err);
 
+/* Is it the section of at least one setting? */
+bool config_has_section(struct str name);
+
 #endif

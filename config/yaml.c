@@ -19,6 +19,7 @@ struct reader {
     yaml_parser_t parser;
     yaml_event_t event;
     bool has_event;
+    unsigned documents; /* that have begun */
     const char *file;
     struct err *err;
 };
@@ -26,6 +27,31 @@ struct reader {
 static enum status fail(struct reader *r, const char *text)
 {
     return err_set(r->err, ST_INVALID, "%s:%zu: %s", r->file, r->event.start_mark.line + 1, text);
+}
+
+/* What YAML has beyond maps, lists and values is not for settings. */
+static enum status refuse_extras(struct reader *r)
+{
+    const yaml_event_t *e = &r->event;
+    const yaml_char_t *anchor = NULL, *tag = NULL;
+
+    if (e->type == YAML_SCALAR_EVENT) {
+        anchor = e->data.scalar.anchor;
+        tag = e->data.scalar.tag;
+    } else if (e->type == YAML_MAPPING_START_EVENT) {
+        anchor = e->data.mapping_start.anchor;
+        tag = e->data.mapping_start.tag;
+    } else if (e->type == YAML_SEQUENCE_START_EVENT) {
+        anchor = e->data.sequence_start.anchor;
+        tag = e->data.sequence_start.tag;
+    } else if (e->type == YAML_ALIAS_EVENT) {
+        return fail(r, "aliases are not supported");
+    } else if (e->type == YAML_DOCUMENT_START_EVENT && r->documents++ > 0) {
+        return fail(r, "several documents are not supported");
+    }
+    if (anchor != NULL)
+        return fail(r, "anchors are not supported");
+    return tag == NULL ? ST_OK : fail(r, "tags are not supported");
 }
 
 static enum status next(struct reader *r)
@@ -36,9 +62,7 @@ static enum status next(struct reader *r)
     if (!r->has_event)
         return err_set(r->err, ST_INVALID, "%s:%zu: %s", r->file, r->parser.problem_mark.line + 1,
                        r->parser.problem == NULL ? "not YAML" : r->parser.problem);
-    if (r->event.type == YAML_ALIAS_EVENT)
-        return fail(r, "aliases are not supported");
-    return ST_OK;
+    return refuse_extras(r);
 }
 
 static struct str scalar(const struct reader *r)
@@ -112,12 +136,15 @@ static enum status read_map(struct reader *r, struct str path[3], size_t depth, 
             return st;
 
         bool in_overrides = str_eq(path[0], STR("overrides"));
+        bool is_section = depth > 0 || in_overrides || config_has_section(path[0]);
         bool empty = r->event.type == YAML_SCALAR_EVENT && scalar(r).len == 0;
         if (r->event.type == YAML_MAPPING_START_EVENT) {
             if (depth == (in_overrides ? 2 : 1))
                 return fail(r, "expected a value, not a map");
             st = read_map(r, path, depth + 1, text);
-        } else if (!(empty && depth < (in_overrides ? 2 : 1))) { /* `section:` with nothing below */
+            if (st == ST_OK && !is_section) /* there was nothing in it that could be refused */
+                st = set(r, path, depth + 1, STR(""));
+        } else if (!(empty && is_section && depth < (in_overrides ? 2 : 1))) {
             if (in_overrides && depth < 2)
                 return fail(r, "expected a map");
             st = read_value(r, text);

@@ -67,7 +67,7 @@ struct str json_string(struct json *j);
 /* The text of a number, true, false or null as it stands. */
 struct str json_literal(struct json *j);
 
-/* Read over one value of any kind. */
+/* Read over one value of any kind; escapes in it are not looked at. */
 void json_skip(struct json *j);
 
 /* Nothing but blanks may follow. */

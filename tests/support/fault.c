@@ -1,0 +1,36 @@
+#include "tests/support/fault.h"
+
+#include "base/banned.h"
+
+static int count_call(enum io_call call, size_t *bytes, void *context)
+{
+    struct fault *f = context;
+    uint64_t times = f->times == 0 ? 1 : f->times;
+    int error = 0;
+
+    (void)pthread_mutex_lock(&f->mutex);
+    bool counts = f->kinds == 0 || (f->kinds & (1U << call)) != 0;
+    f->calls += counts ? 1 : 0;
+    if (counts && f->at != 0 && f->calls >= f->at && f->calls < f->at + times) {
+        f->hit = true;
+        f->failed = call;
+        error = f->error;
+        if (error == 0 && call == IO_WRITE)
+            *bytes = (*bytes + 1) / 2;
+    }
+    if (call == IO_WRITE && f->write_max != 0 && *bytes > f->write_max)
+        *bytes = f->write_max;
+    (void)pthread_mutex_unlock(&f->mutex);
+    return error;
+}
+
+void fault_begin(struct fault *f)
+{
+    (void)pthread_mutex_init(&f->mutex, NULL);
+    io_hook_set(count_call, f);
+}
+
+void fault_end(void)
+{
+    io_hook_set(NULL, NULL);
+}

@@ -1,0 +1,40 @@
+/*
+ * fault.h - let one file call fail: for io_hook_set().
+ *
+ *     for (uint64_t n = 1;; n++) {
+ *         struct fault f = {.at = n, .error = EIO};
+ *         fault_begin(&f);
+ *         ... what is tested ...
+ *         fault_end();
+ *         if (!f.hit)
+ *             break;
+ *     }
+ *
+ * Threads  Calls are counted from any thread; set up and looked at while none is going on.
+ */
+#ifndef TESTS_SUPPORT_FAULT_H
+#define TESTS_SUPPORT_FAULT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/io.h"
+
+struct fault {
+    uint64_t at;         /* the call that fails, counted from 1; 0: none */
+    uint64_t times;      /* how many from there on fail; 0 is one */
+    unsigned kinds;      /* 1 << enum io_call for those that count; 0: all */
+    int error;           /* errno of the failure; 0: a write is cut in half */
+    size_t write_max;    /* every write takes at most so many bytes; 0: any */
+    uint64_t calls;      /* how many there have been */
+    bool hit;            /* one has failed */
+    enum io_call failed; /* which */
+    pthread_mutex_t mutex;
+};
+
+/* From now on calls go through `f`, which stays valid until fault_end(). */
+void fault_begin(struct fault *f);
+void fault_end(void);
+
+#endif

@@ -1,0 +1,272 @@
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/expect.h"
+#include "tests/support/fault.h"
+#include "tests/support/files.h"
+
+#include "base/banned.h"
+
+static const struct str old_content = STR_INIT("the old content");
+static const struct str new_content = STR_INIT("something new, and longer");
+
+struct place {
+    char dir[TEST_PATH_BYTES];
+    char file[TEST_PATH_BYTES];
+    int dir_fd;
+};
+
+static void place_init(struct place *p)
+{
+    files_dir_make(p->dir);
+    files_path(p->file, p->dir, "file");
+    REQUIRE_OK(io_open_dir(p->dir, &p->dir_fd, NULL));
+}
+
+static void place_release(struct place *p)
+{
+    (void)close(p->dir_fd);
+    files_dir_remove(p->dir);
+}
+
+static void expect_content(const struct place *p, const char *name, struct str want)
+{
+    struct str got = files_read(p->file);
+
+    EXPECT_STR(name, got, want);
+    mem_free((void *)(uintptr_t)got.ptr);
+}
+
+Test(io, file_replace)
+{
+    struct place p;
+
+    place_init(&p);
+    EXPECT_STATUS("new", io_file_replace(p.dir_fd, "file", old_content, NULL), ST_OK);
+    expect_content(&p, "new", old_content);
+    EXPECT_STATUS("again", io_file_replace(p.dir_fd, "file", new_content, NULL), ST_OK);
+    expect_content(&p, "again", new_content);
+    EXPECT_STATUS("empty", io_file_replace(p.dir_fd, "file", STR_NULL, NULL), ST_OK);
+    expect_content(&p, "empty", STR(""));
+    cr_expect_eq(files_count(p.dir, ".tmp"), 0);
+    place_release(&p);
+}
+
+Test(io, file_replace_over_what_a_crash_left)
+{
+    char tmp[TEST_PATH_BYTES];
+    struct place p;
+
+    place_init(&p);
+    files_write(files_path(tmp, p.dir, "file.tmp"), STR("much longer than what is written now"));
+    EXPECT_STATUS("replace", io_file_replace(p.dir_fd, "file", STR("short"), NULL), ST_OK);
+    expect_content(&p, "replace", STR("short"));
+    cr_expect_not(files_exists(tmp));
+    place_release(&p);
+}
+
+Test(io, file_replace_long_names)
+{
+    struct err err = {.text = ""};
+    char name[300];
+    struct place p;
+
+    place_init(&p);
+    memset(name, 'n', sizeof(name));
+    name[NAME_MAX - 4] = '\0';
+    EXPECT_STATUS("longest", io_file_replace(p.dir_fd, name, STR("x"), &err), ST_OK);
+    name[NAME_MAX - 4] = 'n';
+    name[NAME_MAX - 3] = '\0';
+    EXPECT_STATUS("too long", io_file_replace(p.dir_fd, name, STR("x"), &err), ST_INVALID);
+    place_release(&p);
+}
+
+/* Every error of every call: the file holds the old content or the new one. */
+static const struct replace_fault {
+    const char *name;
+    int error;
+    enum status want_st;
+    size_t write_max;
+} replace_faults[] = {
+    {"an I/O error", EIO, ST_IO, 0},
+    {"a full disk", ENOSPC, ST_FULL, 0},
+    {"a quota", EDQUOT, ST_FULL, 0},
+    {"an I/O error among short writes", EIO, ST_IO, 3},
+};
+
+static void replace_with_fault(const struct replace_fault *c, struct fault *f)
+{
+    struct err err = {.text = ""};
+    struct place p;
+
+    place_init(&p);
+    REQUIRE_OK(io_file_replace(p.dir_fd, "file", old_content, NULL));
+    fault_begin(f);
+    enum status st = io_file_replace(p.dir_fd, "file", new_content, &err);
+    fault_end();
+    struct str got = files_read(p.file);
+    bool is_old = str_eq(got, old_content), is_new = str_eq(got, new_content);
+    cr_expect(is_old || is_new, "%s, call %" PRIu64 ": a mix", c->name, f->at);
+    cr_expect_eq(st, f->hit ? c->want_st : ST_OK, "%s, call %" PRIu64 ": %s", c->name, f->at,
+                 status_name(st));
+    if (st == ST_OK)
+        cr_expect(is_new, "%s, call %" PRIu64, c->name, f->at);
+    cr_expect_eq(files_count(p.dir, ".tmp"), 0, "%s, call %" PRIu64 ": .tmp left", c->name, f->at);
+    mem_free((void *)(uintptr_t)got.ptr);
+    place_release(&p);
+}
+
+Test(io, file_replace_with_each_call_failing)
+{
+    for (size_t i = 0; i < COUNT_OF(replace_faults); i++) {
+        const struct replace_fault *c = &replace_faults[i];
+        uint64_t n = 0;
+        bool hit = true;
+
+        while (hit) {
+            struct fault f = {.at = ++n, .error = c->error, .write_max = c->write_max};
+            replace_with_fault(c, &f);
+            hit = f.hit;
+        }
+        cr_expect_geq(n, 6, "%s: only %" PRIu64 " calls", c->name, n);
+    }
+}
+
+Test(io, write_all_and_read_all)
+{
+    struct fault f = {.write_max = 3};
+    struct err err = {.text = ""};
+    char bytes[16] = "untouched";
+    uint64_t size = 0;
+    struct place p;
+
+    place_init(&p);
+    int fd = io_openat(p.dir_fd, "file", O_RDWR | O_CREAT, 0640);
+    cr_assert_geq(fd, 0);
+    fault_begin(&f);
+    EXPECT_STATUS("short writes", io_write_all(fd, STR("0123456789"), 5, &err), ST_OK);
+    fault_end();
+    cr_expect_eq(f.calls, 4);
+    EXPECT_STATUS("size", io_file_size(fd, &size, &err), ST_OK);
+    cr_expect_eq(size, 15);
+    EXPECT_STATUS("inside", io_read_all(fd, bytes, 10, 5, &err), ST_OK);
+    EXPECT_STR("inside", str_make(bytes, 10), STR("0123456789"));
+    EXPECT_STATUS("the hole", io_read_all(fd, bytes, 1, 0, &err), ST_OK);
+    cr_expect_eq(bytes[0], '\0');
+    EXPECT_STATUS("nothing", io_read_all(fd, bytes, 0, 15, &err), ST_OK);
+    EXPECT_STATUS("beyond the end", io_read_all(fd, bytes, 11, 5, &err), ST_CORRUPT);
+    cr_expect_str_eq(err.text, "the file ends 10 bytes into 11 at 5", "%s", err.text);
+    (void)close(fd);
+    place_release(&p);
+}
+
+Test(io, descriptors_close_on_exec)
+{
+    struct place p;
+
+    place_init(&p);
+    int fd = io_openat(p.dir_fd, "file", O_RDWR | O_CREAT, 0640);
+    cr_expect(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    cr_expect(fcntl(p.dir_fd, F_GETFD) & FD_CLOEXEC);
+    (void)close(fd);
+    place_release(&p);
+}
+
+Test(io, directories)
+{
+    char path[TEST_PATH_BYTES];
+    struct err err = {.text = ""};
+    struct place p;
+    int fd = -77;
+
+    place_init(&p);
+    EXPECT_STATUS("new", io_mkdir(files_path(path, p.dir, "sub"), &err), ST_OK);
+    EXPECT_STATUS("there", io_mkdir(path, &err), ST_OK);
+    EXPECT_STATUS("no parent", io_mkdir(files_path(path, p.dir, "no/sub"), &err), ST_NOT_FOUND);
+    files_write(p.file, STR("x"));
+    EXPECT_STATUS("a file is no directory", io_mkdir(p.file, &err), ST_IO);
+    EXPECT_STATUS("not there", io_open_dir(path, &fd, &err), ST_NOT_FOUND);
+    EXPECT_STATUS("a file", io_open_dir(p.file, &fd, &err), ST_IO);
+    cr_expect_eq(fd, -77);
+    cr_expect_geq(strlen(err.text), strlen(p.file), "the path is named: %s", err.text);
+    place_release(&p);
+}
+
+static const struct read_case {
+    const char *name;
+    size_t file_bytes;
+    size_t max;
+    enum status want_st;
+} read_cases[] = {
+    {"empty", 0, 100000, ST_OK},
+    {"one step and more", 100000, 1000000, ST_OK},
+    {"exactly one step", 64 * 1024, 1000000, ST_OK},
+    {"empty, into nothing", 0, 0, ST_OK},
+    {"as large as there is room", 100000, 100000, ST_OK},
+    {"small, into little room", 10, 10, ST_OK},
+    {"one too many", 11, 10, ST_TOO_LARGE},
+    {"far too many", 300000, 100000, ST_TOO_LARGE},
+};
+
+Test(io, file_read)
+{
+    static char bytes[300000];
+    struct place p;
+
+    place_init(&p);
+    memset(bytes, 'x', sizeof(bytes));
+    for (size_t i = 0; i < COUNT_OF(read_cases); i++) {
+        const struct read_case *c = &read_cases[i];
+        struct err err = {.text = ""};
+        struct buf b;
+        buf_init(&b, c->max);
+        files_write(p.file, str_make(bytes, c->file_bytes));
+        EXPECT_STATUS(c->name, io_file_read(p.file, &b, &err), c->want_st);
+        if (c->want_st == ST_OK)
+            cr_expect(str_eq(buf_str(&b), str_make(bytes, c->file_bytes)), "%s", c->name);
+        else
+            cr_expect_neq(err.text[0], '\0', "%s: no text", c->name);
+        buf_release(&b);
+    }
+    place_release(&p);
+}
+
+Test(io, file_read_of_nothing)
+{
+    struct err err = {.text = ""};
+    struct buf b;
+
+    buf_init(&b, 100000);
+    EXPECT_STATUS("not there", io_file_read("/nowhere/file", &b, &err), ST_NOT_FOUND);
+    cr_expect_str_eq(err.text, "open /nowhere/file: No such file or directory", "%s", err.text);
+    EXPECT_STATUS("a directory", io_file_read("/", &b, &err), ST_IO);
+    buf_release(&b);
+}
+
+Test(io, hook_sees_every_call)
+{
+    static const enum io_call want[] = {IO_OPEN, IO_WRITE, IO_SYNC, IO_RENAME, IO_SYNC};
+    struct place p;
+
+    place_init(&p);
+    for (uint64_t n = 1; n <= COUNT_OF(want); n++) {
+        struct fault f = {.at = n, .error = EIO};
+        fault_begin(&f);
+        (void)!io_file_replace(p.dir_fd, "file", new_content, NULL);
+        fault_end();
+        cr_expect(f.hit && f.failed == want[n - 1], "call %" PRIu64, n);
+    }
+    struct fault f = {.at = 1, .error = EACCES};
+    fault_begin(&f);
+    cr_expect_eq(io_unlinkat(p.dir_fd, "file"), -1);
+    fault_end();
+    cr_expect(f.failed == IO_UNLINK && errno == EACCES);
+    cr_expect_eq(io_unlinkat(p.dir_fd, "file"), 0);
+    place_release(&p);
+}

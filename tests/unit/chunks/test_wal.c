@@ -1,0 +1,904 @@
+#include "chunks/wal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/crc.h"
+#include "base/log.h"
+#include "chunks/wal_internal.h"
+#include "tests/support/expect.h"
+#include "tests/support/fault.h"
+#include "tests/support/files.h"
+
+#include "base/banned.h"
+
+/* ---- a log in a directory, and what it said of its records ---- */
+
+enum { RECORDS_MAX = 5000 };
+
+struct log {
+    char dir[TEST_PATH_BYTES];
+    struct wal_options options;
+    struct wal *wal;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    uint64_t settled; /* every record up to here */
+    enum status outcomes[RECORDS_MAX];
+    bool disorder;
+};
+
+static void on_settled(void *context, uint64_t seq, enum status st)
+{
+    struct log *l = context;
+
+    (void)pthread_mutex_lock(&l->mutex);
+    l->disorder = l->disorder || seq <= l->settled || seq >= RECORDS_MAX;
+    for (uint64_t s = l->settled + 1; s <= seq && s < RECORDS_MAX; s++)
+        l->outcomes[s] = st;
+    l->settled = seq;
+    (void)pthread_cond_broadcast(&l->changed);
+    (void)pthread_mutex_unlock(&l->mutex);
+}
+
+static void log_init(struct log *l)
+{
+    *l = (struct log){.wal = NULL};
+    log_level_set(LOG_LEVELS); /* each fault would be told, and there are many */
+    files_dir_make(l->dir);
+    (void)pthread_mutex_init(&l->mutex, NULL);
+    (void)pthread_cond_init(&l->changed, NULL);
+    l->options = (struct wal_options){l->dir, 1 << 20, 1 << 20, on_settled, l};
+}
+
+static void log_open(struct log *l, uint64_t next_seq)
+{
+    struct err err = {.text = ""};
+
+    l->settled = next_seq - 1;
+    cr_assert_eq(wal_open(&l->options, next_seq, &l->wal, &err), ST_OK, "%s", err.text);
+}
+
+static void log_close(struct log *l)
+{
+    wal_close(l->wal);
+    l->wal = NULL;
+}
+
+static void log_release(struct log *l)
+{
+    log_close(l);
+    cr_expect_not(l->disorder, "records were settled out of order");
+    files_dir_remove(l->dir);
+}
+
+static enum status wait_for(struct log *l, uint64_t seq)
+{
+    (void)pthread_mutex_lock(&l->mutex);
+    while (l->settled < seq)
+        (void)pthread_cond_wait(&l->changed, &l->mutex);
+    enum status st = l->outcomes[seq];
+    (void)pthread_mutex_unlock(&l->mutex);
+    return st;
+}
+
+/* Queue a record of this text; its number is in *ret_seq. */
+static enum status append(struct log *l, struct str text, uint64_t *ret_seq)
+{
+    struct str payload = mem_str(text);
+
+    enum status st = wal_append(l->wal, WAL_PUSH, payload, ret_seq);
+    if (st != ST_OK)
+        mem_free((void *)(uintptr_t)payload.ptr);
+    return st;
+}
+
+/* Append one record and wait for its outcome. */
+static enum status push(struct log *l, struct str text)
+{
+    uint64_t seq = 0;
+
+    enum status st = append(l, text, &seq);
+    return st == ST_OK ? wait_for(l, seq) : st;
+}
+
+/* ---- replay ---- */
+
+struct replayed {
+    struct buf text; /* "1:first 2:second " */
+    uint64_t stop_at;
+    enum status stop_with;
+};
+
+static enum status note_record(void *context, const struct wal_record *r, struct err *err)
+{
+    struct replayed *to = context;
+
+    if (r->seq == to->stop_at)
+        return err_set(err, to->stop_with, "no more of this");
+    cr_expect_eq(r->kind, WAL_PUSH);
+    buf_put_i64(&to->text, (int64_t)r->seq);
+    buf_put_char(&to->text, ':');
+    buf_put(&to->text, r->payload);
+    buf_put_char(&to->text, ' ');
+    return ST_OK;
+}
+
+/* Replay, and compare what comes with `want`. */
+static struct wal_replay expect_replay(const char *name, const char *dir, const char *want)
+{
+    struct replayed got = {.stop_at = 0};
+    struct wal_replay result = {.records = 77};
+
+    buf_init(&got.text, MIB);
+    EXPECT_STATUS(name, wal_replay(dir, note_record, &got, &result, NULL), ST_OK);
+    EXPECT_STR(name, buf_str(&got.text), str_from(want));
+    buf_release(&got.text);
+    return result;
+}
+
+Test(wal, append_and_replay)
+{
+    struct log l;
+
+    log_init(&l);
+    struct wal_replay result = expect_replay("empty", l.dir, "");
+    cr_expect(result.records == 0 && result.seq_max == 0 && result.bytes == 0);
+    log_open(&l, 1);
+    cr_expect_eq(wal_next_seq(l.wal), 1);
+    EXPECT_STATUS("first", push(&l, STR("first")), ST_OK);
+    EXPECT_STATUS("second", push(&l, STR("second")), ST_OK);
+    cr_expect_eq(wal_next_seq(l.wal), 3);
+    log_close(&l);
+    result = expect_replay("two", l.dir, "1:first 2:second ");
+    cr_expect(result.records == 2 && result.seq_max == 2 && result.cut_bytes == 0 &&
+              result.damaged_files == 0);
+    cr_expect_eq(result.bytes, 32 + 2 * 24 + 11);
+
+    log_open(&l, 10);
+    EXPECT_STATUS("after a restart", push(&l, STR("third")), ST_OK);
+    struct wal_state state = wal_state(l.wal);
+    cr_expect(state.files == 2 && state.oldest_seq_max == 9 && !state.failed);
+    log_close(&l);
+    result = expect_replay("two files", l.dir, "1:first 2:second 10:third ");
+    cr_expect_eq(result.seq_max, 10);
+    log_release(&l);
+}
+
+/* What waits is written before the log is closed. */
+Test(wal, close_writes_what_waits)
+{
+    uint64_t seq = 0;
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    for (size_t i = 0; i < 500; i++)
+        REQUIRE_OK(append(&l, STR("x"), &seq));
+    log_close(&l);
+    cr_expect_eq(l.settled, 500);
+    struct replayed got = {.stop_at = 0};
+    struct wal_replay result;
+    buf_init(&got.text, MIB);
+    REQUIRE_OK(wal_replay(l.dir, note_record, &got, &result, NULL));
+    cr_expect_eq(result.records, 500);
+    buf_release(&got.text);
+    log_release(&l);
+    wal_close(NULL);
+}
+
+Test(wal, golden)
+{
+    char path[TEST_PATH_BYTES];
+    struct wal_replay result;
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, UINT64_C(0x0102));
+    EXPECT_STATUS("first", push(&l, STR("first record")), ST_OK);
+    EXPECT_STATUS("second", push(&l, STR("\xff\x01")), ST_OK);
+    log_close(&l);
+    struct str bytes = files_read(files_path(path, l.dir, "0000000000000001.wal"));
+    files_expect_golden("wal-v1.bin", bytes);
+    mem_free((void *)(uintptr_t)bytes.ptr);
+
+    bytes = files_read("tests/golden/wal-v1.bin");
+    files_write(path, bytes);
+    mem_free((void *)(uintptr_t)bytes.ptr);
+    result = expect_replay("what was written once", l.dir, "258:first record 259:\xff\x01 ");
+    cr_expect_eq(result.records, 2);
+    log_release(&l);
+}
+
+/* ---- group commit ---- */
+
+struct slow {
+    pthread_mutex_t mutex;
+    pthread_cond_t opened;
+    bool closed; /* syncs wait while it is */
+    size_t syncs;
+    size_t waiting;
+};
+
+static int wait_in_sync(enum io_call call, size_t *bytes, void *context)
+{
+    struct slow *s = context;
+
+    (void)bytes;
+    if (call != IO_SYNC)
+        return 0;
+    (void)pthread_mutex_lock(&s->mutex);
+    s->syncs++;
+    s->waiting++;
+    while (s->closed)
+        (void)pthread_cond_wait(&s->opened, &s->mutex);
+    s->waiting--;
+    (void)pthread_mutex_unlock(&s->mutex);
+    return 0;
+}
+
+static void slow_begin(struct slow *s)
+{
+    *s = (struct slow){.closed = true};
+    (void)pthread_mutex_init(&s->mutex, NULL);
+    (void)pthread_cond_init(&s->opened, NULL);
+    io_hook_set(wait_in_sync, s);
+}
+
+static void wait_until_syncing(struct slow *s)
+{
+    for (;;) {
+        (void)pthread_mutex_lock(&s->mutex);
+        size_t waiting = s->waiting;
+        (void)pthread_mutex_unlock(&s->mutex);
+        if (waiting > 0)
+            return;
+        (void)usleep(1000);
+    }
+}
+
+static void slow_open(struct slow *s)
+{
+    (void)pthread_mutex_lock(&s->mutex);
+    s->closed = false;
+    (void)pthread_cond_broadcast(&s->opened);
+    (void)pthread_mutex_unlock(&s->mutex);
+}
+
+Test(wal, group_commit)
+{
+    enum { RECORDS = 1000 };
+    struct slow slow;
+    uint64_t seq = 0;
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    slow_begin(&slow);
+    REQUIRE_OK(append(&l, STR("first"), &seq));
+    wait_until_syncing(&slow);
+    for (size_t i = 0; i < RECORDS; i++)
+        REQUIRE_OK(append(&l, STR("while it syncs"), &seq));
+    cr_expect_eq(l.settled, 0, "nothing is settled before it is synced");
+    slow_open(&slow);
+    EXPECT_STATUS("last", wait_for(&l, seq), ST_OK);
+    cr_expect_eq(slow.syncs, 2, "%zu syncs", slow.syncs);
+    io_hook_set(NULL, NULL);
+    log_release(&l);
+}
+
+Test(wal, queue_is_bounded)
+{
+    struct slow slow;
+    uint64_t seq = 0, before = 0;
+    struct log l;
+
+    log_init(&l);
+    l.options.queue_bytes = 10;
+    log_open(&l, 1);
+    slow_begin(&slow);
+    REQUIRE_OK(append(&l, STR("first"), &seq));
+    wait_until_syncing(&slow);
+    EXPECT_STATUS("one may be larger than all", append(&l, STR("more than ten bytes"), &seq),
+                  ST_OK);
+    before = seq;
+    EXPECT_STATUS("full", append(&l, STR("x"), &seq), ST_BUSY);
+    cr_expect_eq(seq, before);
+    slow_open(&slow);
+    EXPECT_STATUS("second", wait_for(&l, 2), ST_OK);
+    EXPECT_STATUS("room again", push(&l, STR("third")), ST_OK);
+    io_hook_set(NULL, NULL);
+    log_close(&l);
+    (void)expect_replay("three", l.dir, "1:first 2:more than ten bytes 3:third ");
+    log_release(&l);
+}
+
+static void *append_many(void *context)
+{
+    struct log *l = context;
+    uint64_t seq = 0, before = 0;
+    bool rising = true;
+
+    for (size_t i = 0; i < 500; i++) {
+        rising = rising && append(l, STR("x"), &seq) == ST_OK && seq > before;
+        before = seq;
+    }
+    return rising && wait_for(l, seq) == ST_OK ? l : NULL;
+}
+
+Test(wal, many_threads)
+{
+    pthread_t threads[4];
+    struct log l;
+
+    log_init(&l);
+    l.options.file_bytes = 5000;
+    log_open(&l, 1);
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, append_many, &l), 0);
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        void *result = NULL;
+        (void)pthread_join(threads[i], &result);
+        cr_expect_not_null(result, "thread %zu", i);
+    }
+    log_close(&l);
+    struct replayed got = {.stop_at = 0};
+    struct wal_replay result;
+    buf_init(&got.text, MIB);
+    REQUIRE_OK(wal_replay(l.dir, note_record, &got, &result, NULL));
+    cr_expect(result.records == 2000 && result.seq_max == 2000);
+    buf_release(&got.text);
+    log_release(&l);
+}
+
+/* ---- files ---- */
+
+Test(wal, rotation_and_drop)
+{
+    struct log l;
+
+    log_init(&l);
+    l.options.file_bytes = 32 + 2 * (24 + 4); /* two records */
+    log_open(&l, 1);
+    for (size_t i = 0; i < 5; i++)
+        EXPECT_STATUS("push", push(&l, STR("text")), ST_OK);
+    struct wal_state state = wal_state(l.wal);
+    cr_expect(state.files == 3 && state.oldest_seq_max == 2, "%" PRIu64 " files", state.files);
+    cr_expect_eq(state.bytes, 3 * 32 + 5 * 28);
+    wal_drop(l.wal, 2);
+    cr_expect_eq(files_count(l.dir, ".wal"), 3, "record 2 is still needed");
+    wal_drop(l.wal, 3);
+    cr_expect_eq(files_count(l.dir, ".wal"), 2);
+    cr_expect_eq(wal_state(l.wal).oldest_seq_max, 4);
+    wal_drop(l.wal, 1000);
+    cr_expect_eq(files_count(l.dir, ".wal"), 1, "the newest stays");
+    cr_expect_eq(wal_state(l.wal).oldest_seq_max, 0);
+    log_close(&l);
+    (void)expect_replay("what is left", l.dir, "5:text ");
+
+    log_open(&l, 6);
+    EXPECT_STATUS("push", push(&l, STR("more")), ST_OK);
+    cr_expect_eq(wal_state(l.wal).oldest_seq_max, 5,
+                 "files of before count up to the first number");
+    wal_drop(l.wal, 6);
+    log_close(&l);
+    (void)expect_replay("only the new", l.dir, "6:more ");
+    log_release(&l);
+}
+
+/* ---- the torn end of the newest file ---- */
+
+struct example {
+    struct log log;
+    char file[TEST_PATH_BYTES]; /* the newest */
+    struct str bytes;
+    size_t last; /* where its last record begins */
+};
+
+/* Three records in one file. */
+static void example_init(struct example *x)
+{
+    log_init(&x->log);
+    log_open(&x->log, 1);
+    EXPECT_STATUS("one", push(&x->log, STR("one")), ST_OK);
+    EXPECT_STATUS("two", push(&x->log, STR("two")), ST_OK);
+    EXPECT_STATUS("three", push(&x->log, STR("three")), ST_OK);
+    log_close(&x->log);
+    x->bytes = files_read(files_path(x->file, x->log.dir, "0000000000000001.wal"));
+    x->last = x->bytes.len - 24 - 5;
+}
+
+static void example_release(struct example *x)
+{
+    mem_free((void *)(uintptr_t)x->bytes.ptr);
+    log_release(&x->log);
+}
+
+/* Replay a file of these bytes: the first two records come, and the rest is cut off. */
+static void expect_cut(struct example *x, struct str bytes, const char *name)
+{
+    files_write(x->file, bytes);
+    struct wal_replay result = expect_replay(name, x->log.dir, "1:one 2:two ");
+    cr_expect_eq(result.cut_bytes, bytes.len - x->last, "%s: %" PRIu64, name, result.cut_bytes);
+    cr_expect_eq(result.damaged_files, 0, "%s", name);
+    struct str left = files_read(x->file);
+    EXPECT_STR(name, left, str_head(x->bytes, x->last));
+    mem_free((void *)(uintptr_t)left.ptr);
+}
+
+Test(wal, torn_at_every_byte)
+{
+    struct example x;
+
+    example_init(&x);
+    for (size_t len = x.last; len < x.bytes.len; len++)
+        expect_cut(&x, str_head(x.bytes, len), "cut");
+    example_release(&x);
+}
+
+Test(wal, last_record_flipped_at_every_byte)
+{
+    struct example x;
+
+    example_init(&x);
+    char *bytes = (char *)(uintptr_t)x.bytes.ptr;
+    for (size_t at = x.last; at < x.bytes.len; at++) {
+        bytes[at] = (char)(bytes[at] ^ (1 << at % 8));
+        expect_cut(&x, x.bytes, "flipped");
+        bytes[at] = (char)(bytes[at] ^ (1 << at % 8));
+    }
+    example_release(&x);
+}
+
+Test(wal, something_behind_the_last_record)
+{
+    static const struct str tails[] = {
+        STR_INIT("x"), STR_INIT("\0\0\0\0\0\0\0\0"),
+        STR_INIT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        STR_INIT("garbage garbage garbage garbage")};
+    struct example x;
+
+    example_init(&x);
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        struct buf b;
+        buf_init(&b, 4096);
+        buf_put(&b, x.bytes);
+        buf_put(&b, tails[i]);
+        files_write(x.file, buf_str(&b));
+        struct wal_replay result = expect_replay("tail", x.log.dir, "1:one 2:two 3:three ");
+        cr_expect_eq(result.cut_bytes, tails[i].len, "tail %zu", i);
+        buf_release(&b);
+    }
+    example_release(&x);
+}
+
+/* A crash while the file was made: it holds no record that was acknowledged. */
+Test(wal, header_that_is_torn)
+{
+    struct example x;
+
+    example_init(&x);
+    for (size_t len = 0; len < WAL_FILE_HEADER_BYTES; len++) {
+        files_write(x.file, str_head(x.bytes, len));
+        struct wal_replay result = expect_replay("header", x.log.dir, "");
+        cr_expect_eq(result.cut_bytes, len);
+        cr_expect_not(files_exists(x.file), "%zu bytes are left", len);
+    }
+    char zeros[WAL_FILE_HEADER_BYTES] = "";
+    files_write(x.file, str_make(zeros, sizeof(zeros)));
+    (void)expect_replay("zeros", x.log.dir, "");
+    cr_expect_not(files_exists(x.file));
+    example_release(&x);
+}
+
+/* The header is synced before any record is written: behind a bad one it is no torn end. */
+Test(wal, header_that_is_damaged)
+{
+    char kept[TEST_PATH_BYTES];
+    struct example x;
+
+    example_init(&x);
+    char *bytes = (char *)(uintptr_t)x.bytes.ptr;
+    bytes[9] = (char)(bytes[9] ^ 1);
+    files_write(x.file, x.bytes);
+    struct wal_replay result = expect_replay("damaged", x.log.dir, "");
+    cr_expect(result.damaged_files == 1 && result.cut_bytes == 0);
+    cr_expect(files_exists(files_path(kept, x.log.dir, "0000000000000001.wal.damaged")),
+              "acknowledged records are gone");
+    log_open(&x.log, 9);
+    EXPECT_STATUS("goes on", push(&x.log, STR("nine")), ST_OK);
+    log_close(&x.log);
+    (void)expect_replay("what is new", x.log.dir, "9:nine ");
+    example_release(&x);
+}
+
+/* ---- damage elsewhere ---- */
+
+/* A record, with right checksums, behind what `b` holds. */
+static void put_record(struct buf *b, uint32_t kind, uint64_t seq, struct str payload)
+{
+    char header[WAL_RECORD_HEADER_BYTES];
+
+    wal_put_record_header(header, (enum wal_kind)kind, payload, crc32c(0, payload), seq);
+    buf_put(b, str_make(header, sizeof(header)));
+    buf_put(b, payload);
+}
+
+Test(wal, earlier_file_is_damaged)
+{
+    struct example x;
+    char path[TEST_PATH_BYTES];
+
+    example_init(&x);
+    log_open(&x.log, 4);
+    EXPECT_STATUS("four", push(&x.log, STR("four")), ST_OK);
+    log_close(&x.log);
+    char *bytes = (char *)(uintptr_t)x.bytes.ptr;
+    for (size_t at = 0; at < x.bytes.len; at++) {
+        const char *want = at < 32 + 27       ? "4:four "
+                           : at < 32 + 2 * 27 ? "1:one 4:four "
+                                              : "1:one 2:two 4:four ";
+        bool future = at >= 8 && at < 20; /* version and features are behind the checksum, too */
+        bytes[at] = (char)(bytes[at] ^ (1 << at % 8));
+        files_write(x.file, x.bytes);
+        struct wal_replay result = expect_replay("damaged", x.log.dir, at < 32 ? "4:four " : want);
+        cr_expect_eq(result.damaged_files, 1, "byte %zu%s", at, future ? " (header)" : "");
+        cr_expect_eq(result.cut_bytes, 0, "byte %zu", at);
+        files_path(path, x.log.dir, "0000000000000001.wal.damaged");
+        struct str kept = files_read(path);
+        EXPECT_STR("kept", kept, x.bytes);
+        mem_free((void *)(uintptr_t)kept.ptr);
+        cr_assert_eq(unlink(path), 0);
+        bytes[at] = (char)(bytes[at] ^ (1 << at % 8));
+    }
+    for (size_t len = 32; len < x.bytes.len; len++) {
+        files_write(x.file, str_head(x.bytes, len));
+        bool whole = len == 32 || len == 32 + 27 || len == 32 + 2 * 27;
+        struct wal_replay result = expect_replay("cut", x.log.dir,
+                                                 len < 32 + 27       ? "4:four "
+                                                 : len < 32 + 2 * 27 ? "1:one 4:four "
+                                                                     : "1:one 2:two 4:four ");
+        cr_expect_eq(result.damaged_files, whole ? 0 : 1, "cut to %zu", len);
+    }
+    example_release(&x);
+}
+
+/* Records with right checksums that no log of ours holds. */
+static const struct forged_case {
+    const char *name;
+    uint32_t kind;
+    uint64_t seq;
+    const char *want;
+} forged_cases[] = {
+    {"the next", 1, 4, "1:one 2:two 3:three 4:forged "},
+    {"a gap in the numbers", 1, 1000, "1:one 2:two 3:three 1000:forged "},
+    {"a number again", 1, 3, "1:one 2:two 3:three "},
+    {"a lower number", 1, 1, "1:one 2:two 3:three "},
+    {"number 0", 1, 0, "1:one 2:two 3:three "},
+    {"an unknown kind", 2, 4, "1:one 2:two 3:three "},
+};
+
+Test(wal, forged_records)
+{
+    struct example x;
+
+    example_init(&x);
+    for (size_t i = 0; i < COUNT_OF(forged_cases); i++) {
+        const struct forged_case *c = &forged_cases[i];
+        struct buf b;
+        buf_init(&b, 4096);
+        buf_put(&b, x.bytes);
+        put_record(&b, c->kind, c->seq, STR("forged"));
+        files_write(x.file, buf_str(&b));
+        (void)expect_replay(c->name, x.log.dir, c->want);
+        buf_release(&b);
+    }
+    example_release(&x);
+}
+
+Test(wal, another_version)
+{
+    struct replayed got = {.stop_at = 0};
+    struct wal_replay result = {.records = 77};
+    struct err err = {.text = ""};
+    struct example x;
+
+    example_init(&x);
+    char *bytes = (char *)(uintptr_t)x.bytes.ptr;
+    bytes[8] = 2;
+    memset(bytes + 20, 0, 4);
+    uint32_t crc = crc32c(0, str_make(bytes, WAL_FILE_HEADER_BYTES));
+    for (size_t i = 0; i < 4; i++)
+        bytes[20 + i] = (char)(unsigned char)(crc >> (8 * i));
+    files_write(x.file, x.bytes);
+    buf_init(&got.text, 1000);
+    EXPECT_STATUS("version 2", wal_replay(x.log.dir, note_record, &got, &result, &err),
+                  ST_UNSUPPORTED);
+    cr_expect_str_eq(err.text, "0000000000000001.wal: log version 2 with features 0 is not known",
+                     "%s", err.text);
+    cr_expect_eq(result.records, 77);
+    struct str left = files_read(x.file);
+    EXPECT_STR("untouched", left, x.bytes);
+    mem_free((void *)(uintptr_t)left.ptr);
+    buf_release(&got.text);
+    example_release(&x);
+}
+
+/* A status of whoever applies the records ends the replay, and nothing is cut for it. */
+static const struct stop_case {
+    enum status st;
+    uint64_t at;
+} stop_cases[] = {
+    {ST_NOMEM, 2}, {ST_IO, 3}, {ST_CORRUPT, 1}, {ST_CORRUPT, 3}, {ST_CORRUPT, 4},
+};
+
+Test(wal, apply_that_fails)
+{
+    struct example x;
+
+    example_init(&x);
+    log_open(&x.log, 4);
+    EXPECT_STATUS("four", push(&x.log, STR("four")), ST_OK);
+    log_close(&x.log);
+    for (size_t i = 0; i < COUNT_OF(stop_cases); i++) {
+        struct replayed got = {.stop_at = stop_cases[i].at, .stop_with = stop_cases[i].st};
+        struct wal_replay result = {.records = 77};
+        struct err err = {.text = ""};
+        buf_init(&got.text, 1000);
+        EXPECT_STATUS("apply", wal_replay(x.log.dir, note_record, &got, &result, &err),
+                      stop_cases[i].st);
+        cr_expect(str_ends(str_from(err.text), STR("no more of this")), "%s", err.text);
+        cr_expect_eq(result.records, 77);
+        buf_release(&got.text);
+        (void)expect_replay("all is still there", x.log.dir, "1:one 2:two 3:three 4:four ");
+    }
+    example_release(&x);
+}
+
+Test(wal, strangers_are_left_alone)
+{
+    static const char *const strangers[] = {"0000000000000001.wal.damaged", "1.wal",
+                                            "000000000000000g.wal", "notes.txt", "x.tmp"};
+    char path[TEST_PATH_BYTES];
+    struct log l;
+
+    log_init(&l);
+    for (size_t i = 0; i < COUNT_OF(strangers); i++)
+        files_write(files_path(path, l.dir, strangers[i]), STR("garbage"));
+    struct wal_replay result = expect_replay("strangers", l.dir, "");
+    cr_expect_eq(result.damaged_files, 0);
+    log_open(&l, 1);
+    EXPECT_STATUS("push", push(&l, STR("x")), ST_OK);
+    log_close(&l);
+    for (size_t i = 0; i < COUNT_OF(strangers); i++)
+        cr_expect(files_exists(files_path(path, l.dir, strangers[i])), "%s", strangers[i]);
+    log_release(&l);
+}
+
+/* ---- verify ---- */
+
+Test(wal, verify)
+{
+    struct wal_replay result = {.records = 77};
+    struct err err = {.text = ""};
+    struct example x;
+
+    example_init(&x);
+    EXPECT_STATUS("whole", wal_verify(x.file, &result, &err), ST_OK);
+    cr_expect(result.records == 3 && result.seq_max == 3 && result.bytes == x.bytes.len);
+    files_write(x.file, str_head(x.bytes, x.bytes.len - 1));
+    EXPECT_STATUS("cut", wal_verify(x.file, &result, &err), ST_CORRUPT);
+    cr_expect(result.records == 2 && result.seq_max == 2);
+    cr_expect(str_find(str_from(err.text), STR("offset 86: a record is cut short")) != STR_NPOS,
+              "%s", err.text);
+    struct str left = files_read(x.file);
+    cr_expect_eq(left.len, x.bytes.len - 1, "nothing is changed");
+    mem_free((void *)(uintptr_t)left.ptr);
+    files_write(x.file, STR("no log"));
+    EXPECT_STATUS("no log", wal_verify(x.file, &result, &err), ST_CORRUPT);
+    cr_expect_eq(result.records, 0);
+    EXPECT_STATUS("not there", wal_verify("/nowhere", &result, &err), ST_NOT_FOUND);
+    example_release(&x);
+}
+
+/* ---- failing disks ---- */
+
+/* A write that fails is cut off: its record is lost, those before and after are not. */
+static const struct write_fault {
+    const char *name;
+    int error;
+    enum status want;
+    size_t write_max;
+    uint64_t at;
+} write_faults[] = {
+    {"full", ENOSPC, ST_FULL, 0, 1},
+    {"quota", EDQUOT, ST_FULL, 0, 1},
+    {"I/O error", EIO, ST_IO, 0, 1},
+    {"full after half a header", ENOSPC, ST_FULL, 10, 2},
+    {"full after the header", ENOSPC, ST_FULL, 24, 2},
+    {"full before the last byte", ENOSPC, ST_FULL, 1, 24 + 4},
+};
+
+Test(wal, write_that_fails)
+{
+    for (size_t i = 0; i < COUNT_OF(write_faults); i++) {
+        const struct write_fault *c = &write_faults[i];
+        struct fault f = {
+            .at = c->at, .error = c->error, .kinds = 1U << IO_WRITE, .write_max = c->write_max};
+        struct log l;
+
+        log_init(&l);
+        log_open(&l, 1);
+        EXPECT_STATUS(c->name, push(&l, STR("first")), ST_OK);
+        fault_begin(&f);
+        EXPECT_STATUS(c->name, push(&l, STR("lost")), c->want);
+        cr_expect(f.hit, "%s", c->name);
+        fault_end();
+        EXPECT_STATUS(c->name, push(&l, STR("third")), ST_OK);
+        cr_expect_not(wal_state(l.wal).failed, "%s", c->name);
+        cr_expect_eq(wal_state(l.wal).bytes, 32 + 2 * 24 + 10, "%s", c->name);
+        log_close(&l);
+        (void)expect_replay(c->name, l.dir, "1:first 3:third ");
+        log_release(&l);
+    }
+}
+
+Test(wal, sync_that_fails_is_final)
+{
+    struct fault f = {.at = 1, .error = EIO, .kinds = 1U << IO_SYNC};
+    uint64_t seq = 77;
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    EXPECT_STATUS("before", push(&l, STR("before")), ST_OK);
+    fault_begin(&f);
+    EXPECT_STATUS("sync", push(&l, STR("unknown")), ST_IO);
+    fault_end();
+    cr_expect(wal_state(l.wal).failed);
+    EXPECT_STATUS("afterwards", append(&l, STR("refused"), &seq), ST_IO);
+    cr_expect_eq(seq, 77);
+    log_close(&l);
+    struct replayed got = {.stop_at = 0};
+    struct wal_replay result;
+    buf_init(&got.text, 1000);
+    REQUIRE_OK(wal_replay(l.dir, note_record, &got, &result, NULL));
+    cr_expect(str_starts(buf_str(&got.text), STR("1:before ")));
+    buf_release(&got.text);
+    log_open(&l, result.seq_max + 1);
+    EXPECT_STATUS("after a restart", push(&l, STR("works")), ST_OK);
+    log_release(&l);
+}
+
+/* What waits behind a sync that fails fails too. */
+Test(wal, batch_behind_a_failed_sync)
+{
+    struct slow slow;
+    uint64_t first = 0, second = 0;
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    slow_begin(&slow);
+    REQUIRE_OK(append(&l, STR("first"), &first));
+    wait_until_syncing(&slow);
+    REQUIRE_OK(append(&l, STR("second"), &second));
+    struct fault f = {.at = 1, .error = EIO, .kinds = 1U << IO_SYNC, .times = 100};
+    (void)pthread_mutex_init(&f.mutex, NULL);
+    fault_begin(&f); /* for the sync of the second batch; the first is inside its own */
+    slow_open(&slow);
+    EXPECT_STATUS("first", wait_for(&l, first), ST_OK);
+    EXPECT_STATUS("second", wait_for(&l, second), ST_IO);
+    fault_end();
+    log_release(&l);
+}
+
+/* When even the cut fails nobody knows what stands there: final as well. */
+Test(wal, cut_that_fails_is_final)
+{
+    struct fault f = {.at = 2,
+                      .times = 2,
+                      .error = EIO,
+                      .write_max = 10,
+                      .kinds = 1U << IO_WRITE | 1U << IO_TRUNCATE};
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    fault_begin(&f);
+    EXPECT_STATUS("write", push(&l, STR("lost")), ST_IO);
+    fault_end();
+    cr_expect(wal_state(l.wal).failed);
+    EXPECT_STATUS("afterwards", push(&l, STR("refused")), ST_IO);
+    log_close(&l);
+    struct wal_replay result = expect_replay("half a record", l.dir, "");
+    cr_expect_eq(result.cut_bytes, 10);
+    log_release(&l);
+}
+
+/* The next file cannot be made: that batch fails, the one after it tries again. */
+Test(wal, rotation_that_fails)
+{
+    for (uint64_t n = 1; n <= 4; n++) { /* open, write, sync, sync */
+        struct fault f = {.at = n, .error = ENOSPC};
+        struct log l;
+        log_init(&l);
+        l.options.file_bytes = 1;
+        log_open(&l, 1);
+        EXPECT_STATUS("first", push(&l, STR("first")), ST_OK);
+        fault_begin(&f);
+        EXPECT_STATUS("second", push(&l, STR("second")), ST_FULL);
+        fault_end();
+        cr_expect_eq(files_count(l.dir, ".wal"), 1, "call %" PRIu64, n);
+        EXPECT_STATUS("third", push(&l, STR("third")), ST_OK);
+        log_close(&l);
+        (void)expect_replay("rotation", l.dir, "1:first 3:third ");
+        log_release(&l);
+    }
+}
+
+Test(wal, open_that_fails)
+{
+    struct wal *wal = NULL;
+    struct err err = {.text = ""};
+    bool hit = true;
+    struct log l;
+
+    log_init(&l);
+    for (uint64_t n = 1; hit; n++) {
+        struct fault f = {.at = n, .error = EIO};
+        fault_begin(&f);
+        enum status st = wal_open(&l.options, 1, &wal, &err);
+        fault_end();
+        hit = f.hit;
+        EXPECT_STATUS("open", st, hit ? ST_IO : ST_OK);
+        if (!hit)
+            wal_close(wal);
+        cr_expect_eq(files_count(l.dir, ".wal"), hit ? 0 : 1, "call %" PRIu64, n);
+    }
+    l.options.dir = "/nowhere";
+    EXPECT_STATUS("no directory", wal_open(&l.options, 1, &wal, &err), ST_NOT_FOUND);
+    log_release(&l);
+}
+
+Test(wal, nth_allocation_fails)
+{
+    enum status st = ST_NOMEM;
+    struct log l;
+
+    log_init(&l);
+    for (int64_t n = 1; st != ST_OK && n < 50; n++) {
+        mem_fail_after(n);
+        st = wal_open(&l.options, 1, &l.wal, NULL);
+        mem_fail_after(0);
+        cr_expect(st == ST_OK || st == ST_NOMEM, "allocation %" PRId64 ": %s", n, status_name(st));
+    }
+    struct str payload = mem_str(STR("mine"));
+    uint64_t seq = 77;
+    mem_fail_after(1);
+    EXPECT_STATUS("append", wal_append(l.wal, WAL_PUSH, payload, &seq), ST_NOMEM);
+    mem_fail_after(0);
+    cr_expect_eq(seq, 77);
+    EXPECT_STR("still the caller's", payload, STR("mine"));
+    mem_free((void *)(uintptr_t)payload.ptr);
+    EXPECT_STATUS("again", push(&l, STR("one")), ST_OK);
+    log_close(&l);
+
+    st = ST_NOMEM;
+    for (int64_t n = 1; st != ST_OK && n < 50; n++) {
+        struct replayed got = {.stop_at = 0};
+        struct wal_replay result;
+        buf_init(&got.text, 1000);
+        (void)!buf_reserve(&got.text, 100);
+        mem_fail_after(n);
+        st = wal_replay(l.dir, note_record, &got, &result, NULL);
+        mem_fail_after(0);
+        cr_expect(st == ST_OK || st == ST_NOMEM, "allocation %" PRId64 ": %s", n, status_name(st));
+        buf_release(&got.text);
+    }
+    (void)expect_replay("nothing is cut for that", l.dir, "1:one ");
+    log_release(&l);
+}
