@@ -25,6 +25,7 @@ void buf_reset(struct buf *b)
 {
     b->len = 0;
     b->failed = false;
+    b->full = false;
 }
 
 char *buf_reserve(struct buf *b, size_t more)
@@ -35,7 +36,7 @@ char *buf_reserve(struct buf *b, size_t more)
     if (more <= b->capacity - b->len && b->ptr != NULL)
         return b->ptr + b->len;
     if (more > b->max - b->len) {
-        b->failed = true;
+        buf_fail(b, ST_TOO_LARGE);
         return NULL;
     }
 
@@ -47,7 +48,7 @@ char *buf_reserve(struct buf *b, size_t more)
 
     char *moved = mem_grow(b->ptr, capacity, 1);
     if (moved == NULL) {
-        b->failed = true;
+        buf_fail(b, ST_NOMEM);
         return NULL;
     }
     b->ptr = moved;
@@ -179,11 +180,18 @@ void buf_set_u32(struct buf *b, size_t offset, uint32_t v)
     memcpy(b->ptr + offset, &v, sizeof(v));
 }
 
+void buf_fail(struct buf *b, enum status st)
+{
+    ASSERT(st == ST_TOO_LARGE || st == ST_NOMEM);
+    b->failed = true;
+    b->full = st == ST_TOO_LARGE;
+}
+
 enum status buf_status(const struct buf *b, struct err *err)
 {
     if (!b->failed)
         return ST_OK;
-    if (b->len + UVARINT_BYTES_MAX >= b->max)
+    if (b->full)
         return err_set(err, ST_TOO_LARGE, "more than the maximum of %zu bytes", b->max);
     return err_set(err, ST_NOMEM, "no memory for more than %zu bytes", b->len);
 }

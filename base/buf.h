@@ -24,6 +24,7 @@ struct buf {
     size_t capacity;
     size_t max;
     bool failed;
+    bool full; /* it failed because the maximum was reached, not for memory */
 };
 
 enum { UVARINT_BYTES_MAX = 10 };
@@ -63,6 +64,9 @@ static inline struct str buf_str(const struct buf *b)
 {
     return str_make(b->ptr, b->len);
 }
+
+/* Let it fail with ST_TOO_LARGE or ST_NOMEM, as when a part of it cannot be made. */
+void buf_fail(struct buf *b, enum status st);
 
 /* ST_OK; ST_TOO_LARGE when the maximum was reached; ST_NOMEM. */
 MUST_CHECK enum status buf_status(const struct buf *b, struct err *err);
