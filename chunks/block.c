@@ -223,7 +223,9 @@ enum status chunk_block_unpack(struct block_memory *m, const struct chunk_part *
         struct str raw;
         st = unpack_column(m, part, (enum chunk_column_kind)kind, &raw);
         if (st == ST_OK && !decode_column(m, b, (enum chunk_column_kind)kind, raw, &block))
-            st = ST_CORRUPT;
+            st = m->metadata.failed ? ST_NOMEM : ST_CORRUPT;
+        if (st == ST_NOMEM)
+            return err_set(err, st, "no memory for column %s of a block", names[kind]);
         if (st != ST_OK)
             return err_set(err, st, "column %s of block %u is damaged", names[kind], part->index);
     }

@@ -180,15 +180,23 @@ static size_t cut_block(struct builder *b, const struct chunk_entry *entries, si
     return taken;
 }
 
+/* What is made of a buffer that failed has failed, too. */
+static void fail_with(struct buf *b, const struct buf *part)
+{
+    if (part->failed)
+        buf_fail(b, buf_status(part, NULL));
+}
+
 /* Pack the scratch buffer behind what is there and note it in the row. */
 static void put_column(struct builder *b)
 {
     size_t begin = b->out->len;
 
-    if (b->scratch.failed || b->scratch.len > CHUNK_COLUMN_BYTES_MAX) {
-        b->out->failed = true;
+    if (b->scratch.len > CHUNK_COLUMN_BYTES_MAX)
+        buf_fail(&b->scratch, ST_TOO_LARGE);
+    fail_with(b->out, &b->scratch);
+    if (b->out->failed)
         return;
-    }
     if (codec_pack(b->spec->context, b->spec->codec, buf_str(&b->scratch), b->out) != ST_OK)
         return;
     struct str stored = str_make(b->out->ptr + begin, b->out->len - begin);
@@ -222,8 +230,8 @@ static void put_metadata(struct builder *b, size_t count)
 {
     const struct set_table *t = &b->table;
 
-    if (t->string_bytes.failed || t->set_bytes.failed)
-        b->scratch.failed = true;
+    fail_with(&b->scratch, &t->string_bytes);
+    fail_with(&b->scratch, &t->set_bytes);
     buf_put_uvarint(&b->scratch, t->string_count);
     buf_put(&b->scratch, buf_str(&t->string_bytes));
     buf_put_uvarint(&b->scratch, t->set_count);
@@ -332,8 +340,11 @@ static void put_head(struct builder *b)
     shift_rows(&b->rows, (uint32_t)head_bytes);
     buf_put(&head, buf_str(&b->rows));
     buf_put_zeros(b->out, head_bytes + padding);
-    if (names.failed || head.failed || b->rows.failed || chunk_bytes > CHUNK_BYTES_MAX)
-        b->out->failed = true;
+    fail_with(b->out, &names);
+    fail_with(b->out, &head);
+    fail_with(b->out, &b->rows);
+    if (chunk_bytes > CHUNK_BYTES_MAX)
+        buf_fail(b->out, ST_TOO_LARGE);
     if (!b->out->failed) {
         buf_set_u32(&head, CRC_OFFSET, crc32c(0, buf_str(&head)));
         char *begin = b->out->ptr + b->base;

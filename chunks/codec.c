@@ -164,7 +164,7 @@ enum status codec_unpack(struct codec_context *c, enum codec codec, struct str i
             memcpy(to, in.ptr, raw_bytes);
         return ST_OK;
     }
-    if (row->unpack == NULL || row->unpack(c, in, to, raw_bytes) != raw_bytes)
+    if (raw_bytes == 0 || row->unpack == NULL || row->unpack(c, in, to, raw_bytes) != raw_bytes)
         return ST_CORRUPT;
     return ST_OK;
 }

@@ -48,7 +48,7 @@ struct head {
     uint64_t chunk_id;
     struct head_piece *first;
     struct head_piece *last;
-    struct head_size size;
+    struct head_size size; /* memory_bytes: without sets */
     struct arena set_arena;
     struct metadata_set *sets; /* newest first */
     size_t set_count;
@@ -96,7 +96,10 @@ uint64_t head_chunk_id(const struct head *h)
 
 struct head_size head_size(const struct head *h)
 {
-    return h->size;
+    struct head_size size = h->size;
+
+    size.memory_bytes += h->set_arena.used_bytes + h->set_map.capacity * sizeof(struct map_slot);
+    return size;
 }
 
 /* ---- appending ---- */
@@ -133,7 +136,6 @@ static struct row *row_new(struct head *h, size_t bytes)
 /* Copy `l` into the head; NULL when memory runs out. */
 static struct metadata_set *set_new(struct head *h, struct labels l)
 {
-    size_t before = h->set_arena.used_bytes;
     struct metadata_set *set = arena_new(&h->set_arena, struct metadata_set, 1);
     struct label *pairs = arena_new(&h->set_arena, struct label, l.count);
 
@@ -141,7 +143,6 @@ static struct metadata_set *set_new(struct head *h, struct labels l)
         pairs[i].name = arena_str(&h->set_arena, l.pairs[i].name);
         pairs[i].value = arena_str(&h->set_arena, l.pairs[i].value);
     }
-    h->size.memory_bytes += h->set_arena.used_bytes - before;
     if (h->set_arena.failed) {
         h->set_arena.failed = false;
         return NULL;
@@ -174,19 +175,22 @@ static enum status map_fill(struct head *h, struct metadata_set *set, struct buf
 {
     enum status st = ST_OK;
 
-    if (h->set_map.count == 0) {
+    if (h->set_map.count < h->set_count) { /* none is in it, or memory ran out halfway */
         for (struct metadata_set *old = h->sets; old != NULL && st == ST_OK; old = old->older)
             st = map_add(h, old, scratch);
     }
     return st == ST_OK ? map_add(h, set, scratch) : st;
 }
 
+/* NULL: there is none, or `scratch` failed. */
 static struct metadata_set *set_find(struct head *h, struct labels l, struct buf *scratch)
 {
     struct metadata_set *set = h->sets;
 
-    if (h->set_count > SETS_SCANNED_MAX && (set == NULL || !labels_eq(set->labels, l)))
-        return map_get(&h->set_map, set_key(l, scratch));
+    if (h->set_count > SETS_SCANNED_MAX && !labels_eq(set->labels, l)) {
+        struct str key = set_key(l, scratch);
+        return scratch->failed ? NULL : map_get(&h->set_map, key);
+    }
     while (set != NULL && !labels_eq(set->labels, l))
         set = set->older;
     return set;
@@ -199,7 +203,7 @@ static const struct labels *set_intern(struct head *h, struct labels l)
 
     buf_init(&scratch, HEAD_METADATA_BYTES_MAX);
     struct metadata_set *set = set_find(h, l, &scratch);
-    if (set == NULL) {
+    if (set == NULL && !scratch.failed) {
         set = set_new(h, l);
         if (set != NULL && h->set_count >= SETS_SCANNED_MAX && map_fill(h, set, &scratch) != ST_OK)
             set = NULL;
@@ -242,7 +246,7 @@ struct head_view head_view(struct head *h)
     head_ref(h);
     return (struct head_view){
         .head = h,
-        .size = h->size,
+        .size = head_size(h),
         .last = h->last,
         .last_used = h->last == NULL ? 0 : h->last->used,
     };
@@ -286,6 +290,14 @@ static bool is_double(const struct chunk_entry *a, const struct chunk_entry *b)
     return a->metadata == b->metadata && str_eq(a->line, b->line);
 }
 
+/* Equal for doubles. Fibonacci hashing (Knuth 6.4) spreads the address of the metadata. */
+static uint64_t double_hash(const struct chunk_entry *e)
+{
+    uint64_t set = (uint64_t)(uintptr_t)e->metadata * UINT64_C(0x9e3779b97f4a7c15);
+
+    return hash64(e->line) ^ set >> 32;
+}
+
 /* Does one of the entries [begin, end) equal `e`? */
 static bool seen_before(const struct chunk_entry *entries, size_t begin, size_t end,
                         const struct chunk_entry *e)
@@ -321,7 +333,7 @@ static size_t drop_doubles_of_time(struct arena *a, struct chunk_entry *entries,
     if (table == NULL)
         return SIZE_MAX;
     for (size_t i = begin; i < end; i++) {
-        size_t at = hash64(entries[i].line) & (slots - 1);
+        size_t at = double_hash(&entries[i]) & (slots - 1);
         while (table[at] != 0 && !is_double(&entries[first + table[at] - 1], &entries[i]))
             at = (at + 1) & (slots - 1);
         if (table[at] != 0)

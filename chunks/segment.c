@@ -67,12 +67,14 @@ void segment_file_name(struct segment_name name, char file[SEGMENT_FILE_NAME_BYT
 static bool parse_file_name(const char *file, struct segment_name *ret_name)
 {
     enum { DATE_BYTES = 10, ID_BYTES = 16 };
-    char text[DATE_BYTES + sizeof("T00:00:00Z")], again[SEGMENT_FILE_NAME_BYTES], *end;
+    char text[DATE_BYTES + sizeof("T12:00:00Z")], again[SEGMENT_FILE_NAME_BYTES], *end;
     int64_t ns;
 
     if (strlen(file) != DATE_BYTES + 1 + ID_BYTES + 4)
         return false;
-    (void)snprintf(text, sizeof(text), "%.*sT00:00:00Z", (int)DATE_BYTES, file);
+    (void)snprintf(text, sizeof(text), "%.*sT12:00:00Z", (int)DATE_BYTES, file);
+    /* At noon: the first day there is begins before the first time, the last ends after the last.
+     */
     if (time_parse(str_from(text), &ns) != ST_OK)
         return false;
     struct segment_name name = {.id = strtoull(file + DATE_BYTES + 1, &end, 16),

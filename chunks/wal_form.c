@@ -111,12 +111,11 @@ void wal_file_name(uint64_t number, char name[WAL_NAME_BYTES])
 
 static bool parse_name(const char *name, uint64_t *ret_number)
 {
-    char *end;
+    char canonical[WAL_NAME_BYTES];
 
-    if (strlen(name) != 20 || strcmp(name + 16, ".wal") != 0)
-        return false;
-    *ret_number = strtoull(name, &end, 16);
-    return end == name + 16;
+    *ret_number = strtoull(name, NULL, 16);
+    wal_file_name(*ret_number, canonical);
+    return strcmp(name, canonical) == 0;
 }
 
 static int compare_numbers(const void *a, const void *b)

@@ -64,9 +64,9 @@ static enum status cut_torn_end(const struct replay *r, const struct replay_file
     return st;
 }
 
-static enum status remove_torn_file(const struct replay *r, const struct replay_file *f,
-                                    struct err *err)
+static enum status remove_torn_file(struct replay *r, const struct replay_file *f, struct err *err)
 {
+    r->result.cut_bytes = wal_reader_bytes(f->reader);
     if (io_unlinkat(r->dir_fd, f->name) < 0 || io_fsync(r->dir_fd) < 0)
         return err_errno(err, "remove %s", f->name);
     return ST_OK;
@@ -107,20 +107,24 @@ static enum status replay_file(struct replay *r, struct replay_file *f, struct e
     uint64_t number;
 
     enum status st = wal_reader_header(f->reader, &number, err);
-    if (st == ST_CORRUPT && f->newest && wal_reader_bytes(f->reader) < WAL_FILE_HEADER_BYTES)
+    if (st == ST_CORRUPT && f->newest && wal_reader_bytes(f->reader) <= WAL_FILE_HEADER_BYTES)
         return remove_torn_file(r, f, err);
     if (st == ST_CORRUPT) {
         note_damage(r, f, 0, WAL_FILE_HEADER_BYTES, err);
         st = ST_OK;
     }
     while (st == ST_OK) {
-        st = wal_reader_next(f->reader, &piece, err);
-        if (st == ST_OK)
+        enum status found = wal_reader_next(f->reader, &piece, err);
+        if (found == ST_NOT_FOUND)
+            return ST_OK;
+        if (found == ST_OK)
             st = replay_record(r, f, &piece, err);
-        else if (st == ST_CORRUPT)
+        else if (found == ST_CORRUPT)
             st = replay_damage(r, f, &piece, err);
+        else
+            st = found;
     }
-    return st == ST_NOT_FOUND ? ST_OK : st;
+    return st;
 }
 
 static enum status replay_number(struct replay *r, uint64_t number, bool newest, struct err *err)
@@ -147,7 +151,9 @@ enum status wal_replay(const char *dir, apply_fn *apply, void *context,
     struct replay r = {.dir = dir, .dir_fd = -1, .apply = apply, .context = context};
     uint64_t *numbers = NULL;
     size_t count = 0;
+    struct err unused;
 
+    err = err == NULL ? &unused : err; /* damage is logged with its reason */
     enum status st = io_open_dir(dir, &r.dir_fd, err);
     if (st != ST_OK)
         return st;

@@ -18,7 +18,11 @@
 
 /* ---- a log in a directory, and what it said of its records ---- */
 
-enum { RECORDS_MAX = 5000 };
+enum {
+    RECORDS_MAX = 5000,
+    FILE_HEADER = WAL_FILE_HEADER_BYTES,
+    HEADER = WAL_RECORD_HEADER_BYTES,
+};
 
 struct log {
     char dir[TEST_PATH_BYTES];
@@ -156,7 +160,7 @@ Test(wal, append_and_replay)
     result = expect_replay("two", l.dir, "1:first 2:second ");
     cr_expect(result.records == 2 && result.seq_max == 2 && result.cut_bytes == 0 &&
               result.damaged_files == 0);
-    cr_expect_eq(result.bytes, 32 + 2 * 24 + 11);
+    cr_expect_eq(result.bytes, 2 * HEADER + 11);
 
     log_open(&l, 10);
     EXPECT_STATUS("after a restart", push(&l, STR("third")), ST_OK);
@@ -190,25 +194,39 @@ Test(wal, close_writes_what_waits)
     wal_close(NULL);
 }
 
+/* The next record of a file, with right checksums, behind what `b` holds. */
+static void put_record(struct buf *b, struct wal_record_header h, struct str payload)
+{
+    char header[WAL_RECORD_HEADER_BYTES];
+
+    h.payload_bytes = (uint32_t)payload.len;
+    h.payload_crc = crc32c(0, payload);
+    wal_put_record_header(header, &h);
+    buf_put(b, str_make(header, sizeof(header)));
+    buf_put(b, payload);
+}
+
 Test(wal, golden)
 {
     char path[TEST_PATH_BYTES];
-    struct wal_replay result;
+    struct buf b;
     struct log l;
 
-    log_init(&l);
-    log_open(&l, UINT64_C(0x0102));
-    EXPECT_STATUS("first", push(&l, STR("first record")), ST_OK);
-    EXPECT_STATUS("second", push(&l, STR("\xff\x01")), ST_OK);
-    log_close(&l);
-    struct str bytes = files_read(files_path(path, l.dir, "0000000000000001.wal"));
-    files_expect_golden("wal-v1.bin", bytes);
-    mem_free((void *)(uintptr_t)bytes.ptr);
+    buf_init(&b, 4096);
+    wal_put_file_header(&b, &(struct wal_file_header){.number = 1, .salt = 0x01020304});
+    put_record(&b, (struct wal_record_header){.seq = 0x0102, .kind = WAL_PUSH, .salt = 0x01020304},
+               STR("first record"));
+    put_record(&b, (struct wal_record_header){.seq = 0x0103, .kind = WAL_PUSH, .salt = 0x01020304},
+               STR("\xff\x01"));
+    files_expect_golden("wal-v1.bin", buf_str(&b));
+    buf_release(&b);
 
-    bytes = files_read("tests/golden/wal-v1.bin");
-    files_write(path, bytes);
+    log_init(&l);
+    struct str bytes = files_read("tests/golden/wal-v1.bin");
+    files_write(files_path(path, l.dir, "0000000000000001.wal"), bytes);
     mem_free((void *)(uintptr_t)bytes.ptr);
-    result = expect_replay("what was written once", l.dir, "258:first record 259:\xff\x01 ");
+    struct wal_replay result =
+        expect_replay("what was written once", l.dir, "258:first record 259:\xff\x01 ");
     cr_expect_eq(result.records, 2);
     log_release(&l);
 }
@@ -361,13 +379,13 @@ Test(wal, rotation_and_drop)
     struct log l;
 
     log_init(&l);
-    l.options.file_bytes = 32 + 2 * (24 + 4); /* two records */
+    l.options.file_bytes = FILE_HEADER + 2 * (HEADER + 4); /* two records */
     log_open(&l, 1);
     for (size_t i = 0; i < 5; i++)
         EXPECT_STATUS("push", push(&l, STR("text")), ST_OK);
     struct wal_state state = wal_state(l.wal);
     cr_expect(state.files == 3 && state.oldest_seq_max == 2, "%" PRIu64 " files", state.files);
-    cr_expect_eq(state.bytes, 3 * 32 + 5 * 28);
+    cr_expect_eq(state.bytes, 3 * FILE_HEADER + 5 * (HEADER + 4));
     wal_drop(l.wal, 2);
     cr_expect_eq(files_count(l.dir, ".wal"), 3, "record 2 is still needed");
     wal_drop(l.wal, 3);
@@ -396,6 +414,7 @@ struct example {
     char file[TEST_PATH_BYTES]; /* the newest */
     struct str bytes;
     size_t last; /* where its last record begins */
+    uint32_t salt;
 };
 
 /* Three records in one file. */
@@ -408,7 +427,10 @@ static void example_init(struct example *x)
     EXPECT_STATUS("three", push(&x->log, STR("three")), ST_OK);
     log_close(&x->log);
     x->bytes = files_read(files_path(x->file, x->log.dir, "0000000000000001.wal"));
-    x->last = x->bytes.len - 24 - 5;
+    x->last = x->bytes.len - HEADER - 5;
+    struct wal_file_header header;
+    REQUIRE_OK(wal_get_file_header(x->bytes, &header, NULL));
+    x->salt = header.salt;
 }
 
 static void example_release(struct example *x)
@@ -504,28 +526,17 @@ Test(wal, header_that_is_damaged)
     char *bytes = (char *)(uintptr_t)x.bytes.ptr;
     bytes[9] = (char)(bytes[9] ^ 1);
     files_write(x.file, x.bytes);
-    struct wal_replay result = expect_replay("damaged", x.log.dir, "");
+    struct wal_replay result = expect_replay("damaged", x.log.dir, "1:one 2:two 3:three ");
     cr_expect(result.damaged_files == 1 && result.cut_bytes == 0);
-    cr_expect(files_exists(files_path(kept, x.log.dir, "0000000000000001.wal.damaged")),
-              "acknowledged records are gone");
+    cr_expect(files_exists(files_path(kept, x.log.dir, "0000000000000001.wal.damaged")));
     log_open(&x.log, 9);
     EXPECT_STATUS("goes on", push(&x.log, STR("nine")), ST_OK);
     log_close(&x.log);
-    (void)expect_replay("what is new", x.log.dir, "9:nine ");
+    (void)expect_replay("what is new", x.log.dir, "1:one 2:two 3:three 9:nine ");
     example_release(&x);
 }
 
 /* ---- damage elsewhere ---- */
-
-/* A record, with right checksums, behind what `b` holds. */
-static void put_record(struct buf *b, uint32_t kind, uint64_t seq, struct str payload)
-{
-    char header[WAL_RECORD_HEADER_BYTES];
-
-    wal_put_record_header(header, (enum wal_kind)kind, payload, crc32c(0, payload), seq);
-    buf_put(b, str_make(header, sizeof(header)));
-    buf_put(b, payload);
-}
 
 Test(wal, earlier_file_is_damaged)
 {
@@ -538,15 +549,14 @@ Test(wal, earlier_file_is_damaged)
     log_close(&x.log);
     char *bytes = (char *)(uintptr_t)x.bytes.ptr;
     for (size_t at = 0; at < x.bytes.len; at++) {
-        const char *want = at < 32 + 27       ? "4:four "
-                           : at < 32 + 2 * 27 ? "1:one 4:four "
-                                              : "1:one 2:two 4:four ";
-        bool future = at >= 8 && at < 20; /* version and features are behind the checksum, too */
+        const char *want = at < FILE_HEADER                      ? "1:one 2:two 3:three 4:four "
+                           : at < FILE_HEADER + (HEADER + 3)     ? "2:two 3:three 4:four "
+                           : at < FILE_HEADER + 2 * (HEADER + 3) ? "1:one 3:three 4:four "
+                                                                 : "1:one 2:two 4:four ";
         bytes[at] = (char)(bytes[at] ^ (1 << at % 8));
         files_write(x.file, x.bytes);
-        struct wal_replay result = expect_replay("damaged", x.log.dir, at < 32 ? "4:four " : want);
-        cr_expect_eq(result.damaged_files, 1, "byte %zu%s", at, future ? " (header)" : "");
-        cr_expect_eq(result.cut_bytes, 0, "byte %zu", at);
+        struct wal_replay result = expect_replay("damaged", x.log.dir, want);
+        cr_expect(result.damaged_files == 1 && result.cut_bytes == 0, "byte %zu", at);
         files_path(path, x.log.dir, "0000000000000001.wal.damaged");
         struct str kept = files_read(path);
         EXPECT_STR("kept", kept, x.bytes);
@@ -554,13 +564,25 @@ Test(wal, earlier_file_is_damaged)
         cr_assert_eq(unlink(path), 0);
         bytes[at] = (char)(bytes[at] ^ (1 << at % 8));
     }
-    for (size_t len = 32; len < x.bytes.len; len++) {
+    example_release(&x);
+}
+
+Test(wal, earlier_file_is_cut)
+{
+    struct example x;
+
+    example_init(&x);
+    log_open(&x.log, 4);
+    EXPECT_STATUS("four", push(&x.log, STR("four")), ST_OK);
+    log_close(&x.log);
+    for (size_t len = FILE_HEADER; len < x.bytes.len; len++) {
+        size_t records = (len - FILE_HEADER) / (HEADER + 3);
+        bool whole = (len - FILE_HEADER) % (HEADER + 3) == 0 && records < 3;
         files_write(x.file, str_head(x.bytes, len));
-        bool whole = len == 32 || len == 32 + 27 || len == 32 + 2 * 27;
         struct wal_replay result = expect_replay("cut", x.log.dir,
-                                                 len < 32 + 27       ? "4:four "
-                                                 : len < 32 + 2 * 27 ? "1:one 4:four "
-                                                                     : "1:one 2:two 4:four ");
+                                                 records == 0   ? "4:four "
+                                                 : records == 1 ? "1:one 4:four "
+                                                                : "1:one 2:two 4:four ");
         cr_expect_eq(result.damaged_files, whole ? 0 : 1, "cut to %zu", len);
     }
     example_release(&x);
@@ -569,16 +591,18 @@ Test(wal, earlier_file_is_damaged)
 /* Records with right checksums that no log of ours holds. */
 static const struct forged_case {
     const char *name;
-    uint32_t kind;
-    uint64_t seq;
     const char *want;
+    uint64_t seq;
+    uint32_t kind;
+    bool wrong_salt;
 } forged_cases[] = {
-    {"the next", 1, 4, "1:one 2:two 3:three 4:forged "},
-    {"a gap in the numbers", 1, 1000, "1:one 2:two 3:three 1000:forged "},
-    {"a number again", 1, 3, "1:one 2:two 3:three "},
-    {"a lower number", 1, 1, "1:one 2:two 3:three "},
-    {"number 0", 1, 0, "1:one 2:two 3:three "},
-    {"an unknown kind", 2, 4, "1:one 2:two 3:three "},
+    {"the next", "1:one 2:two 3:three 4:forged ", 4, 1, false},
+    {"a gap in the numbers", "1:one 2:two 3:three 1000:forged ", 1000, 1, false},
+    {"a number again", "1:one 2:two 3:three ", 3, 1, false},
+    {"a lower number", "1:one 2:two 3:three ", 1, 1, false},
+    {"number 0", "1:one 2:two 3:three ", 0, 1, false},
+    {"an unknown kind", "1:one 2:two 3:three ", 4, 2, false},
+    {"of another file", "1:one 2:two 3:three ", 4, 1, true},
 };
 
 Test(wal, forged_records)
@@ -591,7 +615,10 @@ Test(wal, forged_records)
         struct buf b;
         buf_init(&b, 4096);
         buf_put(&b, x.bytes);
-        put_record(&b, c->kind, c->seq, STR("forged"));
+        put_record(&b,
+                   (struct wal_record_header){
+                       .seq = c->seq, .kind = c->kind, .salt = c->wrong_salt ? ~x.salt : x.salt},
+                   STR("forged"));
         files_write(x.file, buf_str(&b));
         (void)expect_replay(c->name, x.log.dir, c->want);
         buf_release(&b);
@@ -632,7 +659,10 @@ static const struct stop_case {
     enum status st;
     uint64_t at;
 } stop_cases[] = {
-    {ST_NOMEM, 2}, {ST_IO, 3}, {ST_CORRUPT, 1}, {ST_CORRUPT, 3}, {ST_CORRUPT, 4},
+    {ST_NOMEM, 2},
+    {ST_IO, 3},
+    {ST_NOT_FOUND, 3},
+    {ST_NOMEM, 4},
 };
 
 Test(wal, apply_that_fails)
@@ -678,32 +708,6 @@ Test(wal, strangers_are_left_alone)
     log_release(&l);
 }
 
-/* ---- verify ---- */
-
-Test(wal, verify)
-{
-    struct wal_replay result = {.records = 77};
-    struct err err = {.text = ""};
-    struct example x;
-
-    example_init(&x);
-    EXPECT_STATUS("whole", wal_verify(x.file, &result, &err), ST_OK);
-    cr_expect(result.records == 3 && result.seq_max == 3 && result.bytes == x.bytes.len);
-    files_write(x.file, str_head(x.bytes, x.bytes.len - 1));
-    EXPECT_STATUS("cut", wal_verify(x.file, &result, &err), ST_CORRUPT);
-    cr_expect(result.records == 2 && result.seq_max == 2);
-    cr_expect(str_find(str_from(err.text), STR("offset 86: a record is cut short")) != STR_NPOS,
-              "%s", err.text);
-    struct str left = files_read(x.file);
-    cr_expect_eq(left.len, x.bytes.len - 1, "nothing is changed");
-    mem_free((void *)(uintptr_t)left.ptr);
-    files_write(x.file, STR("no log"));
-    EXPECT_STATUS("no log", wal_verify(x.file, &result, &err), ST_CORRUPT);
-    cr_expect_eq(result.records, 0);
-    EXPECT_STATUS("not there", wal_verify("/nowhere", &result, &err), ST_NOT_FOUND);
-    example_release(&x);
-}
-
 /* ---- failing disks ---- */
 
 /* A write that fails is cut off: its record is lost, those before and after are not. */
@@ -718,8 +722,8 @@ static const struct write_fault {
     {"quota", EDQUOT, ST_FULL, 0, 1},
     {"I/O error", EIO, ST_IO, 0, 1},
     {"full after half a header", ENOSPC, ST_FULL, 10, 2},
-    {"full after the header", ENOSPC, ST_FULL, 24, 2},
-    {"full before the last byte", ENOSPC, ST_FULL, 1, 24 + 4},
+    {"full after the header", ENOSPC, ST_FULL, HEADER, 2},
+    {"full before the last byte", ENOSPC, ST_FULL, 1, HEADER + 4},
 };
 
 Test(wal, write_that_fails)
@@ -739,7 +743,7 @@ Test(wal, write_that_fails)
         fault_end();
         EXPECT_STATUS(c->name, push(&l, STR("third")), ST_OK);
         cr_expect_not(wal_state(l.wal).failed, "%s", c->name);
-        cr_expect_eq(wal_state(l.wal).bytes, 32 + 2 * 24 + 10, "%s", c->name);
+        cr_expect_eq(wal_state(l.wal).bytes, FILE_HEADER + 2 * HEADER + 10, "%s", c->name);
         log_close(&l);
         (void)expect_replay(c->name, l.dir, "1:first 3:third ");
         log_release(&l);

@@ -136,7 +136,7 @@ static const struct damage_case {
      "1@40+128 2@168+128 3@296+128 4@424+128 !@552+48 ", "1 2 3 4 cut 48 damaged 0"},
     {"cut inside a record's header", 0, STR_INIT(""), 560,
      "1@40+128 2@168+128 3@296+128 4@424+128 !@552+8 ", "1 2 3 4 cut 8 damaged 0"},
-    {"cut inside the header", 0, STR_INIT(""), 10, "no header ", "cut 0 damaged 0"},
+    {"cut inside the header", 0, STR_INIT(""), 10, "no header ", "cut 10 damaged 0"},
     {"empty but for the header", 0, STR_INIT(""), HEADER_BYTES, "", "cut 0 damaged 0"},
 };
 
