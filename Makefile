@@ -30,16 +30,15 @@ CFLAGS = -std=c11 $(COMMON) $(WARNINGS)
 CXXFLAGS = -std=c++17 $(COMMON) $(CXX_WARNINGS)
 LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
 LIBS = -levent_core -llmdb -lsnappy -lzstd -llz4 -lz -lxxhash -lre2 -lprotobuf-c -lyaml -lcurl \
-	-ljansson -lm
+	-lm
 
 LAYERS = base config proto index chunks query server/store server/http cli
 SOURCES = $(wildcard $(LAYERS:%=%/*.c))
 GENERATED = $(GEN)/proto/push.pb-c.c $(GEN)/query/grammar.c
 LIB_OBJECTS = $(SOURCES:%.c=$(OUT)/%.o) $(OUT)/base/regex.o $(GENERATED:$(GEN)/%.c=$(OUT)/%.o)
-TEST_SOURCES = $(wildcard tests/unit/*/*.c) $(SUPPORT_SOURCES)
-SUPPORT_SOURCES = $(wildcard tests/support/*.c)
+TEST_SOURCES = $(wildcard tests/unit/*/*.c tests/support/*.c)
 BENCHES = $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
-BENCH_OBJECTS = $(OUT)/bench/bench.o $(OUT)/bench/bodies.o $(SUPPORT_SOURCES:%.c=$(OUT)/%.o)
+BENCH_OBJECTS = $(OUT)/bench/bench.o $(OUT)/bench/bodies.o $(OUT)/tests/support/loggen.o
 C_FILES = $(SOURCES) $(wildcard server/*.c tests/*/*.c tests/unit/*/*.c bench/*.c)
 H_FILES = $(wildcard $(LAYERS:%=%/*.h) tests/*/*.h bench/*.h)
 
@@ -131,7 +130,7 @@ bench: build/skald $(BENCHES:%=$(OUT)/bench/%)
 
 $(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(BENCH_OBJECTS) $(OUT)/libskald.a
 	$(call say,LINK,$@)
-	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
 
 ## docs          regenerate docs/config.md
 docs: build/skald

@@ -151,7 +151,7 @@ enum status wal_replay(const char *dir, apply_fn *apply, void *context,
     struct replay r = {.dir = dir, .dir_fd = -1, .apply = apply, .context = context};
     uint64_t *numbers = NULL;
     size_t count = 0;
-    struct err unused;
+    struct err unused = {.text = ""};
 
     err = err == NULL ? &unused : err; /* damage is logged with its reason */
     enum status st = io_open_dir(dir, &r.dir_fd, err);

@@ -49,7 +49,7 @@ static enum status cut_object(struct str text, struct arena *a, const struct par
         if (i == count || json_peek(&j) == JSON_NULL)
             json_skip(&j);
         else
-            *parts[i].ret = parts[i].is_string ? json_string(&j) : take_raw(&j);
+            *parts[i].ret = parts[i].is_string ? json_read_string(&j) : take_raw(&j);
     }
     json_finish(&j);
     return json_status(&j);
@@ -102,7 +102,7 @@ static struct labels take_labels(struct json *j)
             json_fail(j, "it is too large");
             break;
         }
-        pairs[count++] = (struct label){name, json_string(j)};
+        pairs[count++] = (struct label){name, json_read_string(j)};
     }
     if (json_status(j) != ST_OK)
         return (struct labels){NULL, 0};
@@ -115,7 +115,7 @@ static struct labels take_labels(struct json *j)
 static void take_row(struct json *j, struct row *row)
 {
     json_enter_array(j);
-    if (!json_next_item(j) || num_parse_i64(json_string(j), &row->ts_ns) != ST_OK) {
+    if (!json_next_item(j) || num_parse_i64(json_read_string(j), &row->ts_ns) != ST_OK) {
         json_fail(j, "expected a time before it");
         return;
     }
@@ -123,7 +123,7 @@ static void take_row(struct json *j, struct row *row)
         json_fail(j, "expected a line before it");
         return;
     }
-    row->line = json_string(j);
+    row->line = json_read_string(j);
     while (json_next_item(j))
         json_skip(j);
 }
@@ -206,7 +206,7 @@ enum status answer_names(const struct answer *answer, struct arena *a, struct na
         list.items = arena_reserve(a, list.items, list.count, &list.capacity, sizeof(struct str));
         if (list.items == NULL)
             return arena_status(a, err);
-        list.items[list.count++] = json_string(&j);
+        list.items[list.count++] = json_read_string(&j);
     }
     if (json_status(&j) == ST_OK)
         *ret_names = list;
@@ -316,7 +316,7 @@ void answer_put_warnings(struct buf *b, const struct answer *answer, struct aren
     json_enter_array(&j);
     while (json_next_item(&j)) {
         buf_put(b, STR("warning: "));
-        put_visible(b, json_string(&j));
+        put_visible(b, json_read_string(&j));
         buf_put_char(b, '\n');
     }
 }

@@ -115,7 +115,7 @@ bool json_next_key(struct json *j, struct str *ret_key)
 {
     if (!next_member(j, '}', "expected a comma or a closing brace"))
         return false;
-    struct str key = json_string(j);
+    struct str key = json_read_string(j);
     skip_blanks(j);
     if (j->status == ST_OK && !accept(j, ':'))
         json_fail(j, "expected a colon");
@@ -273,7 +273,7 @@ static struct str raw_string(struct json *j, bool *ret_escapes)
     return str_head(in, end);
 }
 
-struct str json_string(struct json *j)
+struct str json_read_string(struct json *j)
 {
     bool escapes = false;
     struct str raw = raw_string(j, &escapes);

@@ -62,7 +62,7 @@ void json_enter_array(struct json *j);
 bool json_next_item(struct json *j);
 
 /* A string, with escapes resolved; a lone surrogate is U+FFFD. Borrowed if it has no escapes. */
-struct str json_string(struct json *j);
+struct str json_read_string(struct json *j);
 
 /* The text of a number, true, false or null as it stands. */
 struct str json_literal(struct json *j);

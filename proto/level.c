@@ -89,7 +89,7 @@ static struct str find_in_json(const struct level_spec *spec, struct json *j)
     while (json_next_key(j, &key)) {
         enum json_kind kind = json_peek(j);
         if (kind == JSON_STRING && is_level_name(spec, key))
-            return json_string(j);
+            return json_read_string(j);
         if (kind == JSON_OBJECT && j->depth < spec->json_depth_max) {
             struct str found = find_in_json(spec, j);
             if (found.len > 0)

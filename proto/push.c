@@ -220,7 +220,7 @@ static struct labels read_stream_labels(struct json *j)
     }
     json_enter_object(j);
     while (json_next_key(j, &name)) {
-        struct str value = json_peek(j) == JSON_STRING ? json_string(j) : json_literal(j);
+        struct str value = json_peek(j) == JSON_STRING ? json_read_string(j) : json_literal(j);
         if (list.count == PAIRS_MAX)
             json_fail(j, "too many labels");
         if (json_status(j) != ST_OK || !pair_add(j, &list, (struct label){name, value}))
@@ -241,7 +241,7 @@ static struct labels read_metadata(struct json *j)
 
     json_enter_object(j);
     while (json_next_key(j, &name)) {
-        struct str value = json_string(j);
+        struct str value = json_read_string(j);
         if (json_status(j) != ST_OK || !pair_add(j, &list, (struct label){name, value}))
             break;
     }
@@ -257,11 +257,11 @@ static struct entry read_value(struct json *j)
     json_enter_array(j);
     for (; json_next_item(j); item++) {
         if (item == 0) {
-            struct str ts = json_string(j);
+            struct str ts = json_read_string(j);
             if (json_status(j) == ST_OK && num_parse_i64(ts, &e.ts_ns) != ST_OK)
                 json_fail(j, "a timestamp is not a string of nanoseconds");
         } else if (item == 1) {
-            e.line = json_string(j);
+            e.line = json_read_string(j);
         } else if (item == 2) {
             e.metadata = read_metadata(j);
         } else {
@@ -282,11 +282,11 @@ static struct entry read_legacy_entry(struct json *j)
     json_enter_object(j);
     while (json_next_key(j, &key)) {
         if (str_eq(key, STR("ts"))) {
-            struct str ts = json_string(j);
+            struct str ts = json_read_string(j);
             if (json_status(j) == ST_OK && time_parse(ts, &e.ts_ns) != ST_OK)
                 json_fail(j, "a timestamp is not in the form of RFC 3339");
         } else if (str_eq(key, STR("line"))) {
-            e.line = json_string(j);
+            e.line = json_read_string(j);
         } else if (str_eq(key, STR("structuredMetadata"))) {
             e.metadata = read_metadata(j);
         } else {
@@ -328,7 +328,7 @@ static struct push_stream read_stream(struct json *j, enum push_format format)
         if (format == PUSH_JSON && str_eq(key, STR("stream"))) {
             s.labels = read_stream_labels(j);
         } else if (format == PUSH_JSON_LEGACY && str_eq(key, STR("labels"))) {
-            struct str text = json_string(j);
+            struct str text = json_read_string(j);
             if (json_status(j) == ST_OK)
                 j->status = parse_labels(j->arena, text, &s.labels, j->err);
         } else if (str_eq(key, entries_key)) {

@@ -101,7 +101,7 @@ static void read_value(struct json *j)
             read_value(j);
         break;
     case JSON_STRING:
-        (void)json_string(j);
+        (void)json_read_string(j);
         break;
     default:
         (void)json_literal(j);
@@ -254,7 +254,7 @@ Test(json, string)
 
         arena_init(&a, 64 * KIB);
         json_init(&j, c->text, &a, NULL);
-        struct str got = json_string(&j);
+        struct str got = json_read_string(&j);
         EXPECT_STATUS(c->name, json_status(&j), c->want.ptr == NULL ? ST_INVALID : ST_OK);
         EXPECT_STR(c->name, got, c->want);
         arena_release(&a);
@@ -270,9 +270,9 @@ Test(json, string_borrows_what_has_no_escapes)
 
     arena_init(&a, 0);
     json_init(&j, text, &a, NULL);
-    cr_expect_eq(json_string(&j).ptr, text.ptr + 1);
+    cr_expect_eq(json_read_string(&j).ptr, text.ptr + 1);
     json_init(&j, STR("\"\\n\""), &a, &err);
-    (void)json_string(&j);
+    (void)json_read_string(&j);
     EXPECT_STATUS("the arena is full", json_status(&j), ST_LIMIT);
     arena_release(&a);
 }
@@ -332,7 +332,7 @@ Test(json, errors_stay)
     json_skip(&j);
     json_enter_array(&j);
     (void)json_literal(&j);
-    (void)json_string(&j);
+    (void)json_read_string(&j);
     json_finish(&j);
     cr_expect_eq(json_peek(&j), JSON_END);
     EXPECT_STATUS("the first counts", json_status(&j), ST_INVALID);
@@ -404,7 +404,7 @@ Test(json, put_and_read)
         buf_init(&b, 4096);
         json_put_string(&b, str_make(bytes, len), i % 2 == 0);
         json_init(&j, buf_str(&b), &a, NULL);
-        wrong += !str_eq(json_string(&j), str_make(bytes, len));
+        wrong += !str_eq(json_read_string(&j), str_make(bytes, len));
         json_finish(&j);
         wrong += json_status(&j) != ST_OK;
         buf_release(&b);
