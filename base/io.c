@@ -95,9 +95,9 @@ int io_ftruncate(int fd, uint64_t size)
     return may(IO_TRUNCATE, NULL) ? ftruncate(fd, (off_t)size) : -1;
 }
 
-int io_renameat(int dir_fd, const char *from, const char *to)
+int io_linkat(int dir_fd, const char *from, const char *to)
 {
-    return may(IO_RENAME, NULL) ? renameat(dir_fd, from, dir_fd, to) : -1;
+    return may(IO_LINK, NULL) ? linkat(dir_fd, from, dir_fd, to, 0) : -1;
 }
 
 int io_unlinkat(int dir_fd, const char *name)
@@ -167,42 +167,6 @@ enum status io_open_dir(const char *path, int *ret_fd, struct err *err)
     return ST_OK;
 }
 
-enum status io_file_replace(int dir_fd, const char *name, struct str bytes, struct err *err)
-{
-    enum status st = ST_OK;
-    bool tmp_exists = false;
-    char tmp[NAME_MAX + 1];
-    int fd = -1;
-
-    ASSERT(dir_fd >= 0);
-    ASSERT(strchr(name, '/') == NULL);
-
-    int len = snprintf(tmp, sizeof(tmp), "%s.tmp", name);
-    if (len < 0 || (size_t)len >= sizeof(tmp))
-        return err_set(err, ST_INVALID, "file name too long: %s", name);
-
-    fd = io_openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0640);
-    if (fd < 0)
-        return err_errno(err, "create %s", tmp);
-    tmp_exists = true;
-
-    st = io_write_all(fd, bytes, 0, err);
-    if (st == ST_OK && io_fsync(fd) < 0)
-        st = err_errno(err, "sync %s", tmp);
-    if (st == ST_OK && io_renameat(dir_fd, tmp, name) < 0)
-        st = err_errno(err, "rename %s to %s", tmp, name);
-    if (st == ST_OK) {
-        tmp_exists = false;
-        if (io_fsync(dir_fd) < 0)
-            st = err_errno(err, "sync directory of %s", name);
-    }
-
-    if (tmp_exists)
-        (void)unlinkat(dir_fd, tmp, 0); /* best effort: start-up removes *.tmp as well */
-    (void)close(fd);
-    return st;
-}
-
 enum status io_file_read(const char *path, struct buf *ret_bytes, struct err *err)
 {
     enum { STEP_BYTES = 64 * 1024 };
@@ -214,7 +178,7 @@ enum status io_file_read(const char *path, struct buf *ret_bytes, struct err *er
         return err_errno(err, "open %s", path);
     for (;;) {
         size_t room = MIN_OF(ret_bytes->max - ret_bytes->len, (size_t)STEP_BYTES);
-        char beyond, *to = room == 0 ? &beyond : buf_reserve(ret_bytes, room);
+        char beyond = 0, *to = room == 0 ? &beyond : buf_reserve(ret_bytes, room);
         if (to == NULL) {
             st = buf_status(ret_bytes, err);
             break;

@@ -23,7 +23,7 @@ enum io_call {
     IO_WRITE,
     IO_SYNC,
     IO_TRUNCATE,
-    IO_RENAME,
+    IO_LINK,
     IO_UNLINK,
 };
 
@@ -40,7 +40,7 @@ ssize_t io_pwritev(int fd, const struct iovec *parts, int count, uint64_t offset
 int io_fsync(int fd);
 int io_fdatasync(int fd);
 int io_ftruncate(int fd, uint64_t size);
-int io_renameat(int dir_fd, const char *from, const char *to);
+int io_linkat(int dir_fd, const char *from, const char *to);
 int io_unlinkat(int dir_fd, const char *name);
 
 /* Exactly `count` bytes; ST_CORRUPT when the file ends before. */
@@ -57,13 +57,6 @@ MUST_CHECK enum status io_mkdir(const char *path, struct err *err);
 
 /* A directory, open for the *at() calls and for io_fsync(). */
 MUST_CHECK enum status io_open_dir(const char *path, int *ret_fd, struct err *err);
-
-/*
- * Replace file `name` in `dir_fd` by `bytes`. After a crash the file holds the old content or the
- * new one, never a mix; on ST_OK the new one is durable.
- */
-MUST_CHECK enum status io_file_replace(int dir_fd, const char *name, struct str bytes,
-                                       struct err *err);
 
 /* Append the content of a file to `ret_bytes`. ST_TOO_LARGE: its maximum is less than that. */
 MUST_CHECK enum status io_file_read(const char *path, struct buf *ret_bytes, struct err *err);

@@ -2,9 +2,7 @@
  * queue.h - a bounded queue of pointers between threads, first in first out.
  *
  * Whoever pushes gives the object away; whoever pops owns it. A full queue refuses: the pusher
- * keeps the object and tells its client to come again. A reader either blocks in queue_pop() or
- * watches queue_fd(), which is readable while something may be in the queue, and calls
- * queue_try_pop().
+ * keeps the object and tells its client to come again.
  */
 #ifndef BASE_QUEUE_H
 #define BASE_QUEUE_H
@@ -23,7 +21,6 @@ struct queue {
     size_t first;
     size_t count;
     bool closed;
-    int event_fd;
 };
 
 MUST_CHECK enum status queue_init(struct queue *q, size_t capacity, struct err *err);
@@ -37,16 +34,7 @@ MUST_CHECK enum status queue_push(struct queue *q, void *item);
 /* Wait for an item; NULL once the queue is closed and empty. */
 void *queue_pop(struct queue *q);
 
-/* NULL when there is nothing now. */
-void *queue_try_pop(struct queue *q);
-
 /* Refuse further items and wake every reader. */
 void queue_close(struct queue *q);
-
-size_t queue_count(struct queue *q);
-
-/* Readable when items may be there. Before popping, the reader calls queue_fd_clear(). */
-int queue_fd(const struct queue *q);
-void queue_fd_clear(struct queue *q);
 
 #endif

@@ -62,10 +62,6 @@ MUST_CHECK enum status segments_read(struct segments *s, struct segment_range ra
 MUST_CHECK enum status segments_cut(struct segments *s, struct segment_name name,
                                     uint64_t committed_bytes, struct err *err);
 
-/* Remove the file. */
-MUST_CHECK enum status segments_remove(struct segments *s, struct segment_name name,
-                                       struct err *err);
-
 /* What the header of a segment says. */
 struct segment_header {
     struct segment_name name;

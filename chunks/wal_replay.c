@@ -46,7 +46,7 @@ static void note_damage(struct replay *r, struct replay_file *f, uint64_t offset
     f->damaged = true;
     r->result.damaged_files++;
     (void)snprintf(kept, sizeof(kept), "%s.damaged", f->name);
-    if (linkat(r->dir_fd, f->name, r->dir_fd, kept, 0) < 0 && errno != EEXIST)
+    if (io_linkat(r->dir_fd, f->name, kept) < 0 && errno != EEXIST)
         LOG(LOG_WARN, "cannot keep a copy of a damaged log file", LOG_TEXT("file", f->name));
 }
 

@@ -13,9 +13,6 @@
 
 #include "base/banned.h"
 
-static const struct str old_content = STR_INIT("the old content");
-static const struct str new_content = STR_INIT("something new, and longer");
-
 struct place {
     char dir[TEST_PATH_BYTES];
     char file[TEST_PATH_BYTES];
@@ -33,109 +30,6 @@ static void place_release(struct place *p)
 {
     (void)close(p->dir_fd);
     files_dir_remove(p->dir);
-}
-
-static void expect_content(const struct place *p, const char *name, struct str want)
-{
-    struct str got = files_read(p->file);
-
-    EXPECT_STR(name, got, want);
-    mem_free((void *)(uintptr_t)got.ptr);
-}
-
-Test(io, file_replace)
-{
-    struct place p;
-
-    place_init(&p);
-    EXPECT_STATUS("new", io_file_replace(p.dir_fd, "file", old_content, NULL), ST_OK);
-    expect_content(&p, "new", old_content);
-    EXPECT_STATUS("again", io_file_replace(p.dir_fd, "file", new_content, NULL), ST_OK);
-    expect_content(&p, "again", new_content);
-    EXPECT_STATUS("empty", io_file_replace(p.dir_fd, "file", STR_NULL, NULL), ST_OK);
-    expect_content(&p, "empty", STR(""));
-    cr_expect_eq(files_count(p.dir, ".tmp"), 0);
-    place_release(&p);
-}
-
-Test(io, file_replace_over_what_a_crash_left)
-{
-    char tmp[TEST_PATH_BYTES];
-    struct place p;
-
-    place_init(&p);
-    files_write(files_path(tmp, p.dir, "file.tmp"), STR("much longer than what is written now"));
-    EXPECT_STATUS("replace", io_file_replace(p.dir_fd, "file", STR("short"), NULL), ST_OK);
-    expect_content(&p, "replace", STR("short"));
-    cr_expect_not(files_exists(tmp));
-    place_release(&p);
-}
-
-Test(io, file_replace_long_names)
-{
-    struct err err = {.text = ""};
-    char name[300];
-    struct place p;
-
-    place_init(&p);
-    memset(name, 'n', sizeof(name));
-    name[NAME_MAX - 4] = '\0';
-    EXPECT_STATUS("longest", io_file_replace(p.dir_fd, name, STR("x"), &err), ST_OK);
-    name[NAME_MAX - 4] = 'n';
-    name[NAME_MAX - 3] = '\0';
-    EXPECT_STATUS("too long", io_file_replace(p.dir_fd, name, STR("x"), &err), ST_INVALID);
-    place_release(&p);
-}
-
-/* Every error of every call: the file holds the old content or the new one. */
-static const struct replace_fault {
-    const char *name;
-    int error;
-    enum status want_st;
-    size_t write_max;
-} replace_faults[] = {
-    {"an I/O error", EIO, ST_IO, 0},
-    {"a full disk", ENOSPC, ST_FULL, 0},
-    {"a quota", EDQUOT, ST_FULL, 0},
-    {"an I/O error among short writes", EIO, ST_IO, 3},
-};
-
-static void replace_with_fault(const struct replace_fault *c, struct fault *f)
-{
-    struct err err = {.text = ""};
-    struct place p;
-
-    place_init(&p);
-    REQUIRE_OK(io_file_replace(p.dir_fd, "file", old_content, NULL));
-    fault_begin(f);
-    enum status st = io_file_replace(p.dir_fd, "file", new_content, &err);
-    fault_end();
-    struct str got = files_read(p.file);
-    bool is_old = str_eq(got, old_content), is_new = str_eq(got, new_content);
-    cr_expect(is_old || is_new, "%s, call %" PRIu64 ": a mix", c->name, f->at);
-    cr_expect_eq(st, f->hit ? c->want_st : ST_OK, "%s, call %" PRIu64 ": %s", c->name, f->at,
-                 status_name(st));
-    if (st == ST_OK)
-        cr_expect(is_new, "%s, call %" PRIu64, c->name, f->at);
-    cr_expect_eq(files_count(p.dir, ".tmp"), 0, "%s, call %" PRIu64 ": .tmp left", c->name, f->at);
-    mem_free((void *)(uintptr_t)got.ptr);
-    place_release(&p);
-}
-
-Test(io, file_replace_with_each_call_failing)
-{
-    for (size_t i = 0; i < COUNT_OF(replace_faults); i++) {
-        const struct replace_fault *c = &replace_faults[i];
-        uint64_t n = 0;
-        bool hit = true;
-
-        while (hit) {
-            struct fault f = {.at = ++n, .error = c->error, .write_max = c->write_max};
-            replace_with_fault(c, &f);
-            hit = f.hit;
-        }
-        cr_expect_geq(n, 6, "%s: only %" PRIu64 " calls", c->name, n);
-    }
 }
 
 Test(io, write_all_and_read_all)
@@ -249,16 +143,34 @@ Test(io, file_read_of_nothing)
     buf_release(&b);
 }
 
+/* Every kind of call once, on `file` and a link to it. */
+static void call_all(const struct place *p)
+{
+    char byte;
+    int fd = io_openat(p->dir_fd, "file", O_RDWR | O_CREAT, 0640);
+
+    (void)!io_write_all(fd, STR("x"), 0, NULL);
+    (void)io_pread(fd, &byte, 1, 0);
+    (void)io_fsync(fd);
+    (void)io_fdatasync(fd);
+    (void)io_ftruncate(fd, 0);
+    (void)io_linkat(p->dir_fd, "file", "link");
+    (void)io_unlinkat(p->dir_fd, "link");
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 Test(io, hook_sees_every_call)
 {
-    static const enum io_call want[] = {IO_OPEN, IO_WRITE, IO_SYNC, IO_RENAME, IO_SYNC};
+    static const enum io_call want[] = {IO_OPEN, IO_WRITE,    IO_READ, IO_SYNC,
+                                        IO_SYNC, IO_TRUNCATE, IO_LINK, IO_UNLINK};
     struct place p;
 
     place_init(&p);
     for (uint64_t n = 1; n <= COUNT_OF(want); n++) {
         struct fault f = {.at = n, .error = EIO};
         fault_begin(&f);
-        (void)!io_file_replace(p.dir_fd, "file", new_content, NULL);
+        call_all(&p);
         fault_end();
         cr_expect(f.hit && f.failed == want[n - 1], "call %" PRIu64, n);
     }

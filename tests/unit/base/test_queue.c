@@ -1,6 +1,5 @@
 #include "base/queue.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 
@@ -19,29 +18,19 @@ static uintptr_t number_of(void *item)
     return (uintptr_t)item;
 }
 
-static bool readable(const struct queue *q, int timeout_ms)
-{
-    struct pollfd p = {.fd = queue_fd(q), .events = POLLIN};
-
-    return poll(&p, 1, timeout_ms) == 1;
-}
-
 Test(queue, first_in_first_out)
 {
     struct queue q;
 
     REQUIRE_OK(queue_init(&q, 3, NULL));
-    cr_expect_null(queue_try_pop(&q));
     for (uintptr_t n = 1; n <= 3; n++)
         EXPECT_STATUS("room", queue_push(&q, item_of(n)), ST_OK);
     EXPECT_STATUS("full", queue_push(&q, item_of(4)), ST_LIMIT);
-    cr_expect_eq(queue_count(&q), 3);
     cr_expect_eq(number_of(queue_pop(&q)), 1);
     EXPECT_STATUS("room again", queue_push(&q, item_of(5)), ST_OK);
-    cr_expect_eq(number_of(queue_try_pop(&q)), 2);
+    cr_expect_eq(number_of(queue_pop(&q)), 2);
     cr_expect_eq(number_of(queue_pop(&q)), 3);
     cr_expect_eq(number_of(queue_pop(&q)), 5);
-    cr_expect_null(queue_try_pop(&q));
     queue_release(&q);
 }
 
@@ -56,9 +45,10 @@ Test(queue, the_ring_goes_round)
             in++;
         cr_assert_eq(in - out, 7);
         for (size_t i = 0; i <= round % 7; i++)
-            cr_assert_eq(number_of(queue_try_pop(&q)), ++out);
+            cr_assert_eq(number_of(queue_pop(&q)), ++out);
     }
-    while (queue_try_pop(&q) != NULL)
+    queue_close(&q);
+    while (queue_pop(&q) != NULL)
         out++;
     cr_expect_eq(in, out);
     queue_release(&q);
@@ -74,30 +64,6 @@ Test(queue, close)
     EXPECT_STATUS("closed", queue_push(&q, item_of(2)), ST_LIMIT);
     cr_expect_eq(number_of(queue_pop(&q)), 1, "what is inside can still be had");
     cr_expect_null(queue_pop(&q));
-    cr_expect_null(queue_try_pop(&q));
-    queue_release(&q);
-}
-
-Test(queue, fd_tells_of_items)
-{
-    struct queue q;
-
-    REQUIRE_OK(queue_init(&q, 4, NULL));
-    cr_expect_not(readable(&q, 0));
-    REQUIRE_OK(queue_push(&q, item_of(1)));
-    REQUIRE_OK(queue_push(&q, item_of(2)));
-    cr_expect(readable(&q, 0));
-    queue_fd_clear(&q);
-    cr_expect_not(readable(&q, 0), "cleared");
-    cr_expect_eq(number_of(queue_try_pop(&q)), 1);
-    cr_expect_eq(number_of(queue_try_pop(&q)), 2);
-    REQUIRE_OK(queue_push(&q, item_of(3)));
-    cr_expect(readable(&q, 0), "again after it was empty");
-    queue_fd_clear(&q);
-    queue_fd_clear(&q);
-    cr_expect_eq(number_of(queue_try_pop(&q)), 3);
-    queue_close(&q);
-    cr_expect(readable(&q, 0), "closing wakes who watches");
     queue_release(&q);
 }
 
@@ -136,23 +102,6 @@ static void *pop_all(void *context)
     return NULL;
 }
 
-static void *pop_by_fd(void *context)
-{
-    struct sums *s = context;
-    uintptr_t before = 0;
-
-    s->in_order = true;
-    while (before < MANY && readable(s->q, 10000)) {
-        queue_fd_clear(s->q);
-        for (void *item = queue_try_pop(s->q); item != NULL; item = queue_try_pop(s->q)) {
-            s->in_order = s->in_order && number_of(item) == before + 1;
-            before = number_of(item);
-            s->count++;
-        }
-    }
-    return NULL;
-}
-
 static void push_all(struct queue *q)
 {
     for (uintptr_t n = 1; n <= MANY;) {
@@ -179,21 +128,5 @@ Test(queue, two_readers)
         cr_expect(sums[i].in_order, "reader %zu", i);
     }
     cr_expect_eq(sums[0].count + sums[1].count, MANY, "each item once");
-    queue_release(&q);
-}
-
-Test(queue, reader_that_watches)
-{
-    struct sums sums;
-    pthread_t thread;
-    struct queue q;
-
-    REQUIRE_OK(queue_init(&q, 16, NULL));
-    sums = (struct sums){.q = &q};
-    cr_assert_eq(pthread_create(&thread, NULL, pop_by_fd, &sums), 0);
-    push_all(&q);
-    (void)pthread_join(thread, NULL);
-    cr_expect(sums.in_order);
-    cr_expect_eq(sums.count, MANY, "%zu: a wake-up was lost", (size_t)sums.count);
     queue_release(&q);
 }

@@ -276,22 +276,6 @@ Test(segment, cut)
     place_release(&p);
 }
 
-Test(segment, remove)
-{
-    struct segment_name name = {1, 0};
-    uint64_t begin = 0;
-    char to[8];
-    struct place p;
-
-    place_init(&p, 4);
-    REQUIRE_OK(segments_create(p.segments, name, STR("fake"), &begin, NULL));
-    EXPECT_STATUS("there", segments_remove(p.segments, name, NULL), ST_OK);
-    EXPECT_STATUS("gone", segments_remove(p.segments, name, NULL), ST_OK);
-    EXPECT_STATUS("read", read_back(&p, name, 0, 8, to, NULL), ST_NOT_FOUND);
-    cr_expect_eq(files_count(p.dir, ".seg"), 0);
-    place_release(&p);
-}
-
 /* ---- more files than may be open ---- */
 
 enum { FILES = 40, OPEN_MAX = 3, READS = 3000 };
