@@ -106,11 +106,11 @@
       "A longer line is refused (or cut), 0 is the largest value.")                               \
     X(limits, max_line_size_truncate, BOOL, "false", 0, 0,                                        \
       "Cut lines that are too long instead of refusing them.")                                    \
-    X(limits, max_label_names_per_series, COUNT, "15", 0, 0,                                      \
+    X(limits, max_label_names_per_series, COUNT, "15", 0, 256,                                    \
       "Labels of a stream, service_name not counted.")                                            \
-    X(limits, max_label_name_length, COUNT, "1024", 0, 0,                                         \
+    X(limits, max_label_name_length, COUNT, "1024", 0, 4096,                                      \
       "Bytes of a label name.")                                                                   \
-    X(limits, max_label_value_length, COUNT, "2048", 0, 0,                                        \
+    X(limits, max_label_value_length, COUNT, "2048", 0, 65536,                                    \
       "Bytes of a label value.")                                                                  \
     X(limits, reject_old_samples, BOOL, "false", 0, 0,                                            \
       "Refuse entries older than reject_old_samples_max_age.")                                    \
@@ -122,9 +122,9 @@
       "Move an entry by 1 ns when another line of its request has the same time.")                \
     X(limits, allow_structured_metadata, BOOL, "true", 0, 0,                                      \
       "Accept structured metadata.")                                                              \
-    X(limits, max_structured_metadata_size, BYTES, "64KB", 0, 0,                                  \
+    X(limits, max_structured_metadata_size, BYTES, "64KB", 0, 16777216,                           \
       "Names and values of an entry's structured metadata.")                                      \
-    X(limits, max_structured_metadata_entries_count, COUNT, "128", 0, 0,                          \
+    X(limits, max_structured_metadata_entries_count, COUNT, "128", 0, 1024,                       \
       "Pairs of an entry's structured metadata.")                                                 \
     X(limits, discover_service_name, LIST,                                                        \
       "service,app,application,app_name,name,app_kubernetes_io_name,container,container_name,"    \

@@ -243,6 +243,27 @@ class RepeatedStreams(unittest.TestCase):
             self.check(server, 52)
 
 
+class LargestEntries(unittest.TestCase):
+    """Whatever the largest limits let in fits into a chunk: else its stream could never be flushed."""
+
+    def test_flush(self):
+        flags = ["--limits.max_line_size=0", "--limits.max_label_names_per_series=256", "--limits.max_label_value_length=65536",
+                 "--limits.max_structured_metadata_size=16MB", "--limits.max_structured_metadata_entries_count=1024"]
+        large = {f"label_{i:03}": f"{i:08}" * 8192 for i in range(255)} | {"job": "large"}
+        pairs = {f"m{i:04}": "v" * 16000 for i in range(1000)}
+        with Server(flags=flags) as server:
+            status, text = server.push([
+                (large, [(NOW, "x" * (16 << 20)), (NOW + 1, "y", pairs)]),
+                ({"job": "sets"}, [(NOW + i, "z", {"m": f"{i:08}" * (1 << 20)}) for i in range(6)])])
+            self.assertEqual(status, 204, text)
+            server.flush()
+            self.assertEqual(server.metric("loki_ingester_chunks_flush_failures_total"), 0)
+            server.kill()
+            server.start()
+            self.assertEqual([len(line) for line in lines(around_now(server, '{job="large"}'))], [16 << 20, 1])
+            self.assertEqual(len(around_now(server, '{job="sets"}')), 6)
+
+
 class TenantLimits(unittest.TestCase):
     def test_rate(self):
         with Server(flags=["--limits.ingestion_rate_mb=0.001", "--limits.ingestion_burst_size_mb=0.001"]) as server:
