@@ -2,6 +2,7 @@
  * bench_store - push a generated data set into a server of its own, then query it.
  *
  *     bench_store [--bytes=1GB] [--streams=320] [--connections=4] [--seed=1] [--rounds=5]
+ *                 [--idle=30]
  *
  * The bodies are made before the clock starts and sent over the connections as fast as they are
  * taken. CPU time and memory are those of the server process, from /proc.
@@ -24,6 +25,19 @@ enum {
     ROUNDS_MAX = 100,
     PATH_BYTES_MAX = 8 * 1024,
 };
+
+/* ---- doing nothing ---- */
+
+static void bench_idle(const struct bench_server *s, uint64_t seconds)
+{
+    double cpu = bench_server_cpu(s);
+
+    (void)sleep((unsigned)seconds);
+    cpu = bench_server_cpu(s) - cpu;
+    bench_title("idle");
+    bench_row("memory of an empty store", bench_server_memory(s, "VmRSS") / 1e6, "MB");
+    bench_row("CPU, of one", cpu / (double)seconds * 100, "%");
+}
 
 /* ---- pushing ---- */
 
@@ -193,6 +207,7 @@ int main(int argc, char **argv)
 {
     uint64_t connections = bench_option(argc, argv, "connections", 4);
     uint64_t rounds = bench_option(argc, argv, "rounds", 5);
+    uint64_t idle_seconds = bench_option(argc, argv, "idle", 30);
     struct bodies_spec spec = {
         .bytes = bench_option(argc, argv, "bytes", UINT64_C(1000000000)),
         .streams = bench_option(argc, argv, "streams", 320),
@@ -201,12 +216,12 @@ int main(int argc, char **argv)
     struct bodies bodies;
     struct bench_server server;
 
-    if (connections == 0 || connections > CONNECTIONS_MAX || rounds == 0 || rounds > ROUNDS_MAX)
+    if (connections == 0 || connections > CONNECTIONS_MAX || rounds == 0 || rounds > ROUNDS_MAX ||
+        idle_seconds == 0 || idle_seconds > 3600)
         bench_fail("an option is out of range");
     bodies_make(&spec, &bodies);
     bench_server_start(&server, "build/skald");
-    bench_title("idle");
-    bench_row("memory of an empty store", bench_server_memory(&server, "VmRSS") / 1e6, "MB");
+    bench_idle(&server, idle_seconds);
     bench_ingest(&server, &bodies, connections);
     bench_queries(&server, rounds);
     bench_start(&server, &bodies, connections);
