@@ -140,9 +140,17 @@ static enum status pair_next(MDB_cursor *cursor, uint32_t tenant, uint32_t name,
     return pair_parse(k, v, ret_pair) ? ST_OK : ST_CORRUPT;
 }
 
-/* Append the streams that have a value of the label which the matcher accepts (or refuses). */
-static enum status add_values(struct index_read *r, uint32_t tenant, uint32_t name,
-                              const struct matcher *m, bool accepted, struct id_list *list)
+/* The values of a label (by its symbol) which the matcher accepts, or those it refuses. */
+struct value_choice {
+    uint32_t tenant;
+    uint32_t name;
+    const struct matcher *matcher;
+    bool accepted;
+};
+
+/* Append the streams that have one of these values. */
+static enum status add_values(struct index_read *r, const struct value_choice *choice,
+                              struct id_list *list)
 {
     MDB_cursor *cursor = NULL;
     struct pair pair;
@@ -152,12 +160,12 @@ static enum status add_values(struct index_read *r, uint32_t tenant, uint32_t na
     if (st != ST_OK)
         return st;
     for (;;) {
-        st = pair_next(cursor, tenant, name, &started, &pair);
+        st = pair_next(cursor, choice->tenant, choice->name, &started, &pair);
         if (st != ST_OK)
             break;
-        if (matcher_accepts(m, pair.value) != accepted)
+        if (matcher_accepts(choice->matcher, pair.value) != choice->accepted)
             continue;
-        st = add_postings(r, pair_key(tenant, name, pair.value_symbol), list, NULL);
+        st = add_postings(r, pair_key(choice->tenant, choice->name, pair.value_symbol), list, NULL);
         if (st != ST_OK)
             break;
     }
@@ -172,16 +180,17 @@ static enum status add_values(struct index_read *r, uint32_t tenant, uint32_t na
 static enum status matcher_postings(struct index_read *r, uint32_t tenant, const struct matcher *m,
                                     bool wanted, struct id_list *list)
 {
-    uint32_t name, value;
+    struct value_choice choice = {.tenant = tenant, .matcher = m, .accepted = wanted};
+    uint32_t value;
     bool exact = (m->op == MATCH_EQ && wanted) || (m->op == MATCH_NEQ && !wanted);
 
-    enum status st = lookup_symbol(r->index, r->txn, m->name, &name, NULL);
+    enum status st = lookup_symbol(r->index, r->txn, m->name, &choice.name, NULL);
     if (st == ST_OK && exact) {
         st = lookup_symbol(r->index, r->txn, m->value, &value, NULL);
         if (st == ST_OK)
-            st = add_postings(r, pair_key(tenant, name, value), list, NULL);
+            st = add_postings(r, pair_key(tenant, choice.name, value), list, NULL);
     } else if (st == ST_OK) {
-        st = add_values(r, tenant, name, m, wanted, list);
+        st = add_values(r, &choice, list);
     }
     return st == ST_NOT_FOUND ? ST_OK : st; /* a label or value that nobody has */
 }

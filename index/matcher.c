@@ -32,13 +32,13 @@ static enum status compile(struct arena *a, struct str value, const struct regex
     return ST_OK;
 }
 
-enum status matcher_make(struct arena *a, enum match_op op, struct str name, struct str value,
-                         struct matcher *ret_m, struct err *err)
+enum status matcher_make(struct arena *a, const struct matcher *wanted, struct matcher *ret_m,
+                         struct err *err)
 {
-    struct matcher m = {.name = name, .op = op, .value = value};
+    struct matcher m = {.name = wanted->name, .op = wanted->op, .value = wanted->value};
 
-    if (op == MATCH_RE || op == MATCH_NRE) {
-        enum status st = compile(a, value, &m.re, err);
+    if (m.op == MATCH_RE || m.op == MATCH_NRE) {
+        enum status st = compile(a, m.value, &m.re, err);
         if (st != ST_OK)
             return st;
     }
