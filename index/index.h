@@ -180,7 +180,7 @@ MUST_CHECK enum status index_batch_begin(struct index *ix, struct index_batch **
 
 /*
  * The id of a stream; a new one gets the next number. `labels` are canonical and stay valid until
- * the batch ends.
+ * the batch ends. index_batch_flushed() follows for every stream, else a new one has no labels.
  */
 MUST_CHECK enum status index_batch_stream(struct index_batch *b, struct str tenant,
                                           struct labels labels, uint64_t *ret_stream_id,

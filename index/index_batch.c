@@ -4,7 +4,8 @@
  *
  * What the batch itself has added must be visible to its own look-ups (a label value new in this
  * batch has one symbol for all streams of it), so symbols, streams and label pairs are also kept in
- * maps.
+ * maps. So are the keys made of hashes: XXH64 has no secret, whoever pushes can make as many texts
+ * of one hash as he likes, and two of them in one batch must get two keys.
  */
 #include "index/index.h"
 
@@ -54,6 +55,7 @@ struct index_batch {
     struct map symbols; /* text -> struct batch_number */
     struct map streams; /* tenant and labels -> struct batch_number */
     struct map pairs;   /* key -> struct batch_pair */
+    struct map hashes;  /* keys made of a hash that the batch puts -> the batch */
     uint64_t next_tenant;
     uint64_t next_symbol;
     uint64_t next_stream;
@@ -67,12 +69,22 @@ static void put(struct index_batch *b, enum index_database database, struct str 
 {
     struct put_list *list = &b->lists[database];
 
-    list->puts =
+    struct put *puts =
         arena_reserve(&b->arena, list->puts, list->count, &list->capacity, sizeof(*list->puts));
     struct put p = {arena_str(&b->arena, key), arena_str(&b->arena, value), list->count};
-    if (list->puts == NULL || b->arena.failed)
+    if (puts == NULL)
         return; /* index_batch_commit() will see it */
-    list->puts[list->count++] = p;
+    list->puts = puts;
+    if (!b->arena.failed)
+        list->puts[list->count++] = p;
+}
+
+static void put_value(struct index_batch *b, enum index_database database, struct str key,
+                      const struct buf *value)
+{
+    if (value->failed)
+        b->arena.failed = true;
+    put(b, database, key, buf_str(value));
 }
 
 static struct str key_str(const struct key *k)
@@ -83,9 +95,7 @@ static struct str key_str(const struct key *k)
 static void put_key(struct index_batch *b, enum index_database database, struct key key,
                     const struct buf *value)
 {
-    if (value->failed)
-        b->arena.failed = true;
-    put(b, database, key_str(&key), buf_str(value));
+    put_value(b, database, key_str(&key), value);
 }
 
 /* Values are small but for labels. */
@@ -153,6 +163,7 @@ void index_batch_abort(struct index_batch *b)
     map_release(&b->symbols);
     map_release(&b->streams);
     map_release(&b->pairs);
+    map_release(&b->hashes);
     arena_release(&b->arena);
     mem_free(b);
 }
@@ -173,7 +184,7 @@ static enum status batch_tenant(struct index_batch *b, struct str name, uint32_t
         *ret_tenant = (uint32_t)b->next_tenant++;
         value_init(&value);
         buf_put_u32(&value, *ret_tenant);
-        put(b, INDEX_TENANTS, name, buf_str(&value));
+        put_value(b, INDEX_TENANTS, name, &value);
         buf_release(&value);
         st = ST_OK;
     }
@@ -182,10 +193,32 @@ static enum status batch_tenant(struct index_batch *b, struct str name, uint32_t
     return st;
 }
 
+/*
+ * The key of a new text: `n` is free in the index, and the batch has not put that key either.
+ * ST_LIMIT: there are too many texts of this hash.
+ */
+static enum status free_key(struct index_batch *b, const uint32_t *tenant, uint64_t hash,
+                            unsigned n, struct key *ret_key)
+{
+    for (; n <= UINT8_MAX; n++) {
+        struct key key = hash_key(tenant, hash, (uint8_t)n);
+        if (map_get(&b->hashes, key_str(&key)) != NULL)
+            continue;
+        struct str copy = arena_str(&b->arena, key_str(&key));
+        if (copy.ptr == NULL)
+            return ST_NOMEM;
+        *ret_key = key;
+        return map_set(&b->hashes, copy, b);
+    }
+    return ST_LIMIT;
+}
+
 static enum status batch_symbol(struct index_batch *b, struct str text, uint32_t *ret_symbol)
 {
     const struct batch_number *known = map_get(&b->symbols, text);
+    uint64_t hash = hash64(text);
     struct buf value;
+    struct key key;
     uint8_t n;
 
     if (known != NULL) {
@@ -194,13 +227,15 @@ static enum status batch_symbol(struct index_batch *b, struct str text, uint32_t
     }
     enum status st = lookup_symbol(b->index, b->txn, text, ret_symbol, &n);
     if (st == ST_NOT_FOUND) {
+        st = free_key(b, NULL, hash, n, &key);
+        if (st != ST_OK)
+            return st;
         *ret_symbol = (uint32_t)b->next_symbol++;
         value_init(&value);
         buf_put_u32(&value, *ret_symbol);
         buf_put(&value, text);
-        put_key(b, INDEX_SYMBOLS, hash_key(NULL, hash64(text), n), &value);
+        put_key(b, INDEX_SYMBOLS, key, &value);
         buf_release(&value);
-        st = ST_OK;
     }
     if (st == ST_OK)
         map_number(b, &b->symbols, text, *ret_symbol);
@@ -214,21 +249,26 @@ static void add_posting(struct index_batch *b, struct key pair, uint64_t stream_
     put(b, INDEX_POSTINGS, key_str(&pair), key_str(&id));
 }
 
-/* A stream that the index does not know: give it a number and its postings. */
+/* A stream that the index does not know, where `n` is free: give it a number and its postings. */
 static enum status stream_create(struct index_batch *b, const struct stream_wanted *wanted,
                                  struct labels labels, uint8_t n, uint64_t *ret_stream_id)
 {
-    uint64_t id = b->next_stream++;
+    uint64_t id = b->next_stream;
     struct buf value;
+    struct key key;
     uint32_t name, text;
 
+    enum status st = free_key(b, &wanted->tenant, wanted->hash, n, &key);
+    if (st != ST_OK)
+        return st;
+    b->next_stream++;
     value_init(&value);
     buf_put_u64(&value, id);
-    put_key(b, INDEX_STREAMS, hash_key(&wanted->tenant, wanted->hash, n), &value);
+    put_key(b, INDEX_STREAMS, key, &value);
     buf_release(&value);
     add_posting(b, pair_key(wanted->tenant, 0, 0), id);
     for (size_t i = 0; i < labels.count; i++) {
-        enum status st = batch_symbol(b, labels.pairs[i].name, &name);
+        st = batch_symbol(b, labels.pairs[i].name, &name);
         if (st == ST_OK)
             st = batch_symbol(b, labels.pairs[i].value, &text);
         if (st != ST_OK)
@@ -237,25 +277,6 @@ static enum status stream_create(struct index_batch *b, const struct stream_want
     }
     *ret_stream_id = id;
     return ST_OK;
-}
-
-/*
- * Two new streams of one batch whose labels have one hash must not get the same key: look also
- * among the puts of this batch. Collisions of 64 bits are so rare that a scan is fine.
- */
-static uint8_t free_stream_n(const struct index_batch *b, const struct stream_wanted *wanted,
-                             uint8_t n)
-{
-    const struct put_list *list = &b->lists[INDEX_STREAMS];
-    struct key key = hash_key(&wanted->tenant, wanted->hash, n);
-
-    for (size_t i = list->count; i-- > 0;) {
-        if (str_eq(list->puts[i].key, key_str(&key))) {
-            key = hash_key(&wanted->tenant, wanted->hash, ++n);
-            i = list->count;
-        }
-    }
-    return n;
 }
 
 enum status index_batch_stream(struct index_batch *b, struct str tenant, struct labels labels,
@@ -280,7 +301,7 @@ enum status index_batch_stream(struct index_batch *b, struct str tenant, struct 
     } else {
         st = lookup_stream_id(b->index, b->txn, &wanted, ret_stream_id, &n);
         if (st == ST_NOT_FOUND)
-            st = stream_create(b, &wanted, labels, free_stream_n(b, &wanted, n), ret_stream_id);
+            st = stream_create(b, &wanted, labels, n, ret_stream_id);
         if (st == ST_OK)
             map_number(b, &b->streams, buf_str(&key), *ret_stream_id);
     }
@@ -290,34 +311,48 @@ enum status index_batch_stream(struct index_batch *b, struct str tenant, struct 
 
 /* ---- flushes ---- */
 
-/* The record of a label pair: from this batch, from the index, or new. NULL: an error. */
-static struct batch_pair *batch_pair(struct index_batch *b, uint32_t tenant, struct label label)
+/* Make the record of a label pair, with the days it has in the index. */
+static enum status pair_create(struct index_batch *b, struct key key, struct label label,
+                               struct batch_pair **ret_pair)
 {
-    uint32_t name, value, first, last;
-    struct str stored;
+    struct batch_pair *pair = arena_new(&b->arena, struct batch_pair, 1);
+    struct str copy = arena_str(&b->arena, key_str(&key)), stored;
+    uint32_t first, last;
 
-    if (batch_symbol(b, label.name, &name) != ST_OK ||
-        batch_symbol(b, label.value, &value) != ST_OK)
-        return NULL;
-    struct key key = pair_key(tenant, name, value);
-    struct batch_pair *pair = map_get(&b->pairs, key_str(&key));
-    if (pair != NULL)
-        return pair;
-
-    pair = arena_new(&b->arena, struct batch_pair, 1);
-    struct str copy = arena_str(&b->arena, key_str(&key));
     if (pair == NULL || copy.ptr == NULL)
-        return NULL;
+        return ST_NOMEM;
     *pair = (struct batch_pair){
         .first_day = INT32_MAX, .last_day = INT32_MIN, .key = copy, .label = label};
     enum status st = lookup(b->index, b->txn, INDEX_PAIRS, key, &stored);
-    if (st == ST_OK && get_u32(&stored, &first) && get_u32(&stored, &last)) {
+    if (st == ST_OK) {
+        if (!get_u32(&stored, &first) || !get_u32(&stored, &last))
+            return ST_CORRUPT;
         pair->first_day = (int32_t)first;
         pair->last_day = (int32_t)last;
     } else if (st != ST_NOT_FOUND) {
-        return NULL;
+        return st;
     }
-    return map_set(&b->pairs, copy, pair) == ST_OK ? pair : NULL;
+    *ret_pair = pair;
+    return map_set(&b->pairs, copy, pair);
+}
+
+/* The record of a label pair: from this batch, from the index, or new. */
+static enum status batch_pair(struct index_batch *b, uint32_t tenant, struct label label,
+                              struct batch_pair **ret_pair)
+{
+    uint32_t name, value;
+
+    enum status st = batch_symbol(b, label.name, &name);
+    if (st == ST_OK)
+        st = batch_symbol(b, label.value, &value);
+    if (st != ST_OK)
+        return st;
+    struct key key = pair_key(tenant, name, value);
+    struct batch_pair *known = map_get(&b->pairs, key_str(&key));
+    if (known == NULL)
+        return pair_create(b, key, label, ret_pair);
+    *ret_pair = known;
+    return ST_OK;
 }
 
 enum status index_batch_flushed(struct index_batch *b, const struct stream_flush *f,
@@ -337,9 +372,10 @@ enum status index_batch_flushed(struct index_batch *b, const struct stream_flush
     buf_release(&value);
 
     for (size_t i = 0; i < f->labels.count; i++) {
-        struct batch_pair *pair = batch_pair(b, tenant, f->labels.pairs[i]);
-        if (pair == NULL)
-            return err_set(err, ST_NOMEM, "index: cannot note a label pair");
+        struct batch_pair *pair = NULL;
+        st = batch_pair(b, tenant, f->labels.pairs[i], &pair);
+        if (st != ST_OK)
+            return err_set(err, st, "index: cannot note a label pair: %s", status_text(st));
         if (f->first_day < pair->first_day || f->last_day > pair->last_day) {
             pair->first_day = MIN_OF(pair->first_day, f->first_day);
             pair->last_day = MAX_OF(pair->last_day, f->last_day);
@@ -420,9 +456,7 @@ static void put_changed_pairs(struct index_batch *b)
         buf_put_u32(&value, (uint32_t)p->last_day);
         buf_put_str(&value, p->label.name);
         buf_put_str(&value, p->label.value);
-        if (value.failed)
-            b->arena.failed = true;
-        put(b, INDEX_PAIRS, p->key, buf_str(&value));
+        put_value(b, INDEX_PAIRS, p->key, &value);
     }
     buf_release(&value);
 }
@@ -433,7 +467,7 @@ static void put_meta(struct index_batch *b, const char *name, uint64_t v)
 
     value_init(&value);
     buf_put_u64(&value, v);
-    put(b, INDEX_META, str_from(name), buf_str(&value));
+    put_value(b, INDEX_META, str_from(name), &value);
     buf_release(&value);
 }
 

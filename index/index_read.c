@@ -140,9 +140,17 @@ static enum status pair_next(MDB_cursor *cursor, uint32_t tenant, uint32_t name,
     return pair_parse(k, v, ret_pair) ? ST_OK : ST_CORRUPT;
 }
 
-/* Append the streams that have a value of the label which the matcher accepts (or refuses). */
-static enum status add_values(struct index_read *r, uint32_t tenant, uint32_t name,
-                              const struct matcher *m, bool accepted, struct id_list *list)
+/* The values of a label (by its symbol) which the matcher accepts, or those it refuses. */
+struct value_choice {
+    uint32_t tenant;
+    uint32_t name;
+    const struct matcher *matcher;
+    bool accepted;
+};
+
+/* Append the streams that have one of these values. */
+static enum status add_values(struct index_read *r, const struct value_choice *choice,
+                              struct id_list *list)
 {
     MDB_cursor *cursor = NULL;
     struct pair pair;
@@ -152,12 +160,12 @@ static enum status add_values(struct index_read *r, uint32_t tenant, uint32_t na
     if (st != ST_OK)
         return st;
     for (;;) {
-        st = pair_next(cursor, tenant, name, &started, &pair);
+        st = pair_next(cursor, choice->tenant, choice->name, &started, &pair);
         if (st != ST_OK)
             break;
-        if (matcher_accepts(m, pair.value) != accepted)
+        if (matcher_accepts(choice->matcher, pair.value) != choice->accepted)
             continue;
-        st = add_postings(r, pair_key(tenant, name, pair.value_symbol), list, NULL);
+        st = add_postings(r, pair_key(choice->tenant, choice->name, pair.value_symbol), list, NULL);
         if (st != ST_OK)
             break;
     }
@@ -172,16 +180,17 @@ static enum status add_values(struct index_read *r, uint32_t tenant, uint32_t na
 static enum status matcher_postings(struct index_read *r, uint32_t tenant, const struct matcher *m,
                                     bool wanted, struct id_list *list)
 {
-    uint32_t name, value;
+    struct value_choice choice = {.tenant = tenant, .matcher = m, .accepted = wanted};
+    uint32_t value;
     bool exact = (m->op == MATCH_EQ && wanted) || (m->op == MATCH_NEQ && !wanted);
 
-    enum status st = lookup_symbol(r->index, r->txn, m->name, &name, NULL);
+    enum status st = lookup_symbol(r->index, r->txn, m->name, &choice.name, NULL);
     if (st == ST_OK && exact) {
         st = lookup_symbol(r->index, r->txn, m->value, &value, NULL);
         if (st == ST_OK)
-            st = add_postings(r, pair_key(tenant, name, value), list, NULL);
+            st = add_postings(r, pair_key(tenant, choice.name, value), list, NULL);
     } else if (st == ST_OK) {
-        st = add_values(r, tenant, name, m, wanted, list);
+        st = add_values(r, &choice, list);
     }
     return st == ST_NOT_FOUND ? ST_OK : st; /* a label or value that nobody has */
 }
@@ -215,10 +224,11 @@ enum status index_match(struct index_read *r, struct str tenant, struct matcher_
     struct postings streams = {0};
     uint32_t tenant_id;
 
-    *ret_streams = streams;
     enum status st = lookup_tenant(r->index, r->txn, tenant, &tenant_id);
-    if (st == ST_NOT_FOUND)
+    if (st == ST_NOT_FOUND) {
+        *ret_streams = streams;
         return ST_OK;
+    }
 
     /* First what is wanted, which gives a set to start with; then what is forbidden. */
     for (size_t i = 0; i < matchers.count && st == ST_OK; i++) {
@@ -262,6 +272,7 @@ enum status index_find_stream(struct index_read *r, struct str tenant, struct la
     enum { LABELS_BYTES_MAX = 64 * 1024 * 1024 };
     struct stream_wanted wanted = {.hash = labels_hash(labels)};
     struct stored_stream stored;
+    uint64_t id;
     struct buf b;
 
     enum status st = lookup_tenant(r->index, r->txn, tenant, &wanted.tenant);
@@ -272,13 +283,15 @@ enum status index_find_stream(struct index_read *r, struct str tenant, struct la
     wanted.labels = buf_str(&b);
     st = buf_status(&b, NULL);
     if (st == ST_OK)
-        st = lookup_stream_id(r->index, r->txn, &wanted, ret_stream_id, NULL);
+        st = lookup_stream_id(r->index, r->txn, &wanted, &id, NULL);
     buf_release(&b);
     if (st == ST_OK)
-        st = lookup_stream(r->index, r->txn, *ret_stream_id, &stored);
-    if (st == ST_OK)
-        *ret_flushed_seq = stored.flushed_seq;
-    return st;
+        st = lookup_stream(r->index, r->txn, id, &stored);
+    if (st != ST_OK)
+        return st;
+    *ret_stream_id = id;
+    *ret_flushed_seq = stored.flushed_seq;
+    return ST_OK;
 }
 
 /* ---- chunks ---- */
@@ -383,10 +396,11 @@ enum status index_chunks(struct index_read *r, const struct chunk_range *range,
     size_t capacity = 0;
     struct chunk_ref ref;
 
-    *ret_list = list;
     enum status st = lookup_tenant(r->index, r->txn, range->tenant, &walk.tenant);
-    if (st == ST_NOT_FOUND || streams.count == 0)
+    if (st == ST_NOT_FOUND || (st == ST_OK && streams.count == 0)) {
+        *ret_list = list;
         return ST_OK;
+    }
     if (st == ST_OK)
         st = cursor_open(r, INDEX_CHUNKS, &walk.cursor, err);
     if (st != ST_OK)
@@ -416,6 +430,7 @@ enum status index_pairs(struct index_read *r, const struct pair_range *range, in
 {
     MDB_cursor *cursor = NULL;
     uint32_t tenant, name = 0;
+    enum status visited = ST_OK;
     struct pair pair;
     bool started = false;
 
@@ -424,13 +439,15 @@ enum status index_pairs(struct index_read *r, const struct pair_range *range, in
         st = lookup_symbol(r->index, r->txn, range->name, &name, NULL);
     if (st == ST_OK)
         st = cursor_open(r, INDEX_PAIRS, &cursor, NULL);
-    while (st == ST_OK) {
+    while (st == ST_OK && visited == ST_OK) {
         st = pair_next(cursor, tenant, name, &started, &pair);
         if (st == ST_OK && pair.first_day <= range->last_day && pair.last_day >= range->first_day)
-            st = visit(context, pair.name, pair.value);
+            visited = visit(context, pair.name, pair.value);
     }
     if (cursor != NULL)
         mdb_cursor_close(cursor);
+    if (visited != ST_OK)
+        return visited;
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 

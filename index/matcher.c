@@ -7,10 +7,34 @@ static void free_regex(void *re)
     regex_free(re);
 }
 
-/* Compile `value` for whole values. Errors speak of `value` alone, as the user wrote it. */
+/* `value` with anchors around it; `tail` stands before the end of the group. */
+static struct str anchored(struct arena *a, struct str value, struct str tail)
+{
+    const struct str parts[] = {STR("^(?s:"), value, tail, STR(")$")};
+    size_t len = 0;
+
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        len += parts[i].len;
+    char *to = arena_bytes(a, len);
+    if (to == NULL)
+        return STR_NULL;
+    len = 0;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        if (parts[i].len > 0)
+            memcpy(to + len, parts[i].ptr, parts[i].len);
+        len += parts[i].len;
+    }
+    return str_make(to, len);
+}
+
+/*
+ * Compile `value` for whole values. Errors speak of `value` alone, as the user wrote it. One that
+ * ends inside \Q would swallow the end of the group: it is tried again with \E behind it.
+ */
 static enum status compile(struct arena *a, struct str value, const struct regex **ret_re,
                            struct err *err)
 {
+    static const struct str tails[] = {STR_INIT(""), STR_INIT("\\E")};
     struct regex *re = NULL;
     enum status st = regex_compile(value, &re, err);
 
@@ -18,10 +42,13 @@ static enum status compile(struct arena *a, struct str value, const struct regex
         return st;
     regex_free(re);
 
-    struct str whole = arena_printf(a, "^(?s:%.*s)$", STR_ARG(value));
-    if (whole.ptr == NULL)
-        return arena_status(a, err);
-    st = regex_compile(whole, &re, err);
+    st = ST_INVALID;
+    for (size_t i = 0; i < COUNT_OF(tails) && st == ST_INVALID; i++) {
+        struct str whole = anchored(a, value, tails[i]);
+        if (whole.ptr == NULL)
+            return arena_status(a, err);
+        st = regex_compile(whole, &re, err);
+    }
     if (st != ST_OK)
         return st;
     if (!arena_on_release(a, free_regex, re)) {
@@ -32,13 +59,13 @@ static enum status compile(struct arena *a, struct str value, const struct regex
     return ST_OK;
 }
 
-enum status matcher_make(struct arena *a, enum match_op op, struct str name, struct str value,
-                         struct matcher *ret_m, struct err *err)
+enum status matcher_make(struct arena *a, const struct matcher *wanted, struct matcher *ret_m,
+                         struct err *err)
 {
-    struct matcher m = {.name = name, .op = op, .value = value};
+    struct matcher m = {.name = wanted->name, .op = wanted->op, .value = wanted->value};
 
-    if (op == MATCH_RE || op == MATCH_NRE) {
-        enum status st = compile(a, value, &m.re, err);
+    if (m.op == MATCH_RE || m.op == MATCH_NRE) {
+        enum status st = compile(a, m.value, &m.re, err);
         if (st != ST_OK)
             return st;
     }

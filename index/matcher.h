@@ -36,12 +36,13 @@ struct matcher_list {
 };
 
 /*
- * Make a matcher in `a`; `name` and `value` are borrowed, the expression is freed with the arena.
+ * Make a matcher of name, operation and value of `wanted` (its `re` is not looked at): the same
+ * with a compiled expression, which is freed with the arena. Name and value stay borrowed.
  *
  * ST_INVALID  the regular expression does not compile; `err` has the reason
  */
-MUST_CHECK enum status matcher_make(struct arena *a, enum match_op op, struct str name,
-                                    struct str value, struct matcher *ret_m, struct err *err);
+MUST_CHECK enum status matcher_make(struct arena *a, const struct matcher *wanted,
+                                    struct matcher *ret_m, struct err *err);
 
 /* Does a label with this value satisfy `m`? */
 bool matcher_accepts(const struct matcher *m, struct str value);

@@ -26,7 +26,7 @@ static enum status compile(struct parser *p, const struct matcher *m, struct mat
 {
     struct err reason;
 
-    if (matcher_make(p->a, m->op, m->name, m->value, ret, &reason) == ST_OK)
+    if (matcher_make(p->a, m, ret, &reason) == ST_OK)
         return ST_OK;
     return p->a->failed ? parser_stop(p) : parser_refuse(p, "%s", reason.text);
 }

@@ -8,7 +8,7 @@
 #include "base/banned.h"
 
 enum {
-    CHUNK_LINE_BYTES_MAX = 1024,
+    CHUNK_LINE_BYTES_MAX = 1024, /* without its end */
     TRAILER_BYTES_MAX = 8 * 1024,
 };
 
@@ -207,9 +207,9 @@ static enum status interpret_length(struct http_head *h, struct str value, struc
 /* What the headers say about the body and the connection. */
 static enum status interpret_headers(struct http_head *h, struct err *err)
 {
+    bool close = false, keep_alive = !h->is_http_1_0;
     enum status st = ST_OK;
 
-    h->keep_alive = !h->is_http_1_0;
     for (size_t i = 0; i < h->header_count && st == ST_OK; i++) {
         const struct http_header *header = &h->headers[i];
         if (str_eq_nocase(header->name, STR("content-length"))) {
@@ -219,14 +219,13 @@ static enum status interpret_headers(struct http_head *h, struct err *err)
                 st = err_set(err, ST_UNSUPPORTED, "only the transfer encoding chunked is known");
             h->chunked = true;
         } else if (str_eq_nocase(header->name, STR("connection"))) {
-            if (list_has(header->value, STR("close")))
-                h->keep_alive = false;
-            else if (list_has(header->value, STR("keep-alive")))
-                h->keep_alive = true;
+            close = close || list_has(header->value, STR("close"));
+            keep_alive = keep_alive || list_has(header->value, STR("keep-alive"));
         } else if (str_eq_nocase(header->name, STR("expect"))) {
             h->expects_continue = str_eq_nocase(header->value, STR("100-continue"));
         }
     }
+    h->keep_alive = keep_alive && !close;
     if (st == ST_OK && h->chunked && (h->has_length || h->is_http_1_0))
         st = err_set(err, ST_INVALID, "both Content-Length and Transfer-Encoding");
     return st;
@@ -266,12 +265,15 @@ void http_put_date(struct buf *b, int64_t now_ns)
 
 /* ---- chunked bodies ---- */
 
+/* The hexadecimal digits up to an extension. Only behind them blanks are seen in the wild. */
 static bool parse_chunk_size(struct str line, uint64_t *ret_size)
 {
     enum { SIZE_DIGITS_MAX = 15 };
     uint64_t size = 0;
 
-    line = str_trim(str_head(line, MIN_OF(line.len, str_find_char(line, ';'))));
+    line = str_head(line, str_find_char(line, ';'));
+    while (str_ends(line, STR(" ")) || str_ends(line, STR("\t")))
+        line.len--;
     if (line.len == 0 || line.len > SIZE_DIGITS_MAX)
         return false;
     for (size_t i = 0; i < line.len; i++) {
@@ -287,19 +289,19 @@ static bool parse_chunk_size(struct str line, uint64_t *ret_size)
     return true;
 }
 
-/* Read a line in the state of size, end or trailer. False: it is not whole yet. */
+/* Read a line in the state of size, end or trailer. False: it is not whole yet, or not good. */
 static bool chunk_line(struct http_chunked *c, struct str *in, enum status *st)
 {
-    size_t end = str_find(*in, STR("\r\n"));
+    bool whole = str_find(*in, STR("\r\n")) != STR_NPOS;
+    struct str line;
     uint64_t size;
 
-    if (end == STR_NPOS) {
-        if (in->len > CHUNK_LINE_BYTES_MAX)
-            *st = ST_INVALID;
+    if (!whole && in->len <= CHUNK_LINE_BYTES_MAX + 1) /* half of the line end may be there */
+        return false;
+    if (!whole || !take_line(in, &line) || line.len > CHUNK_LINE_BYTES_MAX) {
+        *st = ST_INVALID;
         return false;
     }
-    struct str line = str_head(*in, end);
-    *in = str_cut(*in, end + 2);
     switch (c->state) {
     case HTTP_CHUNK_SIZE:
         if (!parse_chunk_size(line, &size)) {

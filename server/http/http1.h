@@ -55,7 +55,8 @@ struct http_head {
 size_t http_head_length(struct str in);
 
 /*
- * Parse a head that http_head_length() found.
+ * Parse a head that http_head_length() found. After a failure `*ret_head` has what was understood
+ * until then.
  *
  * ST_INVALID      malformed        ST_BAD_METHOD   an unknown method
  * ST_UNSUPPORTED  another version of HTTP, or a transfer encoding other than chunked
@@ -95,6 +96,7 @@ struct http_chunked {
  *
  * ST_INVALID    not the chunked form
  * ST_TOO_LARGE  more than the maximum of `body`
+ * ST_NOMEM      no memory for that much of it
  */
 MUST_CHECK enum status http_chunked_take(struct http_chunked *c, struct str *in, struct buf *body);
 

@@ -74,9 +74,10 @@ static enum status add_pair(struct params *p, struct arena *a, struct str pair, 
         return st;
     if (p->count == PARAMS_MAX)
         return err_set(err, ST_INVALID, "more than %d parameters", PARAMS_MAX);
-    p->items = arena_reserve(a, p->items, p->count, &p->capacity, sizeof(*p->items));
-    if (p->items == NULL)
+    struct param *items = arena_reserve(a, p->items, p->count, &p->capacity, sizeof(*p->items));
+    if (items == NULL)
         return arena_status(a, err);
+    p->items = items;
     p->items[p->count++] = param;
     return ST_OK;
 }
@@ -117,17 +118,23 @@ struct str params_get(const struct params *p, struct str name)
 
 /* ---- times ---- */
 
-/* The text of Go's strconv for something that is no integer. */
-static enum status not_an_integer(struct str text, const char *function, struct err *err)
+/* Refuse a value with a text around it, quoted as Go does. */
+static enum status refuse(const char *before, struct str value, const char *behind, struct err *err)
 {
     struct buf quoted;
 
     buf_init(&quoted, ERR_TEXT_BYTES);
-    utf8_put_quoted(&quoted, text);
-    err_set(err, ST_INVALID, "strconv.%s: parsing %.*s: invalid syntax", function,
-            STR_ARG(buf_str(&quoted)));
+    utf8_put_quoted(&quoted, value);
+    err_set(err, ST_INVALID, "%s%.*s%s", before, STR_ARG(buf_str(&quoted)), behind);
     buf_release(&quoted);
     return ST_INVALID;
+}
+
+/* The text of Go's strconv for what num_parse_i64() answered with `st`; `before` names it. */
+static enum status not_an_integer(const char *before, struct str text, enum status st,
+                                  struct err *err)
+{
+    return refuse(before, text, st == ST_LIMIT ? ": value out of range" : ": invalid syntax", err);
 }
 
 static enum status seconds_to_ns(double seconds, int64_t *ret_ns)
@@ -143,7 +150,7 @@ static enum status seconds_to_ns(double seconds, int64_t *ret_ns)
 enum status params_time(struct str text, int64_t standard_ns, int64_t *ret_ns, struct err *err)
 {
     double seconds;
-    int64_t number;
+    int64_t number, ns;
 
     if (text.len == 0) {
         *ret_ns = standard_ns;
@@ -153,16 +160,17 @@ enum status params_time(struct str text, int64_t standard_ns, int64_t *ret_ns, s
         return seconds_to_ns(seconds, ret_ns) == ST_OK
                    ? ST_OK
                    : err_set(err, ST_INVALID, "time %.*s is out of range", STR_ARG(text));
-    if (num_parse_i64(text, &number) == ST_OK) {
-        if (text.len > SECONDS_DIGITS_MAX)
-            *ret_ns = number;
-        else if (!i64_mul(number, SECOND_NS, ret_ns))
-            return err_set(err, ST_INVALID, "time %.*s is out of range", STR_ARG(text));
-        return ST_OK;
-    }
-    if (time_parse(text, ret_ns) == ST_OK)
-        return ST_OK;
-    return not_an_integer(text, "ParseInt", err);
+    enum status st = num_parse_i64(text, &number);
+    if (st != ST_OK)
+        return time_parse(text, ret_ns) == ST_OK
+                   ? ST_OK
+                   : not_an_integer("strconv.ParseInt: parsing ", text, st, err);
+    if (text.len > SECONDS_DIGITS_MAX)
+        ns = number;
+    else if (!i64_mul(number, SECOND_NS, &ns))
+        return err_set(err, ST_INVALID, "time %.*s is out of range", STR_ARG(text));
+    *ret_ns = ns;
+    return ST_OK;
 }
 
 static enum status named_time(const struct params *p, const char *name, int64_t standard_ns,
@@ -206,15 +214,13 @@ static enum status parse_step(struct str text, int64_t *ret_ns, struct err *err)
 
     if (num_parse_double(text, &seconds) == ST_OK) {
         if (!(fabs(seconds) < 9.2e9))
-            return err_set(err, ST_INVALID,
-                           "cannot parse \"%.*s\" to a valid duration. It overflows int64",
-                           STR_ARG(text));
+            return refuse("cannot parse ", text, " to a valid duration. It overflows int64", err);
         *ret_ns = (int64_t)(seconds * (double)SECOND_NS);
         return ST_OK;
     }
     if (duration_parse_prometheus(text, ret_ns, NULL) == ST_OK)
         return ST_OK;
-    return err_set(err, ST_INVALID, "cannot parse \"%.*s\" to a valid duration", STR_ARG(text));
+    return refuse("cannot parse ", text, " to a valid duration", err);
 }
 
 static enum status parse_limit(const struct params *p, uint64_t *ret_limit, struct err *err)
@@ -225,8 +231,9 @@ static enum status parse_limit(const struct params *p, uint64_t *ret_limit, stru
     *ret_limit = LIMIT_DEFAULT;
     if (text.len == 0)
         return ST_OK;
-    if (num_parse_i64(text, &limit) != ST_OK)
-        return not_an_integer(text, "Atoi", err);
+    enum status st = num_parse_i64(text, &limit);
+    if (st != ST_OK)
+        return not_an_integer("strconv.Atoi: parsing ", text, st, err);
     if (limit > UINT32_MAX)
         return err_set(err, ST_INVALID, "limit value %lld is out of range [0, 4294967295]",
                        (long long)limit);

@@ -373,6 +373,33 @@ static enum status normalize_name(struct arena *a, struct str name, struct str *
     return any ? ST_OK : ST_INVALID;
 }
 
+/* Bytes that are not UTF-8 become blanks. */
+static struct str valid_text(struct push_check *c, struct str s)
+{
+    struct buf b;
+
+    if (utf8_valid(s))
+        return s;
+    buf_init(&b, s.len + 1);
+    utf8_put_valid(&b, s, STR(" "));
+    struct str text = arena_str(c->arena, buf_str(&b));
+    buf_release(&b);
+    return text;
+}
+
+static struct str unusable_name(struct push_check *c, struct str from, struct str name)
+{
+    struct buf b;
+
+    buf_init(&b, LABELS_TEXT_BYTES_MAX);
+    buf_put(&b, STR("normalization for label name "));
+    utf8_put_quoted(&b, from);
+    buf_printf(&b, " resulted in invalid name \"%.*s\"", STR_ARG(name));
+    struct str text = arena_str(c->arena, buf_str(&b));
+    buf_release(&b);
+    return text;
+}
+
 /* Take pair `from` into the list: renamed if it must be, and instead of an earlier one of its name.
  */
 static struct str add_pair(struct push_check *c, struct label from, struct label *pairs,
@@ -384,19 +411,8 @@ static struct str add_pair(struct push_check *c, struct label from, struct label
     if (from.name.len == 0)
         return STR("label name is empty");
     if (rename && normalize_name(c->arena, from.name, &pair.name) != ST_OK)
-        return c->arena->failed
-                   ? STR("out of memory")
-                   : arena_printf(c->arena,
-                                  "normalization for label name \"%.*s\" resulted in invalid name "
-                                  "\"%.*s\"",
-                                  STR_ARG(from.name), STR_ARG(pair.name));
-    if (!utf8_valid(pair.value)) {
-        struct buf b;
-        buf_init(&b, pair.value.len + 1);
-        utf8_put_valid(&b, pair.value, STR(" "));
-        pair.value = arena_str(c->arena, buf_str(&b));
-        buf_release(&b);
-    }
+        return c->arena->failed ? STR("out of memory") : unusable_name(c, from.name, pair.name);
+    pair.value = valid_text(c, pair.value);
     size_t at = 0;
     while (at < *count && !str_eq(pairs[at].name, pair.name))
         at++;
@@ -416,14 +432,14 @@ static struct label level_pair(struct stream_check *s, const struct entry *e)
     struct str level = labels_get(e->metadata, name);
 
     if (!limits->discover_log_levels || !limits->allow_structured_metadata)
-        return (struct label){name, level};
+        return (struct label){name, valid_text(s->check, level)};
     if (level.len > 0)
         level = level_normalize(level);
     else if (s->stream_level.len > 0)
         level = s->stream_level;
     else
         level = level_of_entry(&s->level_spec, s->check->arena, e->metadata, e->line);
-    return (struct label){name, level};
+    return (struct label){name, valid_text(s->check, level)};
 }
 
 /* Most entries have no metadata but their level: one set serves many of them. */

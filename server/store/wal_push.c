@@ -79,10 +79,10 @@ enum status wal_push_decode(struct arena *a, struct str payload, struct str *ret
                             struct push_request *ret_request, struct err *err)
 {
     struct push_request r = {0};
+    struct str tenant;
     uint64_t count;
 
-    bool good =
-        get_str(&payload, ret_tenant) && get_uvarint(&payload, &count) && count <= payload.len;
+    bool good = get_str(&payload, &tenant) && get_uvarint(&payload, &count) && count <= payload.len;
     r.streams = good ? arena_new(a, struct push_stream, (size_t)count) : NULL;
     good = good && r.streams != NULL;
     for (size_t i = 0; good && i < count; i++)
@@ -91,6 +91,7 @@ enum status wal_push_decode(struct arena *a, struct str payload, struct str *ret
         return arena_status(a, err);
     if (!good || payload.len > 0)
         return err_set(err, ST_CORRUPT, "the payload of a record makes no sense");
+    *ret_tenant = tenant;
     *ret_request = r;
     return ST_OK;
 }
