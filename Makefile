@@ -29,7 +29,7 @@ COMMON = -O2 -g -D_GNU_SOURCE -I. -I$(GEN) -fno-common -ffile-prefix-map=$(CURDI
 CFLAGS = -std=c11 $(COMMON) $(WARNINGS)
 CXXFLAGS = -std=c++17 $(COMMON) $(CXX_WARNINGS)
 LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
-LIBS = -levent_core -llmdb -lsnappy -lzstd -llz4 -lz -lxxhash -lre2 -lprotobuf-c -lyaml -lcurl \
+LIBS = -levent_core -llmdb -lsnappy -lzstd -llz4 -lz -lxxhash -lsodium -lre2 -lprotobuf-c -lyaml -lcurl \
 	-lm
 
 LAYERS = base config proto index chunks query server/store server/http cli

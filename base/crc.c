@@ -4,9 +4,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#define XXH_STATIC_LINKING_ONLY /* the size of its state */
-#include <xxhash.h>
-
 #if defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
 #include <arm_acle.h>
 #endif
@@ -109,22 +106,4 @@ static uint32_t crc32c_instruction(uint32_t crc, struct str s)
 uint32_t crc32c(uint32_t crc, struct str s)
 {
     return have_instruction() ? crc32c_instruction(crc, s) : crc32c_tables(crc, s);
-}
-
-uint64_t hash64(struct str s)
-{
-    return XXH64(s.ptr, s.len, 0);
-}
-
-uint64_t hash64_parts(const struct str *parts, size_t count, char end)
-{
-    XXH64_state_t state;
-
-    (void)XXH64_reset(&state, 0);
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len > 0)
-            (void)XXH64_update(&state, parts[i].ptr, parts[i].len);
-        (void)XXH64_update(&state, &end, 1);
-    }
-    return XXH64_digest(&state);
 }

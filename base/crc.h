@@ -1,10 +1,9 @@
 /*
- * crc.h - checksums of stored bytes, and hashes of keys.
+ * crc.h - checksums of stored bytes.
  *
  * CRC-32C (Castagnoli, polynomial 0x1edc6f41 reflected; RFC 3720 appendix B.4) by the instruction
  * of the processor where there is one, else by tables (slicing by 8, M. Kounavis and F. Berry,
- * 2005). hash64() is XXH64 with seed 0 (xxHash); it is part of the formats and of the order of
- * answers.
+ * 2005).
  */
 #ifndef BASE_CRC_H
 #define BASE_CRC_H
@@ -18,10 +17,5 @@ uint32_t crc32c(uint32_t crc, struct str s);
 
 /* The same without the instruction of the processor: for tests, and for machines without it. */
 uint32_t crc32c_tables(uint32_t crc, struct str s);
-
-uint64_t hash64(struct str s);
-
-/* The hash of all `parts`, each followed by the byte `end`. */
-uint64_t hash64_parts(const struct str *parts, size_t count, char end);
 
 #endif

@@ -1,6 +1,6 @@
 #include "base/map.h"
 
-#include "base/crc.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -27,7 +27,7 @@ static struct map_slot *find(const struct map *m, struct str key, uint64_t hash)
 
 void *map_get(const struct map *m, struct str key)
 {
-    return m->count == 0 ? NULL : find(m, key, hash64(key))->value;
+    return m->count == 0 ? NULL : find(m, key, hash_text(key))->value;
 }
 
 static enum status grow(struct map *m)
@@ -50,7 +50,7 @@ static enum status grow(struct map *m)
 
 enum status map_set(struct map *m, struct str key, void *value)
 {
-    uint64_t hash = hash64(key);
+    uint64_t hash = hash_text(key);
 
     ASSERT(value != NULL);
     if (m->count >= m->capacity / 4 * 3) {
@@ -70,7 +70,7 @@ void *map_remove(struct map *m, struct str key)
     if (m->count == 0)
         return NULL;
 
-    struct map_slot *slot = find(m, key, hash64(key));
+    struct map_slot *slot = find(m, key, hash_text(key));
     void *value = slot->value;
     if (value == NULL)
         return NULL;

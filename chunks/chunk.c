@@ -9,6 +9,7 @@
 #include "chunks/chunk.h"
 
 #include "base/crc.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -65,7 +66,7 @@ static size_t set_slot(const struct set_table *t, const struct labels *set)
 
 static size_t string_slot(const struct set_table *t, struct str s)
 {
-    size_t at = hash64(s) & (t->string_slots - 1);
+    size_t at = hash_text(s) & (t->string_slots - 1);
 
     while (t->strings[at].ptr != NULL && !str_eq(t->strings[at], s))
         at = (at + 1) & (t->string_slots - 1);

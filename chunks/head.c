@@ -9,7 +9,7 @@
 #include "chunks/head.h"
 
 #include "base/atomic.h"
-#include "base/crc.h"
+#include "base/hash.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -295,7 +295,7 @@ static uint64_t double_hash(const struct chunk_entry *e)
 {
     uint64_t set = (uint64_t)(uintptr_t)e->metadata * UINT64_C(0x9e3779b97f4a7c15);
 
-    return hash64(e->line) ^ set >> 32;
+    return hash_text(e->line) ^ set >> 32;
 }
 
 /* Does one of the entries [begin, end) equal `e`? */

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/crc.h"
+#include "base/entropy.h"
 #include "base/io.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -69,8 +70,9 @@ static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, stru
     char name[WAL_NAME_BYTES];
     struct buf header;
 
-    if (getentropy(&w->salt, sizeof(w->salt)) < 0)
-        return err_errno(err, "get a random number");
+    enum status st = entropy_get(&w->salt, sizeof(w->salt), err);
+    if (st != ST_OK)
+        return st;
     wal_file_name(number, name);
     int fd = io_openat(w->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC, 0640);
     if (fd < 0)
@@ -78,7 +80,7 @@ static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, stru
 
     buf_init(&header, WAL_FILE_HEADER_BYTES * 2);
     wal_put_file_header(&header, &(struct wal_file_header){number, w->salt});
-    enum status st = io_write_all(fd, buf_str(&header), 0, err);
+    st = io_write_all(fd, buf_str(&header), 0, err);
     buf_release(&header);
     if (st == ST_OK && (io_fsync(fd) < 0 || io_fsync(w->dir_fd) < 0))
         st = err_errno(err, "sync %s/%s", w->options.dir, name);

@@ -2,7 +2,8 @@
 
 #include <errno.h>
 
-#include "base/crc.h"
+#include "base/entropy.h"
+#include "base/hash.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "index/index_internal.h"
@@ -51,36 +52,79 @@ static int open_handles(struct index *ix, MDB_txn *txn, unsigned more_flags)
     return error;
 }
 
-static enum status unknown_version(uint64_t version, struct err *err)
+static enum status get_meta(struct index *ix, MDB_txn *txn, const char *name, struct str *ret_value)
 {
-    return err_set(err, ST_UNSUPPORTED, "index: version %llu is not known",
-                   (unsigned long long)version);
+    MDB_val key = {strlen(name), (void *)(uintptr_t)name}, value;
+
+    int error = mdb_get(txn, ix->databases[INDEX_META], &key, &value);
+    if (error != 0)
+        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "get");
+    *ret_value = str_of(value);
+    return ST_OK;
 }
 
-/* Open the databases, and write the version into a new environment. */
+static enum status put_meta(struct index *ix, MDB_txn *txn, const char *name, struct str bytes,
+                            struct err *err)
+{
+    MDB_val key = {strlen(name), (void *)(uintptr_t)name}, value = val_of(bytes);
+
+    int error = mdb_put(txn, ix->databases[INDEX_META], &key, &value, 0);
+    return error == 0 ? ST_OK : lmdb_status(error, err, name);
+}
+
+/* What a new index begins with. */
+static enum status write_form(struct index *ix, MDB_txn *txn, struct err *err)
+{
+    struct str key = str_make((const char *)&ix->hash_key, sizeof(ix->hash_key));
+    uint64_t version = htole64(INDEX_VERSION);
+
+    enum status st = entropy_get(&ix->hash_key, sizeof(ix->hash_key), err);
+    if (st == ST_OK)
+        st = put_meta(ix, txn, "hash_key", key, err);
+    if (st == ST_OK)
+        st = put_meta(ix, txn, "version", str_make((char *)&version, sizeof(version)), err);
+    return st;
+}
+
+/* An index whose first transaction was never committed. */
+static bool is_new(struct index *ix, MDB_txn *txn)
+{
+    MDB_stat stat;
+
+    return mdb_stat(txn, ix->databases[INDEX_META], &stat) == 0 && stat.ms_entries == 0;
+}
+
+static enum status read_form(struct index *ix, MDB_txn *txn, struct err *err)
+{
+    uint64_t version;
+    struct str key;
+
+    enum status st = lookup_meta(ix, txn, "version", &version);
+    if (st != ST_OK)
+        return err_set(err, ST_CORRUPT, "index: it has no version");
+    if (version != INDEX_VERSION)
+        return err_set(err, ST_UNSUPPORTED, "index: version %llu is not known",
+                       (unsigned long long)version);
+    st = get_meta(ix, txn, "hash_key", &key);
+    if (st != ST_OK || key.len != sizeof(ix->hash_key))
+        return err_set(err, ST_CORRUPT, "index: it has no hash key");
+    memcpy(&ix->hash_key, key.ptr, key.len);
+    return ST_OK;
+}
+
 static enum status open_databases(struct index *ix, struct err *err)
 {
     MDB_txn *txn = NULL;
-    uint64_t version = INDEX_VERSION;
 
     int error = mdb_txn_begin(ix->env, NULL, 0, &txn);
     if (error != 0)
         return lmdb_status(error, err, "begin");
     error = open_handles(ix, txn, MDB_CREATE);
-    if (error != 0) {
-        mdb_txn_abort(txn);
-        return lmdb_status(error, err, "open database");
-    }
-    enum status st = lookup_meta(ix, txn, "version", &version);
-    if (st == ST_NOT_FOUND) {
-        uint64_t stored = htole64(version);
-        MDB_val key = {strlen("version"), (void *)(uintptr_t) "version"};
-        MDB_val value = {sizeof(stored), &stored};
-        error = mdb_put(txn, ix->databases[INDEX_META], &key, &value, 0);
-        st = error == 0 ? ST_OK : lmdb_status(error, err, "write version");
-    } else if (st == ST_OK && version != INDEX_VERSION) {
-        st = unknown_version(version, err);
-    }
+    enum status st;
+    if (error != 0)
+        st = lmdb_status(error, err, "open");
+    else
+        st = is_new(ix, txn) ? write_form(ix, txn, err) : read_form(ix, txn, err);
     if (st != ST_OK) {
         mdb_txn_abort(txn);
         return st;
@@ -93,22 +137,18 @@ static enum status open_databases(struct index *ix, struct err *err)
 static enum status open_existing(struct index *ix, struct err *err)
 {
     MDB_txn *txn = NULL;
-    uint64_t version;
 
     int error = mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &txn);
     if (error != 0)
         return lmdb_status(error, err, "begin");
     error = open_handles(ix, txn, 0);
-    enum status st = error == 0 ? lookup_meta(ix, txn, "version", &version) : ST_OK;
-    if (error == 0 && st == ST_OK)
-        error = mdb_txn_commit(txn); /* keeps the handles */
-    else
+    enum status st = error == 0 ? read_form(ix, txn, err) : lmdb_status(error, err, "open");
+    if (st != ST_OK) {
         mdb_txn_abort(txn);
-    if (error != 0)
-        return lmdb_status(error, err, "open database");
-    if (st != ST_OK)
-        return err_set(err, ST_CORRUPT, "index: it has no version");
-    return version == INDEX_VERSION ? ST_OK : unknown_version(version, err);
+        return st;
+    }
+    error = mdb_txn_commit(txn); /* keeps the handles */
+    return error == 0 ? ST_OK : lmdb_status(error, err, "commit");
 }
 
 enum status index_open_to_read(const char *dir, struct index **ret_index, struct err *err)
@@ -188,13 +228,12 @@ enum status lookup(struct index *ix, MDB_txn *txn, enum index_database database,
 
 enum status lookup_meta(struct index *ix, MDB_txn *txn, const char *name, uint64_t *ret_v)
 {
-    MDB_val key = {strlen(name), (void *)(uintptr_t)name}, value;
+    struct str value;
 
-    int error = mdb_get(txn, ix->databases[INDEX_META], &key, &value);
-    if (error != 0)
-        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "get");
-    struct str in = str_of(value);
-    return get_u64(&in, ret_v) ? ST_OK : ST_CORRUPT;
+    enum status st = get_meta(ix, txn, name, &value);
+    if (st != ST_OK)
+        return st;
+    return get_u64(&value, ret_v) ? ST_OK : ST_CORRUPT;
 }
 
 enum status lookup_tenant(struct index *ix, MDB_txn *txn, struct str name, uint32_t *ret_tenant)
@@ -213,12 +252,12 @@ enum status lookup_tenant(struct index *ix, MDB_txn *txn, struct str name, uint3
 enum status lookup_symbol(struct index *ix, MDB_txn *txn, struct str text, uint32_t *ret_symbol,
                           uint8_t *ret_free_n)
 {
-    uint64_t hash = hash64(text);
+    uint64_t hash = hash_keyed(&ix->hash_key, text);
     struct str value;
     uint32_t symbol;
 
     for (unsigned n = 0; n <= UINT8_MAX; n++) {
-        enum status st = lookup(ix, txn, INDEX_SYMBOLS, hash_key(NULL, hash, (uint8_t)n), &value);
+        enum status st = lookup(ix, txn, INDEX_SYMBOLS, hashed_key(NULL, hash, (uint8_t)n), &value);
         if (st == ST_NOT_FOUND && ret_free_n != NULL)
             *ret_free_n = (uint8_t)n;
         if (st != ST_OK)
@@ -252,13 +291,13 @@ enum status lookup_stream(struct index *ix, MDB_txn *txn, uint64_t stream_id,
 enum status lookup_stream_id(struct index *ix, MDB_txn *txn, const struct stream_wanted *wanted,
                              uint64_t *ret_stream_id, uint8_t *ret_free_n)
 {
+    uint64_t hash = hash_keyed(&ix->hash_key, wanted->labels), id;
     struct stored_stream stream;
     struct str value;
-    uint64_t id;
 
     for (unsigned n = 0; n <= UINT8_MAX; n++) {
-        enum status st = lookup(ix, txn, INDEX_STREAMS,
-                                hash_key(&wanted->tenant, wanted->hash, (uint8_t)n), &value);
+        enum status st =
+            lookup(ix, txn, INDEX_STREAMS, hashed_key(&wanted->tenant, hash, (uint8_t)n), &value);
         if (st == ST_NOT_FOUND && ret_free_n != NULL)
             *ret_free_n = (uint8_t)n;
         if (st != ST_OK)

@@ -4,14 +4,13 @@
  *
  * What the batch itself has added must be visible to its own look-ups (a label value new in this
  * batch has one symbol for all streams of it), so symbols, streams and label pairs are also kept in
- * maps. So are the keys made of hashes: XXH64 has no secret, whoever pushes can make as many texts
- * of one hash as he likes, and two of them in one batch must get two keys.
+ * maps. So are the keys made of hashes: two texts of one hash in one batch must get two keys.
  */
 #include "index/index.h"
 
 #include <stdlib.h>
 
-#include "base/crc.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "index/index_internal.h"
 
@@ -201,7 +200,7 @@ static enum status free_key(struct index_batch *b, const uint32_t *tenant, uint6
                             unsigned n, struct key *ret_key)
 {
     for (; n <= UINT8_MAX; n++) {
-        struct key key = hash_key(tenant, hash, (uint8_t)n);
+        struct key key = hashed_key(tenant, hash, (uint8_t)n);
         if (map_get(&b->hashes, key_str(&key)) != NULL)
             continue;
         struct str copy = arena_str(&b->arena, key_str(&key));
@@ -216,7 +215,7 @@ static enum status free_key(struct index_batch *b, const uint32_t *tenant, uint6
 static enum status batch_symbol(struct index_batch *b, struct str text, uint32_t *ret_symbol)
 {
     const struct batch_number *known = map_get(&b->symbols, text);
-    uint64_t hash = hash64(text);
+    uint64_t hash = hash_keyed(&b->index->hash_key, text);
     struct buf value;
     struct key key;
     uint8_t n;
@@ -253,12 +252,12 @@ static void add_posting(struct index_batch *b, struct key pair, uint64_t stream_
 static enum status stream_create(struct index_batch *b, const struct stream_wanted *wanted,
                                  struct labels labels, uint8_t n, uint64_t *ret_stream_id)
 {
-    uint64_t id = b->next_stream;
+    uint64_t hash = hash_keyed(&b->index->hash_key, wanted->labels), id = b->next_stream;
     struct buf value;
     struct key key;
     uint32_t name, text;
 
-    enum status st = free_key(b, &wanted->tenant, wanted->hash, n, &key);
+    enum status st = free_key(b, &wanted->tenant, hash, n, &key);
     if (st != ST_OK)
         return st;
     b->next_stream++;
@@ -282,7 +281,7 @@ static enum status stream_create(struct index_batch *b, const struct stream_want
 enum status index_batch_stream(struct index_batch *b, struct str tenant, struct labels labels,
                                uint64_t *ret_stream_id, struct err *err)
 {
-    struct stream_wanted wanted = {.hash = labels_hash(labels)};
+    struct stream_wanted wanted;
     struct buf key;
     uint8_t n;
 

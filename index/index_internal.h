@@ -10,6 +10,7 @@
 #include <lmdb.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/map.h"
 #include "index/index.h"
 
@@ -38,6 +39,7 @@ enum index_database {
 struct index {
     MDB_env *env;
     MDB_dbi databases[INDEX_DATABASE_COUNT];
+    struct hash_key hash_key; /* of symbols and streams */
 };
 
 struct index_read {
@@ -141,7 +143,7 @@ static inline struct key pair_key(uint32_t tenant, uint32_t name, uint32_t value
 }
 
 /* hash and n: the key of `symbols`; with a tenant in front, of `streams` */
-static inline struct key hash_key(const uint32_t *tenant, uint64_t hash, uint8_t n)
+static inline struct key hashed_key(const uint32_t *tenant, uint64_t hash, uint8_t n)
 {
     struct key k = {.len = 0};
 
@@ -196,12 +198,11 @@ MUST_CHECK enum status lookup_stream(struct index *ix, MDB_txn *txn, uint64_t st
                                      struct stored_stream *ret_stream);
 
 /*
- * Find the stream of these labels (hash, and stored form). When it is not there `*ret_free_n` is
+ * Find the stream of these labels (in stored form). When it is not there `*ret_free_n` is
  * the n its key would have.
  */
 struct stream_wanted {
     uint32_t tenant;
-    uint64_t hash;
     struct str labels;
 };
 

@@ -270,7 +270,7 @@ enum status index_find_stream(struct index_read *r, struct str tenant, struct la
                               uint64_t *ret_stream_id, uint64_t *ret_flushed_seq)
 {
     enum { LABELS_BYTES_MAX = 64 * 1024 * 1024 };
-    struct stream_wanted wanted = {.hash = labels_hash(labels)};
+    struct stream_wanted wanted;
     struct stored_stream stored;
     uint64_t id;
     struct buf b;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "base/crc.h"
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "proto/unquote.h"
 
@@ -249,7 +249,7 @@ void labels_put_text(struct buf *b, struct labels l)
 
 uint64_t labels_hash(struct labels l)
 {
-    return hash64_parts(l.count == 0 ? NULL : &l.pairs[0].name, l.count * 2, '\xff');
+    return hash_xxh64(l.count == 0 ? NULL : &l.pairs[0].name, l.count * 2, '\xff');
 }
 
 /* ---- stored form ---- */

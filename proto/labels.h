@@ -55,7 +55,7 @@ bool labels_eq(struct labels a, struct labels b);
 /* `{a="1", b="2"}` with values quoted as Go does. */
 void labels_put_text(struct buf *b, struct labels l);
 
-/* XXH64 of `name 0xff value 0xff ...`: finds a stream, and orders streams in answers. */
+/* XXH64 of `name 0xff value 0xff ...`: the order of streams in answers. */
 uint64_t labels_hash(struct labels l);
 
 /* The stored form: uvarint count, then name and value as length and bytes. */

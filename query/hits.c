@@ -4,7 +4,7 @@
  */
 #include "query/hits.h"
 
-#include "base/crc.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -96,7 +96,7 @@ bool hits_wants(const struct hits *h, int64_t ts_ns)
 
 static uint64_t hash_of(const struct hit *hit)
 {
-    return hash64(hit->line) ^
+    return hash_text(hit->line) ^
            (hit->stream->hash + (uint64_t)hit->ts_ns * UINT64_C(0x9e3779b97f4a7c15));
 }
 

@@ -58,16 +58,3 @@ Test(crc, tables_equal_instruction)
     }
     cr_expect_eq(wrong, 0, "%u wrong, seed %" PRIu64, wrong, r.seed);
 }
-
-/* XXH64 with seed 0, as its own documentation and test vectors have it. */
-Test(crc, hash)
-{
-    static const struct str parts[] = {STR_INIT("a"), STR_INIT("1"), STR_INIT("")};
-
-    cr_expect_eq(hash64(STR_NULL), UINT64_C(0xef46db3751d8e999));
-    cr_expect_eq(hash64(STR("a")), UINT64_C(0xd24ec4f1a98c6e5b));
-    cr_expect_eq(hash64(STR("abc")), UINT64_C(0x44bc2cf5ad770999));
-    cr_expect_eq(hash64_parts(parts, COUNT_OF(parts), '\xff'), hash64(STR("a\xff"
-                                                                          "1\xff\xff")));
-    cr_expect_eq(hash64_parts(NULL, 0, '\xff'), hash64(STR("")));
-}

@@ -1,6 +1,6 @@
 #include "base/map.h"
 
-#include "base/crc.h"
+#include "base/hash.h"
 #include "tests/support/expect.h"
 #include "tests/support/random.h"
 
@@ -78,7 +78,7 @@ static size_t keys_with_home(size_t home, char keys[][8], size_t count)
 
     for (unsigned n = 0; found < count && n < 100000; n++) {
         char text[8] = {(char)(n & 0x7f), (char)(n >> 7 & 0x7f), (char)(n >> 14 & 0x7f), 'k'};
-        if ((hash64(str_make(text, 4)) & 15) == home)
+        if ((hash_text(str_make(text, 4)) & 15) == home)
             memcpy(keys[found++], text, sizeof(text));
     }
     return found;

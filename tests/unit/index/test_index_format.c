@@ -1,6 +1,7 @@
 /* What docs/format/index.md says, read and damaged with LMDB itself. */
 #include <lmdb.h>
 
+#include "base/entropy.h"
 #include "index/index.h"
 #include "tests/support/expect.h"
 #include "tests/support/files.h"
@@ -119,6 +120,7 @@ Test(index_format, golden)
     struct place p;
     struct buf b;
 
+    entropy_fake(true); /* for the key of the hashes */
     place_make(&p);
     MDB_env *env = open_raw(&p, MDB_RDONLY);
     cr_assert_eq(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
@@ -314,17 +316,18 @@ Test(index_format, batch_on_damage)
 
 /* ---- versions ---- */
 
-static void set_version(const struct place *p, uint8_t version)
+/* `value` NULL removes it. */
+static void set_meta(const struct place *p, const char *name, struct str value)
 {
     MDB_env *env = open_raw(p, 0);
     MDB_txn *txn = NULL;
     MDB_dbi database;
-    char bytes[8] = {(char)version};
-    MDB_val k = {7, (void *)(uintptr_t) "version"}, v = {sizeof(bytes), bytes};
+    MDB_val k = {strlen(name), (void *)(uintptr_t)name};
+    MDB_val v = {value.len, (void *)(uintptr_t)value.ptr};
 
     cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
     cr_assert_eq(mdb_dbi_open(txn, "meta", 0, &database), 0);
-    if (version == 0)
+    if (value.ptr == NULL)
         cr_assert_eq(mdb_del(txn, database, &k, NULL), 0);
     else
         cr_assert_eq(mdb_put(txn, database, &k, &v, 0), 0);
@@ -332,21 +335,35 @@ static void set_version(const struct place *p, uint8_t version)
     mdb_env_close(env);
 }
 
-Test(index_format, another_version)
-{
-    struct index *ix = NULL;
-    struct place p;
-    struct err err;
+static const struct form_case {
+    const char *name;
+    struct str value;
+    enum status want;
+    const char *text;
+} form_cases[] = {
+    {"version", STR_INIT("\2\0\0\0\0\0\0\0"), ST_UNSUPPORTED, "index: version 2 is not known"},
+    {"version", {NULL, 0}, ST_CORRUPT, "index: it has no version"},
+    {"hash_key", STR_INIT("short"), ST_CORRUPT, "index: it has no hash key"},
+    {"hash_key", {NULL, 0}, ST_CORRUPT, "index: it has no hash key"},
+};
 
-    place_make(&p);
-    set_version(&p, 2);
-    EXPECT_STATUS("open", index_open(p.path, MAP_BYTES, &ix, &err), ST_UNSUPPORTED);
-    EXPECT_STR("open", str_from(err.text), STR("index: version 2 is not known"));
-    EXPECT_STATUS("open to read", index_open_to_read(p.path, &ix, &err), ST_UNSUPPORTED);
-    set_version(&p, 0);
-    EXPECT_STATUS("no version", index_open_to_read(p.path, &ix, &err), ST_CORRUPT);
-    cr_expect_null(ix);
-    files_dir_remove(p.dir);
+Test(index_format, another_form)
+{
+    for (size_t i = 0; i < COUNT_OF(form_cases); i++) {
+        const struct form_case *c = &form_cases[i];
+        struct index *ix = NULL;
+        struct place p;
+        struct err err;
+
+        place_make(&p);
+        set_meta(&p, c->name, c->value);
+        EXPECT_STATUS(c->text, index_open(p.path, MAP_BYTES, &ix, &err), c->want);
+        EXPECT_STR(c->text, str_from(err.text), str_from(c->text));
+        EXPECT_STATUS(c->text, index_open_to_read(p.path, &ix, &err), c->want);
+        EXPECT_STR(c->text, str_from(err.text), str_from(c->text));
+        cr_expect_null(ix);
+        files_dir_remove(p.dir);
+    }
 }
 
 Test(index_format, damaged_counters)
@@ -359,7 +376,8 @@ Test(index_format, damaged_counters)
     place_make(&p);
     shorten(&p, "meta");
     EXPECT_STATUS("open", index_open(p.path, MAP_BYTES, &ix, NULL), ST_CORRUPT);
-    set_version(&p, 1);
+    set_meta(&p, "version", STR("\1\0\0\0\0\0\0\0"));
+    set_meta(&p, "hash_key", STR("0123456789abcdef"));
     REQUIRE_OK(index_open(p.path, MAP_BYTES, &ix, NULL));
     EXPECT_STATUS("counters", index_counters(ix, &counters, NULL), ST_CORRUPT);
     EXPECT_STATUS("batch", index_batch_begin(ix, &b, NULL), ST_CORRUPT);
