@@ -12,13 +12,6 @@ enum {
     TRAILER_BYTES_MAX = 8 * 1024,
 };
 
-size_t http_head_length(struct str in)
-{
-    size_t end = str_find(in, STR("\r\n\r\n"));
-
-    return end == STR_NPOS ? 0 : end + 4;
-}
-
 const char *http_method_name(enum http_method m)
 {
     static const char *const names[] = {
@@ -209,10 +202,13 @@ static enum status interpret_headers(struct http_head *h, struct err *err)
 {
     bool close = false, keep_alive = !h->is_http_1_0;
     enum status st = ST_OK;
+    size_t hosts = 0;
 
     for (size_t i = 0; i < h->header_count && st == ST_OK; i++) {
         const struct http_header *header = &h->headers[i];
-        if (str_eq_nocase(header->name, STR("content-length"))) {
+        if (str_eq_nocase(header->name, STR("host"))) {
+            hosts++;
+        } else if (str_eq_nocase(header->name, STR("content-length"))) {
             st = interpret_length(h, header->value, err);
         } else if (str_eq_nocase(header->name, STR("transfer-encoding"))) {
             if (h->chunked || !str_eq_nocase(header->value, STR("chunked")))
@@ -228,6 +224,10 @@ static enum status interpret_headers(struct http_head *h, struct err *err)
     h->keep_alive = keep_alive && !close;
     if (st == ST_OK && h->chunked && (h->has_length || h->is_http_1_0))
         st = err_set(err, ST_INVALID, "both Content-Length and Transfer-Encoding");
+    if (st == ST_OK && hosts == 0 && !h->is_http_1_0)
+        st = err_set(err, ST_INVALID, "missing required Host header");
+    if (st == ST_OK && hosts > 1)
+        st = err_set(err, ST_INVALID, "too many Host headers");
     return st;
 }
 

@@ -51,11 +51,8 @@ struct http_head {
     bool chunked;
 };
 
-/* The length of the head at the front of `in` with its empty line, 0 if that is not there yet. */
-size_t http_head_length(struct str in);
-
 /*
- * Parse a head that http_head_length() found. After a failure `*ret_head` has what was understood
+ * Parse a head with the empty line behind it. After a failure `*ret_head` has what was understood
  * until then.
  *
  * ST_INVALID      malformed        ST_BAD_METHOD   an unknown method

@@ -60,17 +60,18 @@ class Http(unittest.TestCase):
     def test_malformed(self):
         for data, want in [
                 (b"NONSENSE\r\n\r\n", b"HTTP/1.1 400"), (b"GET /ready\r\n\r\n", b"HTTP/1.1 400"),
-                (b"GET /ready HTTP/2.0\r\n\r\n", b"HTTP/1.1 501"), (b"BREW /ready HTTP/1.1\r\n\r\n", b"HTTP/1.1 501"),
-                (b"GET /ready HTTP/1.1\r\nA : b\r\n\r\n", b"HTTP/1.1 400"), (b"GET /ready HTTP/1.1\r\n folded\r\n\r\n", b"HTTP/1.1 400"),
-                (b"GET /ready HTTP/1.1\r\nA: \x01\r\n\r\n", b"HTTP/1.1 400"),
-                (b"POST /flush HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 400"),
-                (b"POST /flush HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 400"),
-                (b"POST /flush HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 400"),
-                (b"POST /flush HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", b"HTTP/1.1 501"),
-                (b"POST /flush HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 400"),
-                (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"HTTP/1.1 400"),
-                (b"GET /" + b"x" * 70000 + b" HTTP/1.1\r\n\r\n", b"HTTP/1.1 431"),
-                (b"POST /loki/api/v1/labels HTTP/1.1\r\nContent-Length: 99999\r\n\r\n", b"HTTP/1.1 413")]:
+                (b"GET /ready HTTP/2.0\r\n\r\n", b"HTTP/1.1 501"), (b"BREW /ready HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 501"),
+                (b"GET /ready HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n", b"HTTP/1.1 400"), (b"GET /ready HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", b"HTTP/1.1 400"),
+                (b"GET /ready HTTP/1.1\r\n\r\n", b"HTTP/1.1 400"),
+                (b"GET /ready HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n", b"HTTP/1.1 400"),
+                (b"POST /flush HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 400"),
+                (b"POST /flush HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 400"),
+                (b"POST /flush HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 400"),
+                (b"POST /flush HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", b"HTTP/1.1 501"),
+                (b"POST /flush HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 400"),
+                (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"HTTP/1.1 400"),
+                (b"GET /" + b"x" * 70000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 431"),
+                (b"POST /loki/api/v1/labels HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n", b"HTTP/1.1 413")]:
             with self.subTest(data[:60]):
                 self.assertEqual(raw(self.server, data)[:12], want)
 
@@ -78,12 +79,12 @@ class Http(unittest.TestCase):
         one = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n"
         self.assertEqual(raw(self.server, one * 5).count(b"HTTP/1.1 200 OK"), 5)
         self.assertEqual(raw(self.server, b"GET /ready HTTP/1.0\r\n\r\n" * 2).count(b"HTTP/1.1 200 OK"), 1)
-        closing = b"GET /ready HTTP/1.1\r\nConnection: close\r\n\r\n"
+        closing = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         self.assertIn(b"Connection: close", raw(self.server, closing))
 
     def test_chunked_and_continue(self):
         body = json.dumps({"streams": [{"stream": {"c": "1"}, "values": [[str(NOW), "x"]]}]}).encode()
-        head = b"POST /loki/api/v1/push HTTP/1.1\r\nContent-Type: application/json\r\n"
+        head = b"POST /loki/api/v1/push HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         pieces = b"".join(b"%x\r\n%b\r\n" % (len(body[i:i + 7]), body[i:i + 7]) for i in range(0, len(body), 7)) + b"0\r\n\r\n"
         self.assertEqual(raw(self.server, head + b"Transfer-Encoding: chunked\r\n\r\n" + pieces)[:12], b"HTTP/1.1 204")
         expect = head + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -95,7 +96,7 @@ class Http(unittest.TestCase):
 
     def test_slow_requests_end(self):
         """Headers and bodies that come a byte at a time are cut off in time, however steady they come."""
-        for begin in [b"GET /ready HTTP/1.1\r\nA: ", b"POST /loki/api/v1/push HTTP/1.1\r\nContent-Length: 1000\r\n\r\n"]:
+        for begin in [b"GET /ready HTTP/1.1\r\nHost: x\r\nA: ", b"POST /loki/api/v1/push HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"]:
             with socket.create_connection(("127.0.0.1", self.server.port), timeout=10) as s:
                 s.sendall(begin)
                 began = time.monotonic()
@@ -196,7 +197,7 @@ class Hostile(unittest.TestCase):
                 self.assertEqual(server.push([({"a": "b"}, entries)])[0], 204)
             server.flush()
             slow = (f"GET /loki/api/v1/query_range?query=%7Ba%3D%22b%22%7D%20%7C~%20%22%28x%3F%29%7B200%7Dy%22&start={NOW - 2 * 10**9}"
-                    f"&end={NOW + 10**9} HTTP/1.1\r\n\r\n").encode()
+                    f"&end={NOW + 10**9} HTTP/1.1\r\nHost: x\r\n\r\n").encode()
             for _ in range(4):
                 s = socket.create_connection(("127.0.0.1", server.port))
                 s.sendall(slow)
