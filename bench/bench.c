@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -167,23 +168,12 @@ static struct str proc_file(const struct bench_server *s, const char *name, stru
 
 double bench_server_cpu(const struct bench_server *s)
 {
-    enum { USER_FIELD = 11 }; /* behind the name: utime, stime */
-    struct buf b;
-    struct str rest = proc_file(s, "stat", &b), field;
-    uint64_t user = 0, system = 0;
+    struct timespec t;
+    clockid_t clock;
 
-    rest = str_cut(rest, str_find_last_char(rest, ')') + 2);
-    for (int i = 0; i < USER_FIELD; i++)
-        (void)str_split(&rest, ' ', &field);
-    (void)str_split(&rest, ' ', &field);
-    enum status st = num_parse_u64(field, &user);
-    (void)str_split(&rest, ' ', &field);
-    if (st == ST_OK)
-        st = num_parse_u64(field, &system);
-    buf_release(&b);
-    if (st != ST_OK)
+    if (clock_getcpuclockid(s->pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
         bench_fail("cannot read the CPU time of the server");
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 double bench_server_memory(const struct bench_server *s, const char *key)
