@@ -139,21 +139,28 @@ void buf_put_str(struct buf *b, struct str s)
     buf_put(b, s);
 }
 
+void buf_vprintf(struct buf *b, const char *format, va_list args)
+{
+    va_list again;
+
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    ASSERT(len >= 0);
+    char *to = buf_reserve(b, (size_t)len + 1);
+    if (to == NULL)
+        return;
+    (void)vsnprintf(to, (size_t)len + 1, format, args);
+    b->len += (size_t)len;
+}
+
 void buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    buf_vprintf(b, format, args);
     va_end(args);
-    ASSERT(len >= 0);
-    char *to = buf_reserve(b, (size_t)len + 1);
-    if (to == NULL)
-        return;
-    va_start(args, format);
-    (void)vsnprintf(to, (size_t)len + 1, format, args);
-    va_end(args);
-    b->len += (size_t)len;
 }
 
 void buf_put_i64(struct buf *b, int64_t v)

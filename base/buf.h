@@ -11,6 +11,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +55,7 @@ void buf_put_uvarint(struct buf *b, uint64_t v);
 void buf_put_str(struct buf *b, struct str s);
 
 /* Needs room for a zero byte behind the text, which is not counted. */
+void buf_vprintf(struct buf *b, const char *format, va_list args) PRINTF_LIKE(2, 0);
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_put_i64(struct buf *b, int64_t v); /* in decimal */
 

@@ -230,6 +230,22 @@ static int64_t newest_ns(const struct push_check *c)
     return i64_add(c->now_ns, c->limits->creation_grace_period, &v) ? v : INT64_MAX;
 }
 
+/*
+ * The text of a refusal, until the next one. A push may have a hundred thousand entries that are
+ * refused alike, each text with the labels of its stream: only what push_errors_add() has not met
+ * takes room in the arena.
+ */
+PRINTF_LIKE(2, 3) static struct str refusal(struct push_check *c, const char *format, ...)
+{
+    va_list args;
+
+    buf_reset(&c->refusal);
+    va_start(args, format);
+    buf_vprintf(&c->refusal, format, args);
+    va_end(args);
+    return buf_str(&c->refusal);
+}
+
 /* Is the entry's time acceptable? Else the message. */
 static struct str check_time(struct stream_check *s, const struct entry *e,
                              enum discard_reason *ret_reason)
@@ -238,16 +254,16 @@ static struct str check_time(struct stream_check *s, const struct entry *e,
 
     if (e->ts_ns < oldest_ns(c)) {
         *ret_reason = DISCARD_TOO_OLD;
-        return arena_printf(c->arena,
-                            "entry for stream '%.*s' has timestamp too old: %.*s, oldest "
-                            "acceptable timestamp is: %.*s",
-                            STR_ARG(stream_text(s)), STR_ARG(time_text(c, e->ts_ns)),
-                            STR_ARG(time_text(c, oldest_ns(c))));
+        return refusal(c,
+                       "entry for stream '%.*s' has timestamp too old: %.*s, oldest "
+                       "acceptable timestamp is: %.*s",
+                       STR_ARG(stream_text(s)), STR_ARG(time_text(c, e->ts_ns)),
+                       STR_ARG(time_text(c, oldest_ns(c))));
     }
     if (e->ts_ns > newest_ns(c)) {
         *ret_reason = DISCARD_TOO_NEW;
-        return arena_printf(c->arena, "entry for stream '%.*s' has timestamp too new: %.*s",
-                            STR_ARG(stream_text(s)), STR_ARG(time_text(c, e->ts_ns)));
+        return refusal(c, "entry for stream '%.*s' has timestamp too new: %.*s",
+                       STR_ARG(stream_text(s)), STR_ARG(time_text(c, e->ts_ns)));
     }
     return STR_NULL;
 }
@@ -270,10 +286,10 @@ static struct str check_line(struct stream_check *s, struct entry *e,
         return STR_NULL;
     }
     *ret_reason = DISCARD_LINE_TOO_LONG;
-    return arena_printf(c->arena,
-                        "max entry size '%llu' bytes exceeded for stream '%.*s' while adding an "
-                        "entry with length '%zu' bytes",
-                        (unsigned long long)max, STR_ARG(stream_text(s)), e->line.len);
+    return refusal(c,
+                   "max entry size '%llu' bytes exceeded for stream '%.*s' while adding an "
+                   "entry with length '%zu' bytes",
+                   (unsigned long long)max, STR_ARG(stream_text(s)), e->line.len);
 }
 
 #define SEE_LIMIT "Please see `limits_config.%s` or contact your Loki administrator to %s it"
@@ -289,28 +305,28 @@ static struct str check_metadata(struct stream_check *s, const struct entry *e,
         return STR_NULL;
     if (!limits->allow_structured_metadata) {
         *ret_reason = DISCARD_METADATA_NOT_ALLOWED;
-        return arena_printf(c->arena,
-                            "stream '%.*s' includes structured metadata, but this feature is "
-                            "disallowed. " SEE_LIMIT,
-                            STR_ARG(stream_text(s)), "allow_structured_metadata", "enable");
+        return refusal(c,
+                       "stream '%.*s' includes structured metadata, but this feature is "
+                       "disallowed. " SEE_LIMIT,
+                       STR_ARG(stream_text(s)), "allow_structured_metadata", "enable");
     }
     if (bytes > limits->max_structured_metadata_size) {
         *ret_reason = DISCARD_METADATA_TOO_LARGE;
-        return arena_printf(c->arena,
-                            "stream '%.*s' has structured metadata too large: '%llu' bytes, limit: "
-                            "'%llu' bytes. " SEE_LIMIT,
-                            STR_ARG(stream_text(s)), (unsigned long long)bytes,
-                            (unsigned long long)limits->max_structured_metadata_size,
-                            "max_structured_metadata_size", "increase");
+        return refusal(c,
+                       "stream '%.*s' has structured metadata too large: '%llu' bytes, limit: "
+                       "'%llu' bytes. " SEE_LIMIT,
+                       STR_ARG(stream_text(s)), (unsigned long long)bytes,
+                       (unsigned long long)limits->max_structured_metadata_size,
+                       "max_structured_metadata_size", "increase");
     }
     if (e->metadata.count > limits->max_structured_metadata_entries_count) {
         *ret_reason = DISCARD_METADATA_TOO_MANY;
-        return arena_printf(c->arena,
-                            "stream '%.*s' has too many structured metadata labels: '%zu', limit: "
-                            "'%llu'. " SEE_LIMIT,
-                            STR_ARG(stream_text(s)), e->metadata.count,
-                            (unsigned long long)limits->max_structured_metadata_entries_count,
-                            "max_structured_metadata_entries_count", "increase");
+        return refusal(c,
+                       "stream '%.*s' has too many structured metadata labels: '%zu', limit: "
+                       "'%llu'. " SEE_LIMIT,
+                       STR_ARG(stream_text(s)), e->metadata.count,
+                       (unsigned long long)limits->max_structured_metadata_entries_count,
+                       "max_structured_metadata_entries_count", "increase");
     }
     return STR_NULL;
 }
@@ -576,6 +592,7 @@ enum status validate_push(struct push_check *c, struct push_request *request, st
             return err_set(err, ST_INVALID,
                            "labels __backfill__ and __backfill_shard__ are reserved");
     }
+    buf_init(&c->refusal, c->arena->max_bytes);
     for (size_t i = 0; i < request->stream_count; i++) {
         struct push_stream *s = &request->streams[i];
         if (s->entry_count == 0)
@@ -590,5 +607,6 @@ enum status validate_push(struct push_check *c, struct push_request *request, st
             request->streams[kept++] = *s;
     }
     request->stream_count = kept;
+    buf_release(&c->refusal);
     return arena_status(c->arena, err);
 }

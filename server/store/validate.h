@@ -36,6 +36,8 @@ struct push_check {
     struct push_errors errors;
     uint64_t entries; /* accepted */
     uint64_t bytes;   /* of their lines and metadata, detected_level not counted */
+    /* its own */
+    struct buf refusal; /* the text of the last one */
 };
 
 /*

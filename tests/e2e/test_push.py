@@ -161,6 +161,16 @@ class Push(unittest.TestCase):
         self.assertEqual(status, 400)
         self.assertTrue(answer.startswith("2 errors like: entry for stream '{g=\"1\""), answer)
 
+    def test_many_refused_alike(self):
+        """What is good of a push is stored however much of it is refused: each text names all labels of its stream."""
+        labels = {f"label_{i:02}": "v" * 2000 for i in range(14)} | {"job": "refused"}
+        entries = [(NOW + 3600 * 10**9 + i, "x") for i in range(40000)] + [(NOW, "good")]
+        with Server() as server:
+            status, answer = server.push([(labels, entries)])
+            self.assertEqual(status, 400)
+            self.assertIn("has timestamp too new", answer[-200:])
+            self.assertEqual(lines(around_now(server, '{job="refused"}')), ["good"])
+
     def test_metadata_names(self):
         metadata = {"a.b": "1", "a__c": "2", "weird-key!!x": "3", "9x": "4", "__y__": "5", "empty": "", "_lead": "6"}
         self.assertEqual(self.server.push([({"m": "names"}, [(NOW, "x", metadata)])])[0], 204)
