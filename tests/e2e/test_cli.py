@@ -66,6 +66,13 @@ class Asking(unittest.TestCase):
                               "--batch", "100", "-o", "raw", "-q", *direction)
             self.assertEqual(sorted(out.splitlines()), sorted(f"line {n}" for n in range(3000)))
 
+    def test_paging_forward_through_one_time(self):
+        entries = [(NOON - 3601 * SECOND, f"line {n}") for n in range(40)]
+        self.assertEqual(self.server.push([({"app": "one"}, entries)])[0], 204)
+        out, _ = self.ask("query", '{app="one"}', "--from", str(NOON - 3602 * SECOND), "--to", str(NOON), "--limit", "0",
+                          "--batch", "7", "-o", "raw", "-q", "--forward")
+        self.assertEqual(sorted(out.splitlines()), sorted(line for _, line in entries))
+
     def test_labels_and_series(self):
         times = ["--from", "2026-03-01T12:00:00Z", "--to", "2026-03-01T13:00:00Z", "-q"]
         self.assertEqual(self.ask("labels", *times)[0], "app\nhost\nservice_name\n")

@@ -352,6 +352,13 @@ Test(engine, last_entry_at_the_begin_of_a_piece)
                                         "18000000000000:at the hour 18000000000001:after\n")),
               "%.*s", STR_ARG(buf_str(&out)));
     buf_reset(&out);
+    q.start_ns = 5 * HOUR_NS + 1; /* the page of a client that has seen this time */
+    buf_reset(&out);
+    cr_assert_eq(run(&source, &q, "{app=\"b\"}", &out, &err), ST_OK);
+    cr_expect(str_eq(buf_str(&out), STR("{app=\"b\"} 18000000000001:after\n")), "%.*s",
+              STR_ARG(buf_str(&out)));
+    q.start_ns = 4 * HOUR_NS + 1;
+    buf_reset(&out);
     time_fake_set(6 * HOUR_NS); /* an hour later it is still in memory */
     cr_assert_eq(run(&source, &q, "{app=\"a\"}", &out, &err), ST_OK);
     cr_expect(str_eq(buf_str(&out),
