@@ -83,11 +83,13 @@ struct lookup {
     void *context;
 };
 
-static enum status visit_memory(const struct lookup *l, struct matcher_list matchers)
+static enum status visit_memory(const struct lookup *l, struct matcher_list matchers,
+                                struct err *err)
 {
+    enum { CHECK_EVERY_STREAMS = 256 };
     struct tenant *t = store_tenant(l->store, l->tenant, false);
     enum status st = ST_OK;
-    size_t cursor = 0;
+    size_t cursor = 0, met = 0;
 
     if (t == NULL)
         return ST_OK;
@@ -95,7 +97,9 @@ static enum status visit_memory(const struct lookup *l, struct matcher_list matc
     for (const struct stream *s = map_next(&t->streams, &cursor); s != NULL && st == ST_OK;
          s = map_next(&t->streams, &cursor)) {
         bool has_entries = s->head != NULL || s->sealed_first != NULL;
-        if (has_entries && stream_matches(s, matchers))
+        if (++met % CHECK_EVERY_STREAMS == 0)
+            st = query_check(l->q, err);
+        if (st == ST_OK && has_entries && stream_matches(s, matchers))
             st = l->visit(l->context, s->labels);
     }
     lock_give(&t->lock);
@@ -149,7 +153,7 @@ static enum status visit_index(const struct lookup *l, struct matcher_list match
 static enum status visit_streams(const struct lookup *l, struct matcher_list matchers,
                                  struct err *err)
 {
-    enum status st = visit_memory(l, matchers);
+    enum status st = visit_memory(l, matchers, err);
 
     if (st == ST_OK)
         st = visit_index(l, matchers, err);
@@ -186,7 +190,7 @@ static enum status all_pairs(const struct lookup *l, const struct label_request 
         .last_day = time_day(request->end_ns),
     };
 
-    enum status st = visit_memory(l, none);
+    enum status st = visit_memory(l, none, err);
     if (st == ST_OK)
         st = index_read_begin(l->store->index, l->q->arena, &r, err);
     if (st == ST_OK)

@@ -127,24 +127,30 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static enum status take_heads(struct store_selection *s)
+static enum status take_heads(struct store_selection *s, struct err *err)
 {
+    enum { CHECK_EVERY_STREAMS = 256 };
     struct tenant *t = store_tenant(s->store, s->request.tenant, false);
     enum status st = ST_OK;
-    size_t cursor = 0, i = 0;
+    size_t cursor = 0, i = 0, met = 0;
 
     if (t == NULL)
         return ST_OK;
     lock_take(&t->lock);
     for (const struct stream *stream = map_next(&t->streams, &cursor);
          stream != NULL && st == ST_OK; stream = map_next(&t->streams, &cursor)) {
-        if (stream_matches(stream, s->request.matchers))
+        bool has_entries = stream->head != NULL || stream->sealed_first != NULL;
+        if (++met % CHECK_EVERY_STREAMS == 0)
+            st = query_check(s->q, err);
+        if (st == ST_OK && has_entries && stream_matches(stream, s->request.matchers))
             st = take_heads_of(s, stream);
     }
     lock_give(&t->lock);
 
     s->head_ids = arena_new(s->q->arena, uint64_t, s->head_count);
-    if (st != ST_OK || s->head_ids == NULL)
+    if (st != ST_OK)
+        return st;
+    if (s->head_ids == NULL)
         return ST_LIMIT;
     for (const struct selected_head *h = s->heads; h != NULL; h = h->next)
         s->head_ids[i++] = head_chunk_id(h->view.head);
@@ -542,9 +548,11 @@ static enum status begin(struct store_selection *s, struct err *err)
 {
     const struct source_request *r = &s->request;
 
-    enum status st = take_heads(s);
-    if (st != ST_OK)
+    enum status st = take_heads(s, err);
+    if (st == ST_LIMIT)
         return arena_status(s->q->arena, err);
+    if (st != ST_OK)
+        return st;
     s->memory.context = codec_context_new();
     if (s->memory.context == NULL)
         return err_set(err, ST_NOMEM, "no memory for a codec");
