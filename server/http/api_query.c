@@ -2,6 +2,7 @@
  * /loki/api/v1/query_range and /loki/api/v1/query: parameters, limits, engine, JSON. Run by
  * workers.
  */
+#include "base/num.h"
 #include "base/time.h"
 #include "query/engine.h"
 #include "query/parser.h"
@@ -27,9 +28,11 @@ enum status api_check_length(const struct request *r, int64_t start_ns, int64_t 
                              struct err *err)
 {
     enum { DURATION_TEXT_BYTES = 128 };
-    int64_t max_ns = request_limits(r)->max_query_length, length_ns = end_ns - start_ns;
+    int64_t max_ns = request_limits(r)->max_query_length, length_ns;
     struct buf length, max;
 
+    if (!i64_sub(end_ns, start_ns, &length_ns))
+        length_ns = end_ns < start_ns ? 0 : INT64_MAX;
     if (max_ns <= 0 || length_ns <= max_ns)
         return ST_OK;
     buf_init(&length, DURATION_TEXT_BYTES);

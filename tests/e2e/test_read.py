@@ -122,6 +122,8 @@ class Read(unittest.TestCase):
                 ({"end": BASE + 20000 * SECOND, "step": "1"}, "exceeded maximum resolution of 11,000 points per time series. "
                  "Try increasing the value of the step parameter"),
                 ({"interval": "-1"}, "interval must be >= 0"),
+                ({"start": -2**63, "end": 2**63 - 1}, "the query time range exceeds the limit (query length: 2562047h47m16.854775807s, "
+                                                      "limit: 30d1h)"),
                 ({"end": BASE + 960 * 3600 * SECOND}, "the query time range exceeds the limit (query length: 960h0m0s, limit: 30d1h)"),
                 ({"limit": "0", "direction": "up", "query": "{"}, "limit must be a positive value")]:
             with self.subTest(change):
