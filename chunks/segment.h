@@ -71,7 +71,12 @@ struct segment_header {
 
 enum { SEGMENT_HEADER_BYTES_MAX = 512 };
 
-/* ST_CORRUPT: this is not the beginning of a segment. `bytes` may hold more than the header. */
+/*
+ * `bytes` may hold more than the header.
+ *
+ * ST_CORRUPT      this is not the beginning of a segment, or it is damaged
+ * ST_UNSUPPORTED  another program wrote it
+ */
 MUST_CHECK enum status segment_header_parse(struct str bytes, struct segment_header *ret_header,
                                             struct err *err);
 
