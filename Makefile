@@ -25,7 +25,8 @@ WARNINGS = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-convers
 CXX_WARNINGS = -Wall -Wextra -Werror -Wshadow
 HARDENING = -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 COMMON = -O2 -g -D_GNU_SOURCE -I. -I$(GEN) -fno-common -ffile-prefix-map=$(CURDIR)=. $(HARDENING) \
-	-pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DSKALD_DEBUG)
+	-pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DSKALD_DEBUG) \
+	$(if $(findstring fuzzer,$(SAN)),-fno-sanitize-recover=all)
 CFLAGS = -std=c11 $(COMMON) $(WARNINGS)
 CXXFLAGS = -std=c++17 $(COMMON) $(CXX_WARNINGS)
 LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
@@ -39,10 +40,14 @@ LIB_OBJECTS = $(SOURCES:%.c=$(OUT)/%.o) $(OUT)/base/regex.o $(GENERATED:$(GEN)/%
 TEST_SOURCES = $(wildcard tests/unit/*/*.c tests/support/*.c)
 BENCHES = $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
 BENCH_OBJECTS = $(OUT)/bench/bench.o $(OUT)/bench/bodies.o $(OUT)/tests/support/loggen.o
+FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SAN = fuzzer,address,undefined
+FUZZ_SECONDS = 30
 C_FILES = $(SOURCES) $(wildcard server/*.c tests/*/*.c tests/unit/*/*.c bench/*.c)
 H_FILES = $(wildcard $(LAYERS:%=%/*.h) tests/*/*.h bench/*.h)
 
-.PHONY: all help check lint tidy format format-check unit test bench docs clean
+.PHONY: all help check lint tidy format format-check unit test bench docs clean \
+	fuzz fuzz-regressions fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY: # keep objects that only a pattern rule names
 
@@ -131,6 +136,19 @@ bench: build/skald $(BENCHES:%=$(OUT)/bench/%)
 $(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(BENCH_OBJECTS) $(OUT)/libskald.a
 	$(call say,LINK,$@)
 	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
+
+## fuzz          every fuzz target for FUZZ_SECONDS (30), one after the other
+## fuzz-regressions  every fuzz target over the inputs in the tree
+fuzz fuzz-regressions:
+	$(quiet)$(MAKE) --no-print-directory CC=clang CXX=clang++ SAN=$(FUZZ_SAN) fuzzers
+	$(quiet)tests/fuzz/run build/san-$(subst $(comma),-,$(FUZZ_SAN))-clang/tests/fuzz \
+		$(if $(filter fuzz,$@),$(FUZZ_SECONDS))
+
+fuzzers: $(FUZZERS:%=$(OUT)/tests/fuzz/%)
+
+$(OUT)/tests/fuzz/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(OUT)/libskald.a
+	$(call say,LINK,$@)
+	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 ## docs          regenerate docs/config.md
 docs: build/skald

@@ -1,0 +1,173 @@
+/*
+ * A chunk: its head and all columns of all blocks, first as it is, then with its checksums mended.
+ * The entries of a block that can be read make a chunk that holds the same entries.
+ */
+#include "chunks/chunk.h"
+
+#include "tests/fuzz/mend.h"
+
+#include "base/banned.h"
+
+enum { REBUILD_LINE_BYTES_MAX = 1 << 20 };
+
+static struct codec_context *context;
+
+/* ---- mending: offsets are those of docs/format/chunk.md ---- */
+
+enum {
+    HEAD_BYTES_OFFSET = 12,
+    HEAD_CRC_OFFSET = 16,
+    BLOCK_COUNT_OFFSET = 20,
+    ROW_BYTES = 104,
+    ROW_COLUMNS_OFFSET = 24,
+    COLUMN_BYTES = 16,
+    COLUMN_STORED_OFFSET = 4,
+    COLUMN_CRC_OFFSET = 12,
+};
+
+static void mend_row(struct buf *b, size_t row)
+{
+    for (size_t i = 0; i < CHUNK_COLUMNS; i++) {
+        size_t column = row + ROW_COLUMNS_OFFSET + i * COLUMN_BYTES;
+        size_t begin = mend_get(b, column);
+        size_t bytes = mend_get(b, column + COLUMN_STORED_OFFSET);
+        mend_crc(b, column + COLUMN_CRC_OFFSET, begin, begin + bytes);
+    }
+}
+
+/* Rows stand at the end of the head. */
+static void mend_chunk(struct buf *b)
+{
+    size_t head_bytes = mend_get(b, HEAD_BYTES_OFFSET);
+    size_t rows = mend_get(b, BLOCK_COUNT_OFFSET);
+
+    if (head_bytes > b->len)
+        return;
+    for (size_t i = 1; i <= rows && i * ROW_BYTES <= head_bytes; i++)
+        mend_row(b, head_bytes - i * ROW_BYTES);
+    mend_own_crc(b, HEAD_CRC_OFFSET, head_bytes);
+}
+
+/* ---- reading ---- */
+
+struct reading {
+    struct str bytes;
+    struct chunk_head head;
+    struct block_memory memory;
+    struct arena arena;
+};
+
+static enum status open_chunk(struct reading *r, struct str bytes)
+{
+    struct err err = {.text = ""};
+    uint32_t head_bytes, chunk_bytes;
+
+    *r = (struct reading){.bytes = bytes, .memory.context = context};
+    arena_init(&r->arena, FUZZ_MEMORY_BYTES);
+    enum status st = chunk_lengths(bytes, &head_bytes, &chunk_bytes, &err);
+    if (st == ST_OK && chunk_bytes > bytes.len)
+        return ST_CORRUPT; /* the caller's to find: it knows how many bytes there are */
+    if (st == ST_OK)
+        st = chunk_head_parse(&r->arena, str_head(bytes, head_bytes), &r->head, &err);
+    ASSERT(st == ST_OK || (st == ST_CORRUPT && err.text[0] != '\0'));
+    return st;
+}
+
+static void close_chunk(struct reading *r)
+{
+    block_memory_release(&r->memory);
+    arena_release(&r->arena);
+}
+
+static enum status read_block(struct reading *r, uint32_t index, enum chunk_column_kind last,
+                              struct block *ret_block)
+{
+    struct err err = {.text = ""};
+    uint32_t offset, count;
+
+    chunk_block_range(&r->head.blocks[index], last, &offset, &count);
+    struct str stored = str_head(str_cut(r->bytes, offset), count);
+    struct chunk_part part = {&r->head, index, last, stored};
+    enum status st = chunk_block_unpack(&r->memory, &part, ret_block, &err);
+    ASSERT(st == ST_OK || err.text[0] != '\0');
+    return st;
+}
+
+/* ---- the same entries again ---- */
+
+static void check_same(struct str chunk, const struct block *want)
+{
+    struct reading r;
+    struct block b;
+    uint32_t at = 0;
+
+    ASSERT(open_chunk(&r, chunk) == ST_OK);
+    for (uint32_t index = 0; index < r.head.block_count; index++) {
+        ASSERT(read_block(&r, index, COLUMN_LINES, &b) == ST_OK);
+        for (uint32_t i = 0; i < b.count; i++, at++) {
+            ASSERT(at < want->count && b.ts_ns[i] == want->ts_ns[at]);
+            ASSERT(str_eq(block_line(&b, i), block_line(want, at)));
+            ASSERT(labels_eq(block_metadata(&b, i), block_metadata(want, at)));
+        }
+    }
+    ASSERT(at == want->count);
+    close_chunk(&r);
+}
+
+static void rebuild(const struct reading *r, const struct block *block)
+{
+    struct chunk_spec spec = {
+        .context = context,
+        .codec = r->head.codec,
+        .block_bytes = CHUNK_BLOCK_BYTES_MAX,
+        .tenant = r->head.tenant,
+        .labels = r->head.labels,
+    };
+    struct chunk_summary summary;
+    struct buf out;
+    struct arena a;
+
+    arena_init(&a, FUZZ_MEMORY_BYTES);
+    buf_init(&out, FUZZ_MEMORY_BYTES);
+    struct chunk_entry *items = arena_new(&a, struct chunk_entry, block->count);
+    ASSERT(items != NULL);
+    for (uint32_t i = 0; i < block->count; i++)
+        items[i] = (struct chunk_entry){block->ts_ns[i], block_line(block, i),
+                                        &block->metadata[block->sets[i]]};
+    struct chunk_entries entries = {items, block->count};
+    ASSERT(chunk_build(&spec, entries, &out, &summary) == ST_OK);
+    check_same(buf_str(&out), block);
+    buf_release(&out);
+    arena_release(&a);
+}
+
+static void read_chunk(struct str bytes)
+{
+    struct reading r;
+    struct block block = {0};
+
+    enum status st = open_chunk(&r, bytes);
+    for (uint32_t index = 0; st == ST_OK && index < r.head.block_count; index++) {
+        enum status block_st = ST_OK;
+        for (unsigned last = 0; last < CHUNK_COLUMNS && block_st == ST_OK; last++)
+            block_st = read_block(&r, index, (enum chunk_column_kind)last, &block);
+        if (block_st == ST_OK && block.lines.len <= REBUILD_LINE_BYTES_MAX)
+            rebuild(&r, &block);
+    }
+    close_chunk(&r);
+}
+
+void fuzz_input(struct str in)
+{
+    struct buf mended;
+
+    if (context == NULL)
+        context = codec_context_new();
+    ASSERT(context != NULL);
+    read_chunk(in);
+    buf_init(&mended, FUZZ_MEMORY_BYTES);
+    buf_put(&mended, in);
+    mend_chunk(&mended);
+    read_chunk(buf_str(&mended));
+    buf_release(&mended);
+}
