@@ -432,6 +432,16 @@ static void put_limits(struct buf *b, const struct limits *l, const char *indent
     }
 }
 
+/* Has an earlier override named the same tenant? */
+static bool is_mentioned_before(const struct config *c, size_t i)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (str_eq(c->overrides[k].tenant, c->overrides[i].tenant))
+            return true;
+    }
+    return false;
+}
+
 void config_put_yaml(struct buf *b, const struct config *c)
 {
     struct str section = STR("");
@@ -452,14 +462,14 @@ void config_put_yaml(struct buf *b, const struct config *c)
     put_limits(b, &c->limits, "  ");
     if (c->tenants.count > 0)
         buf_put(b, STR("overrides:\n"));
-    for (size_t i = 0; i < c->tenants.capacity; i++) {
-        const struct map_slot *slot = &c->tenants.slots[i];
-        if (slot->value == NULL)
+    for (size_t i = 0; i < c->override_count; i++) {
+        const struct limits *own = map_get(&c->tenants, c->overrides[i].tenant);
+        if (own == NULL || is_mentioned_before(c, i))
             continue;
         buf_put(b, STR("  "));
-        utf8_put_quoted(b, slot->key);
+        utf8_put_quoted(b, c->overrides[i].tenant);
         buf_put(b, STR(":\n"));
-        put_limits(b, slot->value, "    ");
+        put_limits(b, own, "    ");
     }
 }
 
