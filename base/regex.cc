@@ -9,6 +9,7 @@
 
 extern "C" {
 #include "base/regex.h"
+#include "base/utf8.h"
 }
 
 namespace
@@ -255,6 +256,8 @@ try {
     if (!re->re.ok())
         return err_set(err, ST_INVALID, "error parsing regexp: %s: `%s`",
                        go_text(re->re.error_code()), go_fragment(re->re, go).c_str());
+    if (!utf8_valid(pattern)) /* RE2 takes surrogates */
+        return err_set(err, ST_INVALID, "error parsing regexp: invalid UTF-8: `%s`", go.c_str());
     for (const auto &group : t.again) {
         if (group.first < re->names.size())
             re->names[group.first] = group.second;
