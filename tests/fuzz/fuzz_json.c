@@ -75,12 +75,16 @@ static enum status print(struct str text, struct buf *b)
 
 static enum status skip(struct str text)
 {
+    struct arena a;
     struct json j;
 
-    json_init(&j, text, NULL, NULL);
+    arena_init(&a, FUZZ_MEMORY_BYTES);
+    json_init(&j, text, &a, NULL);
     json_skip(&j);
     json_finish(&j);
-    return json_status(&j);
+    enum status st = json_status(&j);
+    arena_release(&a);
+    return st;
 }
 
 void fuzz_input(struct str in)
