@@ -111,15 +111,26 @@ static bool next_member(struct json *j, char close, const char *reason)
     return true;
 }
 
-bool json_next_key(struct json *j, struct str *ret_key)
+static bool next_name(struct json *j)
 {
-    if (!next_member(j, '}', "expected a comma or a closing brace"))
-        return false;
-    struct str key = json_read_string(j);
+    return next_member(j, '}', "expected a comma or a closing brace");
+}
+
+/* What follows a name. */
+static bool take_colon(struct json *j)
+{
     skip_blanks(j);
     if (j->status == ST_OK && !accept(j, ':'))
         json_fail(j, "expected a colon");
-    if (j->status != ST_OK)
+    return j->status == ST_OK;
+}
+
+bool json_next_key(struct json *j, struct str *ret_key)
+{
+    if (!next_name(j))
+        return false;
+    struct str key = json_read_string(j);
+    if (!take_colon(j))
         return false;
     *ret_key = key;
     return true;
@@ -343,14 +354,16 @@ struct str json_literal(struct json *j)
 
 void json_skip(struct json *j)
 {
-    struct str key;
     bool escapes;
 
     switch (json_peek(j)) {
     case JSON_OBJECT:
         json_enter_object(j);
-        while (json_next_key(j, &key))
-            json_skip(j);
+        while (next_name(j)) {
+            (void)raw_string(j, &escapes);
+            if (take_colon(j))
+                json_skip(j);
+        }
         break;
     case JSON_ARRAY:
         json_enter_array(j);

@@ -75,16 +75,12 @@ static enum status print(struct str text, struct buf *b)
 
 static enum status skip(struct str text)
 {
-    struct arena a;
     struct json j;
 
-    arena_init(&a, FUZZ_MEMORY_BYTES);
-    json_init(&j, text, &a, NULL);
+    json_init(&j, text, NULL, NULL); /* it looks at no escapes */
     json_skip(&j);
     json_finish(&j);
-    enum status st = json_status(&j);
-    arena_release(&a);
-    return st;
+    return json_status(&j);
 }
 
 void fuzz_input(struct str in)
