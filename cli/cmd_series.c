@@ -10,6 +10,7 @@
 #include "cli/lookup.h"
 #include "cli/print.h"
 #include "cli/range.h"
+#include "proto/json.h"
 
 #include "base/banned.h"
 
@@ -26,7 +27,7 @@ static enum status print_series(const struct lookup *l, struct series_list serie
     for (size_t i = 0; i < series.count && st == ST_OK; i++) {
         buf_reset(&line);
         if (l->output == PRINT_JSONL)
-            put_labels_json(&line, series.items[i]);
+            json_put_labels(&line, series.items[i]);
         else
             labels_put_text(&line, series.items[i]);
         st = buf_status(&line, err);

@@ -114,7 +114,7 @@ static void put_stream(struct buf *b, const struct format *f, struct labels sele
 
     buf_init(&text, LABELS_BYTES_MAX);
     if (f->output == PRINT_JSONL)
-        put_labels_json(&text, selected);
+        json_put_labels(&text, selected);
     else
         labels_put_text(&text, selected);
     if (f->terminal && f->output == PRINT_DEFAULT)

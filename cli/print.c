@@ -164,19 +164,6 @@ void put_visible_json(struct buf *b, struct str json)
     buf_put(b, json);
 }
 
-void put_labels_json(struct buf *b, struct labels l)
-{
-    buf_put_char(b, '{');
-    for (size_t i = 0; i < l.count; i++) {
-        if (i > 0)
-            buf_put_char(b, ',');
-        json_put_string(b, l.pairs[i].name, false);
-        buf_put_char(b, ':');
-        json_put_string(b, l.pairs[i].value, false);
-    }
-    buf_put_char(b, '}');
-}
-
 size_t print_width(struct str s)
 {
     size_t width = 0, len;

@@ -15,7 +15,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "proto/labels.h"
 
 bool print_is_terminal(FILE *file);
 
@@ -49,9 +48,6 @@ void put_visible(struct buf *b, struct str s);
 
 /* The same for JSON text, where DEL and C1 inside strings become \u00HH. */
 void put_visible_json(struct buf *b, struct str json);
-
-/* {"a":"1","b":"2"} */
-void put_labels_json(struct buf *b, struct labels l);
 
 /* How many columns `s` takes, by its characters. */
 size_t print_width(struct str s);

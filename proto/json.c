@@ -435,3 +435,16 @@ void json_put_string(struct buf *b, struct str s, bool html_safe)
     buf_put(b, s);
     buf_put_char(b, '"');
 }
+
+void json_put_labels(struct buf *b, struct labels l)
+{
+    buf_put_char(b, '{');
+    for (size_t i = 0; i < l.count; i++) {
+        if (i > 0)
+            buf_put_char(b, ',');
+        json_put_string(b, l.pairs[i].name, false);
+        buf_put_char(b, ':');
+        json_put_string(b, l.pairs[i].value, false);
+    }
+    buf_put_char(b, '}');
+}

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "proto/labels.h"
 
 enum json_kind {
     JSON_OBJECT,
@@ -83,5 +84,8 @@ enum status json_status(const struct json *j);
  * `&` and U+2028/9 are written as \u escapes, as Loki does in lines.
  */
 void json_put_string(struct buf *b, struct str s, bool html_safe);
+
+/* {"a":"1","b":"2"}, in the order of the set. */
+void json_put_labels(struct buf *b, struct labels l);
 
 #endif

@@ -5,7 +5,6 @@
 #include "proto/json.h"
 #include "query/parser.h"
 #include "server/http/api.h"
-#include "server/http/render.h"
 #include "server/http/server_internal.h"
 
 #include "base/banned.h"
@@ -155,7 +154,7 @@ void api_series(struct request *r)
     for (size_t i = 0; i < list.count; i++) {
         if (i > 0)
             buf_put_char(b, ',');
-        render_labels(b, list.items[i]);
+        json_put_labels(b, list.items[i]);
     }
     buf_put(b, STR("]}"));
     reply_json(r);

@@ -8,24 +8,6 @@
 
 #include "base/banned.h"
 
-static void put_label(struct buf *b, struct label l)
-{
-    json_put_string(b, l.name, false);
-    buf_put_char(b, ':');
-    json_put_string(b, l.value, false);
-}
-
-void render_labels(struct buf *b, struct labels l)
-{
-    buf_put_char(b, '{');
-    for (size_t i = 0; i < l.count; i++) {
-        if (i > 0)
-            buf_put_char(b, ',');
-        put_label(b, l.pairs[i]);
-    }
-    buf_put_char(b, '}');
-}
-
 /* ---- streams ---- */
 
 static void put_row(struct buf *b, const struct result_row *row, bool categorize)
@@ -36,7 +18,7 @@ static void put_row(struct buf *b, const struct result_row *row, bool categorize
     json_put_string(b, row->line, true);
     if (categorize && row->metadata.count > 0) {
         buf_put(b, STR(",{\"structuredMetadata\":"));
-        render_labels(b, row->metadata);
+        json_put_labels(b, row->metadata);
         buf_put_char(b, '}');
     } else if (categorize) {
         buf_put(b, STR(",{}"));
@@ -51,7 +33,7 @@ static void put_streams(struct buf *b, const struct render *r)
     for (size_t i = 0; i < result->stream_count; i++) {
         const struct result_stream *s = &result->streams[i];
         buf_put(b, i > 0 ? STR(",{\"stream\":") : STR("{\"stream\":"));
-        render_labels(b, s->labels);
+        json_put_labels(b, s->labels);
         buf_put(b, STR(",\"values\":["));
         for (size_t j = 0; j < s->count; j++) {
             if (j > 0)
@@ -96,7 +78,7 @@ static void put_sample(struct buf *b, struct sample s)
 static void put_series(struct buf *b, const struct series *s, bool matrix)
 {
     buf_put(b, STR("{\"metric\":"));
-    render_labels(b, s->labels);
+    json_put_labels(b, s->labels);
     if (!matrix) {
         buf_put(b, STR(",\"value\":"));
         put_sample(b, s->samples[0]);

@@ -24,7 +24,4 @@ struct render {
 /* The whole answer to query and query_range. */
 void render_query(struct buf *b, const struct render *r);
 
-/* {"name":"value",...} in the order of the set. */
-void render_labels(struct buf *b, struct labels l);
-
 #endif

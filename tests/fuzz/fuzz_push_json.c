@@ -4,19 +4,6 @@
 
 #include "base/banned.h"
 
-static void put_object(struct buf *b, struct labels l)
-{
-    buf_put_char(b, '{');
-    for (size_t i = 0; i < l.count; i++) {
-        if (i > 0)
-            buf_put_char(b, ',');
-        json_put_string(b, l.pairs[i].name, false);
-        buf_put_char(b, ':');
-        json_put_string(b, l.pairs[i].value, false);
-    }
-    buf_put_char(b, '}');
-}
-
 static void put_entry(struct buf *b, const struct entry *e)
 {
     buf_put(b, STR("[\""));
@@ -24,7 +11,7 @@ static void put_entry(struct buf *b, const struct entry *e)
     buf_put(b, STR("\","));
     json_put_string(b, e->line, false);
     buf_put_char(b, ',');
-    put_object(b, e->metadata);
+    json_put_labels(b, e->metadata);
     buf_put_char(b, ']');
 }
 
@@ -34,7 +21,7 @@ static void put_body(struct buf *b, const struct push_request *request)
     for (size_t i = 0; i < request->stream_count; i++) {
         const struct push_stream *s = &request->streams[i];
         buf_put(b, i == 0 ? STR("{\"stream\":") : STR(",{\"stream\":"));
-        put_object(b, s->labels);
+        json_put_labels(b, s->labels);
         buf_put(b, STR(",\"values\":["));
         for (size_t j = 0; j < s->entry_count; j++) {
             if (j > 0)

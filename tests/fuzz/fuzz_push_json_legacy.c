@@ -5,26 +5,15 @@
 
 #include "base/banned.h"
 
-static void put_metadata(struct buf *b, struct labels l)
-{
-    for (size_t i = 0; i < l.count; i++) {
-        if (i > 0)
-            buf_put_char(b, ',');
-        json_put_string(b, l.pairs[i].name, false);
-        buf_put_char(b, ':');
-        json_put_string(b, l.pairs[i].value, false);
-    }
-}
-
 static void put_entry(struct buf *b, const struct entry *e)
 {
     buf_put(b, STR("{\"ts\":\""));
     time_put(b, e->ts_ns, TIME_NANOS);
     buf_put(b, STR("\",\"line\":"));
     json_put_string(b, e->line, false);
-    buf_put(b, STR(",\"structuredMetadata\":{"));
-    put_metadata(b, e->metadata);
-    buf_put(b, STR("}}"));
+    buf_put(b, STR(",\"structuredMetadata\":"));
+    json_put_labels(b, e->metadata);
+    buf_put_char(b, '}');
 }
 
 static void put_labels(struct buf *b, struct labels l)

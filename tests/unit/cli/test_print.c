@@ -92,18 +92,3 @@ Test(cli_print, width_counts_characters)
                                  "e")),
                  5);
 }
-
-Test(cli_print, labels_as_json)
-{
-    const struct label pairs[] = {{STR("a"), STR("1")}, {STR("b"), STR("x\"y\n")}};
-    struct buf b;
-
-    buf_init(&b, 256);
-    put_labels_json(&b, (struct labels){pairs, COUNT_OF(pairs)});
-    cr_expect(str_eq(buf_str(&b), STR("{\"a\":\"1\",\"b\":\"x\\\"y\\n\"}")), "%.*s",
-              STR_ARG(buf_str(&b)));
-    buf_reset(&b);
-    put_labels_json(&b, (struct labels){NULL, 0});
-    cr_expect(str_eq(buf_str(&b), STR("{}")));
-    buf_release(&b);
-}

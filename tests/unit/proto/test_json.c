@@ -423,3 +423,18 @@ Test(json, put_and_read)
     }
     cr_expect_eq(wrong, 0, "%u wrong, seed %" PRIu64, wrong, r.seed);
 }
+
+Test(json, put_labels)
+{
+    const struct label pairs[] = {{STR("a"), STR("1")}, {STR("b"), STR("x\"y\n")}};
+    struct buf b;
+
+    buf_init(&b, 256);
+    json_put_labels(&b, (struct labels){pairs, COUNT_OF(pairs)});
+    cr_expect(str_eq(buf_str(&b), STR("{\"a\":\"1\",\"b\":\"x\\\"y\\n\"}")), "%.*s",
+              STR_ARG(buf_str(&b)));
+    buf_reset(&b);
+    json_put_labels(&b, (struct labels){NULL, 0});
+    cr_expect(str_eq(buf_str(&b), STR("{}")));
+    buf_release(&b);
+}
