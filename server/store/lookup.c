@@ -83,27 +83,25 @@ struct lookup {
     void *context;
 };
 
-static enum status visit_memory(const struct lookup *l, struct matcher_list matchers,
-                                struct err *err)
+static enum status visit_stream(void *context, const struct stream *stream)
 {
-    enum { CHECK_EVERY_STREAMS = 256 };
-    struct tenant *t = store_tenant(l->store, l->tenant, false);
-    enum status st = ST_OK;
-    size_t cursor = 0, met = 0;
+    const struct lookup *l = context;
 
-    if (t == NULL)
-        return ST_OK;
-    lock_take(&t->lock);
-    for (const struct stream *s = map_next(&t->streams, &cursor); s != NULL && st == ST_OK;
-         s = map_next(&t->streams, &cursor)) {
-        bool has_entries = s->head != NULL || s->sealed_first != NULL;
-        if (++met % CHECK_EVERY_STREAMS == 0)
-            st = query_check(l->q, err);
-        if (st == ST_OK && has_entries && stream_matches(s, matchers))
-            st = l->visit(l->context, s->labels);
-    }
-    lock_give(&t->lock);
-    return st;
+    return l->visit(l->context, stream->labels);
+}
+
+static enum status visit_memory(struct lookup *l, struct matcher_list matchers, struct err *err)
+{
+    const struct memory_walk walk = {
+        .store = l->store,
+        .q = l->q,
+        .tenant = l->tenant,
+        .matchers = matchers,
+        .visit = visit_stream,
+        .context = l,
+    };
+
+    return memory_walk(&walk, err);
 }
 
 /* Visit each of the streams that has a chunk of this day in the range. */
@@ -150,8 +148,7 @@ static enum status visit_index(const struct lookup *l, struct matcher_list match
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-static enum status visit_streams(const struct lookup *l, struct matcher_list matchers,
-                                 struct err *err)
+static enum status visit_streams(struct lookup *l, struct matcher_list matchers, struct err *err)
 {
     enum status st = visit_memory(l, matchers, err);
 
@@ -178,7 +175,7 @@ static enum status visit_for_labels(void *context, struct labels l)
 }
 
 /* Without a selector the pairs of the index tell everything, whatever the number of streams. */
-static enum status all_pairs(const struct lookup *l, const struct label_request *request,
+static enum status all_pairs(struct lookup *l, const struct label_request *request,
                              struct collector *c, struct err *err)
 {
     struct matcher_list none = {0};

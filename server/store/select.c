@@ -102,8 +102,9 @@ static const struct source_stream *copy_stream(struct arena *a, const struct str
     return to;
 }
 
-static enum status take_heads_of(struct store_selection *s, const struct stream *stream)
+static enum status take_heads_of(void *context, const struct stream *stream)
 {
+    struct store_selection *s = context;
     const struct source_stream *copy = NULL;
     const struct sealed *sealed = stream->sealed_first;
     enum status st = ST_OK;
@@ -127,39 +128,7 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static enum status take_heads(struct store_selection *s, struct err *err)
-{
-    enum { CHECK_EVERY_STREAMS = 256 };
-    struct tenant *t = store_tenant(s->store, s->request.tenant, false);
-    enum status st = ST_OK;
-    size_t cursor = 0, i = 0, met = 0;
-
-    if (t == NULL)
-        return ST_OK;
-    lock_take(&t->lock);
-    for (const struct stream *stream = map_next(&t->streams, &cursor);
-         stream != NULL && st == ST_OK; stream = map_next(&t->streams, &cursor)) {
-        bool has_entries = stream->head != NULL || stream->sealed_first != NULL;
-        if (++met % CHECK_EVERY_STREAMS == 0)
-            st = query_check(s->q, err);
-        if (st == ST_OK && has_entries && stream_matches(stream, s->request.matchers))
-            st = take_heads_of(s, stream);
-    }
-    lock_give(&t->lock);
-
-    s->head_ids = arena_new(s->q->arena, uint64_t, s->head_count);
-    if (st != ST_OK)
-        return st;
-    if (s->head_ids == NULL)
-        return ST_LIMIT;
-    for (const struct selected_head *h = s->heads; h != NULL; h = h->next)
-        s->head_ids[i++] = head_chunk_id(h->view.head);
-    if (s->head_count > 0)
-        qsort(s->head_ids, s->head_count, sizeof(*s->head_ids), compare_ids);
-    return ST_OK;
-}
-
-bool stream_matches(const struct stream *s, struct matcher_list matchers)
+static bool stream_matches(const struct stream *s, struct matcher_list matchers)
 {
     for (size_t i = 0; i < matchers.count; i++) {
         const struct matcher *m = &matchers.items[i];
@@ -167,6 +136,53 @@ bool stream_matches(const struct stream *s, struct matcher_list matchers)
             return false;
     }
     return true;
+}
+
+enum status memory_walk(const struct memory_walk *w, struct err *err)
+{
+    enum { CHECK_EVERY_STREAMS = 256 };
+    struct tenant *t = store_tenant(w->store, w->tenant, false);
+    enum status st = ST_OK;
+    size_t cursor = 0, met = 0;
+
+    if (t == NULL)
+        return ST_OK;
+    lock_take(&t->lock);
+    for (const struct stream *s = map_next(&t->streams, &cursor); s != NULL && st == ST_OK;
+         s = map_next(&t->streams, &cursor)) {
+        bool has_entries = s->head != NULL || s->sealed_first != NULL;
+        if (++met % CHECK_EVERY_STREAMS == 0)
+            st = query_check(w->q, err);
+        if (st == ST_OK && has_entries && stream_matches(s, w->matchers))
+            st = w->visit(w->context, s);
+    }
+    lock_give(&t->lock);
+    return st;
+}
+
+static enum status take_heads(struct store_selection *s, struct err *err)
+{
+    const struct memory_walk walk = {
+        .store = s->store,
+        .q = s->q,
+        .tenant = s->request.tenant,
+        .matchers = s->request.matchers,
+        .visit = take_heads_of,
+        .context = s,
+    };
+    size_t i = 0;
+
+    enum status st = memory_walk(&walk, err);
+    if (st != ST_OK)
+        return st;
+    s->head_ids = arena_new(s->q->arena, uint64_t, s->head_count);
+    if (s->head_ids == NULL)
+        return ST_LIMIT;
+    for (const struct selected_head *h = s->heads; h != NULL; h = h->next)
+        s->head_ids[i++] = head_chunk_id(h->view.head);
+    if (s->head_count > 0)
+        qsort(s->head_ids, s->head_count, sizeof(*s->head_ids), compare_ids);
+    return ST_OK;
 }
 
 /* ---- runs ---- */
