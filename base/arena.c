@@ -45,6 +45,25 @@ void arena_release(struct arena *a)
     arena_init(a, max_bytes);
 }
 
+void arena_reset(struct arena *a)
+{
+    struct arena_block *newest = a->blocks;
+
+    ASSERT(a->cleanups == NULL);
+    if (newest == NULL) {
+        a->failed = false;
+        return;
+    }
+    while (newest->older != NULL) {
+        struct arena_block *older = newest->older;
+        newest->older = older->older;
+        mem_free(older);
+    }
+    a->used_bytes = newest->bytes;
+    a->next = (char *)(newest + 1);
+    a->failed = false;
+}
+
 static bool block_add(struct arena *a, size_t object_bytes)
 {
     size_t bytes = a->blocks == NULL ? ARENA_BLOCK_BYTES_FIRST : a->blocks->bytes * 2;

@@ -36,6 +36,12 @@ void arena_init(struct arena *a, size_t max_bytes);
 void arena_release(struct arena *a);
 
 /*
+ * Forget everything that was allocated, but keep the newest block for what comes next: for an arena
+ * that is filled again and again. It must have no cleanups.
+ */
+void arena_reset(struct arena *a);
+
+/*
  * Have `cleanup(object)` called by arena_release(): for what an arena owns but cannot hold, such as
  * a compiled regular expression. False (and `object` stays the caller's) when the arena failed.
  */
