@@ -35,11 +35,13 @@ enum label_category {
     LABEL_CATEGORY_COUNT,
 };
 
+struct label_builder;
 struct label_filter;
 
 /* A filter that an entry has to pass as soon as a parser has set the label. */
 struct early_filter {
     struct str name;
+    bool (*passes)(const struct label_filter *filter, struct label_builder *b);
     const struct label_filter *filter;
 };
 
@@ -74,7 +76,6 @@ struct label_builder {
     struct added_names extracted; /* set as parsed at any time, deleted or not */
     struct str error;             /* empty: none */
     struct str error_details;
-    bool preserve_error;
 };
 
 void label_builder_init(struct label_builder *b, struct arena *scratch,

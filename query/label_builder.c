@@ -1,0 +1,406 @@
+/*
+ * Lists are searched from front to back: an entry has a handful of labels, and a hash would cost
+ * more than it saves.
+ */
+#include "query/label_builder.h"
+
+#include <stdlib.h>
+
+#include "base/utf8.h"
+
+#include "base/banned.h"
+
+#define ERROR_NAME STR("__error__")
+#define ERROR_DETAILS_NAME STR("__error_details__")
+#define PRESERVE_ERROR_NAME STR("__preserve_error__")
+#define CLASH_SUFFIX STR("_extracted")
+
+enum { NOT_THERE = -1 };
+
+static ptrdiff_t find_label(const struct added_labels *list, struct str name)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (str_eq(list->pairs[i].name, name))
+            return (ptrdiff_t)i;
+    }
+    return NOT_THERE;
+}
+
+static void put_label(struct arena *a, struct added_labels *list, struct str name, struct str value)
+{
+    ptrdiff_t at = find_label(list, name);
+
+    if (at != NOT_THERE) {
+        list->pairs[at].value = value;
+        return;
+    }
+    struct label *pairs =
+        arena_reserve(a, list->pairs, list->count, &list->capacity, sizeof(*list->pairs));
+    if (pairs == NULL)
+        return;
+    list->pairs = pairs;
+    list->pairs[list->count++] = (struct label){name, value};
+}
+
+static void remove_label(struct added_labels *list, struct str name)
+{
+    ptrdiff_t at = find_label(list, name);
+
+    if (at == NOT_THERE)
+        return;
+    list->count--;
+    for (size_t i = (size_t)at; i < list->count; i++)
+        list->pairs[i] = list->pairs[i + 1];
+}
+
+static bool has_name(const struct str *names, size_t count, struct str name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(names[i], name))
+            return true;
+    }
+    return false;
+}
+
+static void add_name(struct arena *a, struct added_names *list, struct str name)
+{
+    if (has_name(list->names, list->count, name))
+        return;
+    struct str *names =
+        arena_reserve(a, list->names, list->count, &list->capacity, sizeof(*list->names));
+    if (names == NULL)
+        return;
+    list->names = names;
+    list->names[list->count++] = name;
+}
+
+void label_builder_init(struct label_builder *b, struct arena *scratch,
+                        const struct label_hints *hints)
+{
+    *b = (struct label_builder){.scratch = scratch, .hints = hints};
+}
+
+static struct str add_suffix(struct arena *a, struct str name)
+{
+    char *text = arena_bytes(a, name.len + CLASH_SUFFIX.len);
+
+    if (text == NULL)
+        return name;
+    memcpy(text, name.ptr, name.len);
+    memcpy(text + name.len, CLASH_SUFFIX.ptr, CLASH_SUFFIX.len);
+    return str_make(text, name.len + CLASH_SUFFIX.len);
+}
+
+void label_builder_begin(struct label_builder *b, struct labels base, struct labels metadata)
+{
+    label_builder_init(b, b->scratch, b->hints);
+    b->base = base;
+    for (size_t i = 0; i < metadata.count; i++) {
+        struct label pair = metadata.pairs[i];
+        if (str_eq(pair.name, ERROR_NAME)) {
+            b->error = pair.value;
+        } else if (str_eq(pair.name, ERROR_DETAILS_NAME)) {
+            b->error_details = pair.value;
+        } else {
+            if (labels_has(base, pair.name))
+                pair.name = add_suffix(b->scratch, pair.name);
+            put_label(b->scratch, &b->metadata, pair.name, pair.value);
+        }
+    }
+}
+
+bool label_builder_get(const struct label_builder *b, struct str name, struct str *ret_value)
+{
+    ptrdiff_t at = find_label(&b->metadata, name);
+
+    if (at != NOT_THERE) {
+        *ret_value = b->metadata.pairs[at].value;
+        return true;
+    }
+    at = find_label(&b->parsed, name);
+    if (at != NOT_THERE) {
+        *ret_value = b->parsed.pairs[at].value;
+        return true;
+    }
+    if (has_name(b->deleted.names, b->deleted.count, name))
+        return false;
+    struct str value = labels_get(b->base, name);
+    if (value.len == 0)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+void label_builder_set(struct label_builder *b, struct str name, struct str value)
+{
+    remove_label(&b->metadata, name);
+    put_label(b->scratch, &b->parsed, name, value);
+    add_name(b->scratch, &b->extracted, name);
+}
+
+void label_builder_delete(struct label_builder *b, struct str name)
+{
+    remove_label(&b->metadata, name);
+    remove_label(&b->parsed, name);
+    add_name(b->scratch, &b->deleted, name);
+}
+
+void label_builder_set_error(struct label_builder *b, struct str type, struct str details)
+{
+    b->error = type;
+    b->error_details = details.len == 0 ? STR_NULL : arena_str(b->scratch, details);
+    if (b->hints != NULL && b->hints->preserve_errors)
+        label_builder_set(b, PRESERVE_ERROR_NAME, STR("true"));
+}
+
+void label_builder_clear_error(struct label_builder *b)
+{
+    b->error = STR_NULL;
+}
+
+void label_builder_clear_error_details(struct label_builder *b)
+{
+    b->error_details = STR_NULL;
+}
+
+/* ---- for parsers ---- */
+
+static bool is_restricted(const struct label_builder *b)
+{
+    return b->hints != NULL && b->hints->restricted;
+}
+
+static bool all_are_extracted(const struct label_builder *b)
+{
+    const struct name_list *required = &b->hints->required;
+
+    for (size_t i = 0; i < required->count; i++) {
+        if (!has_name(b->extracted.names, b->extracted.count, required->names[i]))
+            return false;
+    }
+    return true;
+}
+
+bool label_builder_wants_any(const struct label_builder *b)
+{
+    return !is_restricted(b) || !all_are_extracted(b);
+}
+
+bool label_builder_wants_prefix(const struct label_builder *b, struct str prefix)
+{
+    if (!is_restricted(b))
+        return true;
+    const struct name_list *required = &b->hints->required;
+    for (size_t i = 0; i < required->count; i++) {
+        if (str_starts(required->names[i], prefix))
+            return true;
+    }
+    return false;
+}
+
+struct str label_builder_unclash(struct label_builder *b, struct str name)
+{
+    if (labels_has(b->base, name) || find_label(&b->metadata, name) != NOT_THERE)
+        return add_suffix(b->scratch, name);
+    return name;
+}
+
+bool label_builder_wants(struct label_builder *b, struct str *name)
+{
+    struct str unclashed = label_builder_unclash(b, *name);
+
+    if (has_name(b->extracted.names, b->extracted.count, unclashed))
+        return false;
+    if (is_restricted(b) &&
+        !has_name(b->hints->required.names, b->hints->required.count, unclashed))
+        return false;
+    *name = unclashed;
+    return true;
+}
+
+static bool passes_early_filter(struct label_builder *b, struct str name)
+{
+    for (size_t i = 0; b->hints != NULL && i < b->hints->early_count; i++) {
+        const struct early_filter *early = &b->hints->early[i];
+        if (str_eq(early->name, name))
+            return early->passes(early->filter, b);
+    }
+    return true;
+}
+
+enum extracted label_builder_extract(struct label_builder *b, struct str name, struct str value)
+{
+    label_builder_set(b, name, value);
+    if (!passes_early_filter(b, name))
+        return EXTRACTED_DROP;
+    return is_restricted(b) && all_are_extracted(b) ? EXTRACTED_ALL : EXTRACTED_MORE;
+}
+
+static struct str trim_spaces(struct str s)
+{
+    size_t len, end = 0;
+
+    while (s.len > 0 && rune_is_space(utf8_decode(s, &len)))
+        s = str_cut(s, len);
+    for (size_t at = 0; at < s.len; at += len) {
+        if (!rune_is_space(utf8_decode(str_cut(s, at), &len)))
+            end = at + len;
+    }
+    return str_head(s, end);
+}
+
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+struct str label_name_sanitize(struct arena *scratch, struct str key)
+{
+    size_t count = 0, len;
+
+    if (label_name_valid(key))
+        return key;
+    key = trim_spaces(key);
+    if (key.len == 0)
+        return key;
+    char *text = arena_bytes(scratch, key.len + 1);
+    if (text == NULL)
+        return STR_NULL;
+    if (key.ptr[0] >= '0' && key.ptr[0] <= '9')
+        text[count++] = '_';
+    for (size_t at = 0; at < key.len; at += len) {
+        (void)utf8_decode(str_cut(key, at), &len);
+        text[count++] = is_name_byte(key.ptr[at]) ? key.ptr[at] : '_';
+    }
+    return str_make(text, count);
+}
+
+/* ---- the result ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct label *x = a, *y = b;
+
+    return str_cmp(x->name, y->name);
+}
+
+static void sort_by_name(struct label *pairs, size_t count)
+{
+    enum { INSERTION_MAX = 16 };
+
+    if (count > INSERTION_MAX) {
+        qsort(pairs, count, sizeof(*pairs), compare_names);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        struct label pair = pairs[i];
+        size_t at = i;
+        for (; at > 0 && str_cmp(pairs[at - 1].name, pair.name) > 0; at--)
+            pairs[at] = pairs[at - 1];
+        pairs[at] = pair;
+    }
+}
+
+static bool is_hidden(const struct label_builder *b, struct str name)
+{
+    return has_name(b->deleted.names, b->deleted.count, name) ||
+           find_label(&b->metadata, name) != NOT_THERE || find_label(&b->parsed, name) != NOT_THERE;
+}
+
+static struct labels base_result(const struct label_builder *b)
+{
+    size_t count = 0;
+
+    if (b->deleted.count + b->metadata.count + b->parsed.count == 0)
+        return b->base;
+    struct label *pairs = arena_new(b->scratch, struct label, b->base.count);
+    if (pairs == NULL)
+        return (struct labels){NULL, 0};
+    for (size_t i = 0; i < b->base.count; i++) {
+        if (!is_hidden(b, b->base.pairs[i].name))
+            pairs[count++] = b->base.pairs[i];
+    }
+    return count == b->base.count ? b->base : (struct labels){pairs, count};
+}
+
+/* Room for the errors, which join the parsed labels. */
+enum { ERROR_LABELS_MAX = 2 };
+
+static struct added_labels copy_labels(const struct label_builder *b,
+                                       const struct added_labels *from)
+{
+    struct added_labels to = {.capacity = from->count + ERROR_LABELS_MAX};
+
+    to.pairs = arena_new(b->scratch, struct label, to.capacity);
+    if (to.pairs == NULL)
+        return (struct added_labels){0};
+    if (from->count > 0)
+        memcpy(to.pairs, from->pairs, from->count * sizeof(*to.pairs));
+    to.count = from->count;
+    return to;
+}
+
+static struct labels metadata_result(const struct label_builder *b)
+{
+    if (b->metadata.count == 0)
+        return (struct labels){NULL, 0};
+    struct added_labels all = copy_labels(b, &b->metadata);
+    sort_by_name(all.pairs, all.count);
+    return (struct labels){all.pairs, all.count};
+}
+
+/* Details without an error are shown only beside something else that has changed. */
+static struct labels parsed_result(const struct label_builder *b)
+{
+    size_t changes = b->deleted.count + b->metadata.count + b->parsed.count;
+    bool has_details = b->error_details.len > 0 && (b->error.len > 0 || changes > 0);
+
+    if (b->parsed.count == 0 && b->error.len == 0 && !has_details)
+        return (struct labels){NULL, 0};
+    struct added_labels all = copy_labels(b, &b->parsed);
+    if (b->error.len > 0)
+        put_label(b->scratch, &all, ERROR_NAME, b->error);
+    if (has_details)
+        put_label(b->scratch, &all, ERROR_DETAILS_NAME, b->error_details);
+    sort_by_name(all.pairs, all.count);
+    return (struct labels){all.pairs, all.count};
+}
+
+struct entry_labels label_builder_result(const struct label_builder *b)
+{
+    return (struct entry_labels){
+        .of =
+            {
+                [LABEL_OF_STREAM] = base_result(b),
+                [LABEL_OF_METADATA] = metadata_result(b),
+                [LABEL_PARSED] = parsed_result(b),
+            },
+    };
+}
+
+struct labels entry_labels_merge(struct arena *a, const struct entry_labels *l)
+{
+    size_t at[LABEL_CATEGORY_COUNT] = {0}, count = 0, total = 0;
+
+    for (int c = 0; c < LABEL_CATEGORY_COUNT; c++)
+        total += l->of[c].count;
+    for (int c = 0; c < LABEL_CATEGORY_COUNT; c++) {
+        if (l->of[c].count == total)
+            return l->of[c];
+    }
+    struct label *pairs = arena_new(a, struct label, total);
+    if (pairs == NULL)
+        return (struct labels){NULL, 0};
+    for (; count < total; count++) {
+        int best = NOT_THERE;
+        for (int c = 0; c < LABEL_CATEGORY_COUNT; c++) {
+            if (at[c] == l->of[c].count)
+                continue;
+            if (best == NOT_THERE ||
+                str_cmp(l->of[c].pairs[at[c]].name, l->of[best].pairs[at[best]].name) < 0)
+                best = c;
+        }
+        pairs[count] = l->of[best].pairs[at[best]++];
+    }
+    return (struct labels){pairs, count};
+}
