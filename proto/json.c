@@ -180,24 +180,22 @@ static bool scan_unicode(struct str *in, uint32_t *ret_rune)
     return true;
 }
 
-/* Decode what follows a backslash into `to`; returns how many bytes, 0 if it is no escape. */
-static size_t scan_escape(struct str *in, char to[UTF8_BYTES_MAX])
+bool json_cut_escape(struct str *in, uint32_t *ret_rune)
 {
     static const char names[] = "\"\\/bfnrt";
     static const char bytes[] = "\"\\/\b\f\n\r\t";
-    uint32_t rune;
 
     if (in->len == 0)
-        return 0;
+        return false;
     char c = in->ptr[0];
     *in = str_cut(*in, 1);
     if (c == 'u')
-        return scan_unicode(in, &rune) ? utf8_encode(rune, to) : 0;
+        return scan_unicode(in, ret_rune);
     const char *name = c == '\0' ? NULL : strchr(names, c);
     if (name == NULL)
-        return 0;
-    to[0] = bytes[name - names];
-    return 1;
+        return false;
+    *ret_rune = (unsigned char)bytes[name - names];
+    return true;
 }
 
 /* Resolve the escapes of `raw`, which has at least one. */
@@ -219,12 +217,13 @@ static struct str unescape(struct json *j, struct str raw)
         if (raw.len == 0)
             break;
         raw = str_cut(raw, 1);
-        char bytes[UTF8_BYTES_MAX];
-        size_t count = scan_escape(&raw, bytes);
-        if (count == 0) {
+        uint32_t rune;
+        if (!json_cut_escape(&raw, &rune)) {
             json_fail(j, "invalid escape in the string before");
             return STR_NULL;
         }
+        char bytes[UTF8_BYTES_MAX];
+        size_t count = utf8_encode(rune, bytes);
         memcpy(to + len, bytes, count); /* never longer than the escape itself */
         len += count;
     }

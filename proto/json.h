@@ -16,6 +16,7 @@
 #define PROTO_JSON_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -78,6 +79,12 @@ void json_finish(struct json *j);
 void json_fail(struct json *j, const char *reason);
 
 enum status json_status(const struct json *j);
+
+/*
+ * Cut the escape whose backslash was read off `*in`. A surrogate without its partner is returned as
+ * it is, for the caller to judge. False, with `*in` undefined: no escape.
+ */
+bool json_cut_escape(struct str *in, uint32_t *ret_rune);
 
 /*
  * Append `s` as a JSON string. Bytes that are not UTF-8 become U+FFFD. With `html_safe`, `<`, `>`,

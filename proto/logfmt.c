@@ -1,37 +1,64 @@
 #include "proto/logfmt.h"
 
+#include "base/utf8.h"
+#include "proto/json.h"
+
 #include "base/banned.h"
+
+/* What ends a run of bytes. */
+enum byte_class {
+    BYTE_SEPARATOR = 1,
+    BYTE_EQUALS = 2,
+    BYTE_QUOTE = 4,
+    BYTE_SLASH = 8,
+    BYTE_ENDS_BARE = BYTE_SEPARATOR | BYTE_EQUALS | BYTE_QUOTE,
+};
+
+static unsigned char_class(char c)
+{
+    static const unsigned char classes[256] = {
+        ['='] = BYTE_EQUALS,
+        ['"'] = BYTE_QUOTE,
+        ['\\'] = BYTE_SLASH,
+    };
+
+    return (unsigned char)c <= ' ' ? BYTE_SEPARATOR : classes[(unsigned char)c];
+}
+
+/* The offset of the first byte from `at` that is of one of `classes`. */
+static size_t run_end(struct str s, size_t at, unsigned classes)
+{
+    while (at < s.len && (char_class(s.ptr[at]) & classes) == 0)
+        at++;
+    return at;
+}
 
 void logfmt_init(struct logfmt *l, struct str line, bool strict)
 {
     *l = (struct logfmt){.line = line, .strict = strict};
 }
 
-static bool is_separator(char c)
-{
-    return (unsigned char)c <= ' ';
-}
-
 static bool at_separator(const struct logfmt *l)
 {
-    return l->at == l->line.len || is_separator(l->line.ptr[l->at]);
+    return l->at == l->line.len || char_class(l->line.ptr[l->at]) == BYTE_SEPARATOR;
 }
 
-static void skip_word(struct logfmt *l)
+/* A bad pair ends at `l->at`: true when scanning goes on. */
+static bool pass_over(struct logfmt *l, enum logfmt_fault fault)
 {
-    while (!at_separator(l))
-        l->at++;
+    if (!l->strict)
+        return true;
+    l->fault = fault;
+    l->bad = l->at;
+    return false;
 }
 
-/* The byte at `l->at` does not belong there: true when scanning goes on behind it. */
-static bool skip_bad(struct logfmt *l)
+/* The same for one that goes on up to the next separator. */
+static bool skip_bad(struct logfmt *l, enum logfmt_fault fault)
 {
-    if (l->strict) {
-        l->failed = true;
-        l->bad = l->at;
+    if (!pass_over(l, fault))
         return false;
-    }
-    skip_word(l);
+    l->at = run_end(l->line, l->at, BYTE_SEPARATOR);
     return true;
 }
 
@@ -40,39 +67,87 @@ static struct str scan_bare(struct logfmt *l)
 {
     size_t begin = l->at;
 
-    while (!at_separator(l) && l->line.ptr[l->at] != '=' && l->line.ptr[l->at] != '"')
-        l->at++;
+    l->at = run_end(l->line, l->at, BYTE_ENDS_BARE);
     return str_make(l->line.ptr + begin, l->at - begin);
 }
 
-/* The scanner stands on the opening quote. False: there is no closing one, the rest is lost. */
-static bool scan_quoted(struct logfmt *l, struct logfmt_pair *pair)
+/* U+FFFD counts as what it stands for. */
+static bool is_valid_key(struct str key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        if ((unsigned char)key.ptr[i] >= 0x80)
+            return utf8_valid(key) && str_find(key, STR("\xef\xbf\xbd")) == STR_NPOS;
+    }
+    return true;
+}
+
+/* Cut an escape, whose backslash was read. */
+static bool cut_escape(struct str *in, uint32_t *ret_rune)
+{
+    if (in->len == 0 || in->ptr[0] != '\'')
+        return json_cut_escape(in, ret_rune);
+    *in = str_cut(*in, 1);
+    *ret_rune = '\'';
+    return true;
+}
+
+/* A value with escapes is a string of JSON: it has no control characters either. */
+static bool escapes_are_valid(struct str raw)
+{
+    uint32_t rune;
+
+    while (raw.len > 0) {
+        char c = raw.ptr[0];
+        raw = str_cut(raw, 1);
+        if ((unsigned char)c < ' ' || (c == '\\' && !cut_escape(&raw, &rune)))
+            return false;
+    }
+    return true;
+}
+
+/* The scanner stands on the opening quote. */
+static enum logfmt_fault scan_quoted(struct logfmt *l, struct logfmt_pair *pair)
 {
     size_t begin = ++l->at;
 
-    for (; l->at < l->line.len; l->at++) {
-        char c = l->line.ptr[l->at];
-        if (c == '"') {
-            pair->value = str_make(l->line.ptr + begin, l->at - begin);
-            pair->quoted = true;
-            l->at++;
-            return true;
-        }
-        if (c == '\\') {
-            pair->escapes = true;
-            l->at++;
-        }
+    for (;;) {
+        l->at = run_end(l->line, l->at, BYTE_QUOTE | BYTE_SLASH);
+        if (l->at == l->line.len || l->line.ptr[l->at] == '"')
+            break;
+        pair->escapes = true;
+        l->at = MIN_OF(l->at + 2, l->line.len);
     }
-    l->at = l->line.len;
-    l->failed = l->strict;
-    l->bad = l->line.len;
+    if (l->at == l->line.len)
+        return LOGFMT_UNTERMINATED;
+    pair->value = str_make(l->line.ptr + begin, l->at - begin);
+    pair->quoted = true;
+    l->at++;
+    return pair->escapes && !escapes_are_valid(pair->value) ? LOGFMT_INVALID_QUOTED : LOGFMT_OK;
+}
+
+/* The scanner stands behind `=`. False: the pair is bad; `*ret_on` tells whether to go on. */
+static bool scan_value(struct logfmt *l, struct logfmt_pair *pair, bool *ret_on)
+{
+    if (!at_separator(l) && l->line.ptr[l->at] == '"') {
+        enum logfmt_fault fault = scan_quoted(l, pair);
+        if (fault == LOGFMT_OK)
+            return true;
+        *ret_on = pass_over(l, fault);
+        return false;
+    }
+    pair->value = scan_bare(l);
+    if (at_separator(l))
+        return true;
+    *ret_on = skip_bad(l, LOGFMT_UNEXPECTED);
     return false;
 }
 
 bool logfmt_next(struct logfmt *l, struct logfmt_pair *ret_pair)
 {
-    while (!l->failed) {
-        while (l->at < l->line.len && is_separator(l->line.ptr[l->at]))
+    bool on = l->fault == LOGFMT_OK;
+
+    while (on) {
+        while (l->at < l->line.len && char_class(l->line.ptr[l->at]) == BYTE_SEPARATOR)
             l->at++;
         if (l->at == l->line.len)
             return false;
@@ -80,26 +155,45 @@ bool logfmt_next(struct logfmt *l, struct logfmt_pair *ret_pair)
         struct logfmt_pair pair = {.key = scan_bare(l)};
         char stop = at_separator(l) ? ' ' : l->line.ptr[l->at];
         if (pair.key.len == 0 || stop == '"') {
-            if (!skip_bad(l))
-                return false;
-            continue;
-        }
-        if (stop == '=') {
-            l->at++;
-            if (!at_separator(l) && l->line.ptr[l->at] == '"') {
-                if (!scan_quoted(l, &pair))
-                    return false;
-            } else {
-                pair.value = scan_bare(l);
-                if (!at_separator(l)) {
-                    if (!skip_bad(l))
-                        return false;
-                    continue;
-                }
+            on = skip_bad(l, LOGFMT_UNEXPECTED);
+        } else if (!is_valid_key(pair.key)) {
+            on = skip_bad(l, LOGFMT_INVALID_KEY);
+        } else {
+            l->at += stop == '=' ? 1 : 0;
+            if (stop != '=' || scan_value(l, &pair, &on)) {
+                *ret_pair = pair;
+                return true;
             }
         }
-        *ret_pair = pair;
-        return true;
     }
     return false;
+}
+
+struct str logfmt_value(struct arena *a, const struct logfmt_pair *pair)
+{
+    struct str raw = pair->value;
+    size_t len = 0;
+
+    if (!pair->escapes)
+        return raw;
+    char *to = arena_bytes(a, raw.len);
+    if (to == NULL)
+        return STR_NULL;
+    while (raw.len > 0) {
+        size_t plain = run_end(raw, 0, BYTE_SLASH);
+        memcpy(to + len, raw.ptr, plain);
+        len += plain;
+        raw = str_cut(raw, plain);
+        if (raw.len == 0)
+            break;
+        raw = str_cut(raw, 1);
+        uint32_t rune = 0;
+        bool valid = cut_escape(&raw, &rune);
+        ASSERT(valid); /* logfmt_next() has looked at them */
+        char bytes[UTF8_BYTES_MAX];
+        size_t count = utf8_encode(rune, bytes);
+        memcpy(to + len, bytes, count); /* never longer than the escape itself */
+        len += count;
+    }
+    return str_make(to, len);
 }

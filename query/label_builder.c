@@ -254,25 +254,84 @@ static bool is_name_byte(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-struct str label_name_sanitize(struct arena *scratch, struct str key)
+/* The name out of a key that is none yet. */
+static struct str make_name(struct arena *scratch, struct str key, bool in_front)
 {
     size_t count = 0, len;
 
-    if (label_name_valid(key))
-        return key;
     key = trim_spaces(key);
     if (key.len == 0)
         return key;
     char *text = arena_bytes(scratch, key.len + 1);
     if (text == NULL)
         return STR_NULL;
-    if (key.ptr[0] >= '0' && key.ptr[0] <= '9')
+    if (in_front && key.ptr[0] >= '0' && key.ptr[0] <= '9')
         text[count++] = '_';
     for (size_t at = 0; at < key.len; at += len) {
         (void)utf8_decode(str_cut(key, at), &len);
         text[count++] = is_name_byte(key.ptr[at]) ? key.ptr[at] : '_';
     }
     return str_make(text, count);
+}
+
+struct str label_name_sanitize(struct arena *scratch, struct str key)
+{
+    return label_name_valid(key) ? key : make_name(scratch, key, true);
+}
+
+struct str label_name_sanitize_part(struct arena *scratch, struct str key)
+{
+    return label_name_valid(key) ? key : make_name(scratch, key, false);
+}
+
+/* The length of the beginning of `text` that needs no change. */
+static size_t plain_run(struct str text)
+{
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    size_t at = 0, len;
+
+    while (at < text.len) {
+        uint64_t word;
+        if (text.len - at >= sizeof(word)) {
+            memcpy(&word, text.ptr + at, sizeof(word));
+            if ((word & high_bits) == 0) {
+                at += sizeof(word);
+                continue;
+            }
+        }
+        if (utf8_decode(str_cut(text, at), &len) == RUNE_ERROR)
+            return at;
+        at += len;
+    }
+    return at;
+}
+
+bool label_value_valid(struct str text)
+{
+    return plain_run(text) == text.len;
+}
+
+struct str label_value_sanitize(struct arena *scratch, struct str text)
+{
+    size_t plain = plain_run(text), count = 0;
+
+    if (plain == text.len)
+        return text;
+    char *to = arena_bytes(scratch, text.len);
+    if (to == NULL)
+        return STR_NULL;
+    for (;;) {
+        memcpy(to + count, text.ptr, plain);
+        count += plain;
+        text = str_cut(text, plain);
+        if (text.len == 0)
+            return str_make(to, count);
+        to[count++] = ' ';
+        size_t len;
+        (void)utf8_decode(text, &len);
+        text = str_cut(text, len);
+        plain = plain_run(text);
+    }
 }
 
 /* ---- the result ---- */

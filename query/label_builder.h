@@ -135,6 +135,18 @@ enum extracted label_builder_extract(struct label_builder *b, struct str name, s
  */
 struct str label_name_sanitize(struct arena *scratch, struct str key);
 
+/* The same for a name that goes behind another one: a digit in front stays as it is. */
+struct str label_name_sanitize_part(struct arena *scratch, struct str key);
+
+/*
+ * The value of a label out of any text: every byte that is not UTF-8, and every U+FFFD, becomes a
+ * blank. Borrowed from `text` if it has none, else in `scratch`.
+ */
+struct str label_value_sanitize(struct arena *scratch, struct str text);
+
+/* Is `text` a value without that? */
+bool label_value_valid(struct str text);
+
 /* ---- the result ---- */
 
 /* The labels of an entry by category, each ascending; no name is in two of them. */

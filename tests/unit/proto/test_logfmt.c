@@ -58,9 +58,9 @@ static const struct logfmt_case {
      {{STR_INIT("m"), STR_INIT("x"), true, false}, {STR_INIT("y"), STR_INIT("1"), false, false}},
      STR_NPOS,
      0},
-    {"bytes that are no UTF-8",
-     STR_INIT("\xff=\xfe"),
-     {{STR_INIT("\xff"), STR_INIT("\xfe"), false, false}},
+    {"a value that is no UTF-8",
+     STR_INIT("a=\xfe"),
+     {{STR_INIT("a"), STR_INIT("\xfe"), false, false}},
      STR_NPOS,
      0},
     {"backslash outside of quotes",
@@ -138,7 +138,7 @@ static void expect_pairs(const struct logfmt_case *c, bool strict)
         cr_expect_eq(pair.escapes, p->escapes, "%s: escapes", c->name);
     }
     cr_expect_eq(count, want, "%s, strict %d: %zu pairs", c->name, strict, count);
-    cr_expect_eq(l.failed, fails, "%s, strict %d: failed", c->name, strict);
+    cr_expect_eq(l.fault != LOGFMT_OK, fails, "%s, strict %d: failed", c->name, strict);
     if (fails)
         cr_expect_eq(l.bad, c->bad, "%s: bad at %zu", c->name, l.bad);
     cr_expect_not(logfmt_next(&l, &pair), "%s: goes on", c->name);
@@ -177,7 +177,7 @@ Test(logfmt, garbage)
             wrong += pair.value.len > 0 && pair.value.ptr + pair.value.len > line + len;
             before = pair.key.ptr + pair.key.len;
         }
-        wrong += !l.failed && l.at != len;
+        wrong += l.fault == LOGFMT_OK && l.at != len;
         mem_free(line);
     }
     cr_expect_eq(wrong, 0, "%u wrong, seed %" PRIu64, wrong, r.seed);
