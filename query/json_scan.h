@@ -52,7 +52,10 @@ enum json_fault json_cut_value(struct str *in, struct json_value *ret);
  */
 struct str json_unescape(struct arena *a, struct str raw);
 
-/* The value as that of a label: see 5.5 of the tests; "" when an escape is bad. */
+/*
+ * The value as that of a label: strings without their escapes ("" when one is bad) and with blanks
+ * for what is not UTF-8, everything else as it stands.
+ */
 struct str json_label_value(struct arena *a, const struct json_value *v);
 
 /* ---- the members of an object, one by one ---- */
