@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "proto/labels.h"
@@ -35,8 +36,30 @@ struct matrix {
     bool ordered; /* sort or sort_desc was applied: the order of the series is part of the answer */
 };
 
-double value_absent(void);
-bool value_is_absent(double v);
+#define VALUE_ABSENT_BITS UINT64_C(0x7ff8000000ab5e27)
+
+static inline double value_of_bits(uint64_t bits)
+{
+    double v;
+
+    memcpy(&v, &bits, sizeof(v));
+    return v;
+}
+
+static inline bool value_has_bits(double v, uint64_t bits)
+{
+    return memcmp(&v, &bits, sizeof(v)) == 0;
+}
+
+static inline double value_absent(void)
+{
+    return value_of_bits(VALUE_ABSENT_BITS);
+}
+
+static inline bool value_is_absent(double v)
+{
+    return value_has_bits(v, VALUE_ABSENT_BITS);
+}
 
 /* Aggregate as `e`, an EXPR_VECTOR_AGGREGATION, says. ST_LIMIT: the arena is full. */
 MUST_CHECK enum status matrix_aggregate(const struct query_context *q, const struct expr *e,
