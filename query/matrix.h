@@ -48,7 +48,10 @@ static inline double value_of_bits(uint64_t bits)
 
 static inline bool value_has_bits(double v, uint64_t bits)
 {
-    return memcmp(&v, &bits, sizeof(v)) == 0;
+    uint64_t own;
+
+    memcpy(&own, &v, sizeof(own));
+    return own == bits;
 }
 
 static inline double value_absent(void)

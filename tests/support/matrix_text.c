@@ -6,6 +6,8 @@
 #include "base/time.h"
 #include "query/parser.h"
 
+#define ORDERED STR("ordered: ")
+
 enum { OPERANDS_BYTES = 16 * 1024 * 1024, QUERY_TEXT_BYTES = 4096 };
 
 /* ---- reading ---- */
@@ -52,10 +54,18 @@ static struct str cut_labels(struct str *series)
     return labels;
 }
 
+/* The series of a matrix, without what stands in front of them. */
+static struct str series_of(const char *text)
+{
+    struct str all = str_from(text);
+
+    return str_starts(all, ORDERED) ? str_cut(all, ORDERED.len) : all;
+}
+
 /* How many steps the first series has; 0 if there is none. */
 static size_t steps_of(const char *text)
 {
-    struct str rest = str_from(text), series;
+    struct str rest = series_of(text), series;
 
     if (rest.len == 0 || !str_split(&rest, ';', &series))
         return 0;
@@ -65,8 +75,8 @@ static size_t steps_of(const char *text)
 
 struct matrix matrix_read(struct arena *a, const char *text, size_t steps)
 {
-    struct matrix m = {.steps = steps};
-    struct str rest = str_from(text), series;
+    struct matrix m = {.steps = steps, .ordered = str_starts(str_from(text), ORDERED)};
+    struct str rest = series_of(text), series;
     size_t capacity = 0;
 
     while (rest.len > 0 && str_split(&rest, ';', &series)) {
@@ -98,7 +108,7 @@ void matrix_put(struct buf *b, struct matrix m)
     bool first = true;
 
     if (m.ordered)
-        buf_put(b, STR("ordered: "));
+        buf_put(b, ORDERED);
     else
         matrix_sort_by_labels(&m);
     if (m.is_scalar)

@@ -2,7 +2,8 @@
  * matrix_text.h - matrices and operations on them, as text.
  *
  * A matrix is a list of series, `{a="1"} 1 2 _ ; {a="2"} 3 _ NaN`; `_` is no sample, the label
- * value EMPTY stands for an empty one. What is empty has no series.
+ * value EMPTY stands for an empty one. `ordered: ` in front says that the order counts. What is
+ * empty has no series.
  */
 #ifndef TESTS_SUPPORT_MATRIX_TEXT_H
 #define TESTS_SUPPORT_MATRIX_TEXT_H

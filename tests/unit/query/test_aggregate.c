@@ -106,6 +106,12 @@ static const struct aggregate_case {
      "ordered: {a=\"1\"} 1 ; {a=\"2\"} 1"},
     {"sort leaves out what is not there", "sort(@)", "{a=\"2\"} _ ; {a=\"1\"} 1",
      "ordered: {a=\"1\"} 1"},
+    {"topk of what is sorted", "topk(2, @)", "ordered: {a=\"1\"} 1 ; {a=\"3\"} 2 ; {a=\"2\"} 3",
+     "ordered: {a=\"2\"} 3 ; {a=\"3\"} 2"},
+    {"bottomk of what is sorted", "bottomk(2, @)",
+     "ordered: {a=\"1\"} 2 ; {a=\"3\"} 1 ; {a=\"2\"} 3", "ordered: {a=\"3\"} 1 ; {a=\"1\"} 2"},
+    {"sum of what is sorted", "sum by (a) (@)", "ordered: {a=\"2\"} 2 ; {a=\"1\"} 1",
+     "{a=\"1\"} 1 ; {a=\"2\"} 2"},
     {"sort of a range", "sort(@)", "{a=\"2\"} 1 3 ; {a=\"1\"} 2 1",
      "{a=\"1\"} 2 1 ; {a=\"2\"} 1 3"},
 };
@@ -123,27 +129,6 @@ Test(aggregate, operations)
                   STR_ARG(buf_str(&out)));
         buf_release(&out);
     }
-}
-
-/* What was sorted below stays sorted, though only by what topk itself goes by. */
-Test(aggregate, topk_of_sorted)
-{
-    struct arena a;
-    struct query_context q = {.arena = &a, .deadline_ns = time_mono_ns() + MINUTE_NS};
-    struct matrix m;
-    struct buf out;
-
-    arena_init(&a, MIB);
-    buf_init(&out, MIB);
-    m = matrix_read(&a, "{a=\"1\"} 1 ; {a=\"3\"} 2 ; {a=\"2\"} 3", 1);
-    m.ordered = true;
-    cr_assert_eq(matrix_aggregate(&q, matrix_query(&a, "topk(2, @)"), m, &m, NULL), ST_OK);
-    matrix_put(&out, m);
-
-    cr_expect(str_eq(buf_str(&out), STR("ordered: {a=\"2\"} 3 ; {a=\"3\"} 2")), "%.*s",
-              STR_ARG(buf_str(&out)));
-    buf_release(&out);
-    arena_release(&a);
 }
 
 /* The sum would be too large for a number, the mean is not. */

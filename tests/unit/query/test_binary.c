@@ -167,6 +167,20 @@ static const struct binary_case {
      "{a=\"1\", c=\"1\"} 1", "{a=\"1\", b=\"1\"} 1"},
     {"on nothing in a set", "@ and on() vector(1)", "{a=\"1\"} 1", "{} 1", "{a=\"1\"} 1"},
 
+    /* what is sorted */
+    {"number and sorted", "1 + @", "", "ordered: {a=\"2\"} 1 ; {a=\"1\"} 2",
+     "ordered: {a=\"2\"} 2 ; {a=\"1\"} 3"},
+    {"sorted and more", "@ or @", "ordered: {a=\"2\"} 1 ; {a=\"1\"} 2", "{a=\"9\"} 3 ; {a=\"8\"} 4",
+     "ordered: {a=\"2\"} 1 ; {a=\"1\"} 2 ; {a=\"8\"} 4 ; {a=\"9\"} 3"},
+    {"more and sorted", "@ or @", "{a=\"9\"} 3 ; {a=\"8\"} 4", "ordered: {a=\"2\"} 1 ; {a=\"1\"} 2",
+     "ordered: {a=\"8\"} 4 ; {a=\"9\"} 3 ; {a=\"2\"} 1 ; {a=\"1\"} 2"},
+    {"sorted, of which some", "@ and @", "ordered: {a=\"2\"} 1 ; {a=\"1\"} 2",
+     "{a=\"1\"} 1 ; {a=\"2\"} 1", "ordered: {a=\"2\"} 1 ; {a=\"1\"} 2"},
+    {"sorted on the many side", "@ * on() group_left @", "ordered: {a=\"2\"} 1 ; {a=\"1\"} 2",
+     "{} 2", "ordered: {a=\"2\"} 2 ; {a=\"1\"} 4"},
+    {"sorted on the one side", "@ * on(a) @", "{a=\"2\"} 1 ; {a=\"1\"} 2",
+     "ordered: {a=\"2\"} 2 ; {a=\"1\"} 2", "{a=\"1\"} 4 ; {a=\"2\"} 2"},
+
     /* label_replace */
     {"VB43", "label_replace(@,\"s\",\"$1\",\"svc\",\"(.).*\")", SUM, "",
      "{s=\"d\", svc=\"db\"} 2 ; {s=\"w\", svc=\"web\"} 9"},
