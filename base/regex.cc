@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <new>
 #include <set>
@@ -220,10 +221,39 @@ bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
     return true;
 }
 
-bool find(const RE2 &re, re2::StringPiece text, re2::StringPiece *groups, int count)
+bool find(const RE2 &re, re2::StringPiece text, re2::StringPiece *groups, int count,
+          size_t from = 0)
 {
-    return re.Match(text, 0, text.size(), RE2::UNANCHORED, groups, count);
+    return re.Match(text, from, text.size(), RE2::UNANCHORED, groups, count);
 }
+
+/* A text to match in, and the way back from its bytes to those it was made of. */
+struct subject {
+    struct str text;
+    std::string copy; /* used if something was not UTF-8 */
+    std::vector<size_t> origin;
+    bool copied;
+
+    explicit subject(struct str t) : text(t), copied(sanitize(t, &copy, &origin))
+    {
+    }
+
+    re2::StringPiece bytes() const
+    {
+        return copied ? re2::StringPiece(copy) : re2::StringPiece(text.ptr, text.len);
+    }
+
+    struct str original(re2::StringPiece found) const
+    {
+        if (found.data() == nullptr)
+            return str_make(nullptr, 0);
+        if (!copied)
+            return str_make(found.data(), found.size());
+        size_t begin = static_cast<size_t>(found.data() - copy.data());
+        size_t end = begin + found.size();
+        return str_make(text.ptr + origin[begin], origin[end] - origin[begin]);
+    }
+};
 
 } // namespace
 
@@ -302,24 +332,40 @@ extern "C" bool regex_match(const struct regex *re, struct str text, struct str 
                             size_t count)
 {
     re2::StringPiece found[kGroupsMax];
-    int wanted = static_cast<int>(count < kGroupsMax ? count : kGroupsMax);
-    std::string copy;
-    std::vector<size_t> origin;
+    subject s(text);
 
-    bool copied = sanitize(text, &copy, &origin);
-    if (!find(re->re, copied ? re2::StringPiece(copy) : piece(text), found, wanted))
+    if (!find(re->re, s.bytes(), found, static_cast<int>(std::min(count, kGroupsMax))))
         return false;
-    for (size_t i = 0; i < count; i++) {
-        groups[i] = str_make(nullptr, 0);
-        if (i >= kGroupsMax || found[i].data() == nullptr)
-            continue;
-        if (!copied) {
-            groups[i] = str_make(found[i].data(), found[i].size());
-            continue;
-        }
-        size_t begin = static_cast<size_t>(found[i].data() - copy.data());
-        size_t end = begin + found[i].size();
-        groups[i] = str_make(text.ptr + origin[begin], origin[end] - origin[begin]);
-    }
+    for (size_t i = 0; i < count; i++)
+        groups[i] = i < kGroupsMax ? s.original(found[i]) : str_make(nullptr, 0);
     return true;
+}
+
+extern "C" void regex_match_all(const struct regex *re, struct str text, size_t count,
+                                regex_match_fn *found, void *context)
+{
+    re2::StringPiece hits[kGroupsMax];
+    struct str groups[kGroupsMax];
+    size_t wanted = std::min(count, re->names.size()), at = 0;
+    const char *last_end = nullptr;
+    subject s(text);
+
+    ASSERT(count > 0);
+    wanted = std::min(wanted, kGroupsMax);
+    std::fill(groups, groups + kGroupsMax, str_make(nullptr, 0));
+    re2::StringPiece in = s.bytes();
+    while (at <= in.size() && find(re->re, in, hits, static_cast<int>(wanted), at)) {
+        bool again = hits[0].empty() && hits[0].data() == last_end;
+        last_end = hits[0].data() + hits[0].size();
+        for (size_t i = 0; i < wanted; i++)
+            groups[i] = s.original(hits[i]);
+        if (!again && !found(context, groups))
+            return;
+        size_t end = static_cast<size_t>(last_end - in.data());
+        size_t step =
+            at < in.size()
+                ? sequence(reinterpret_cast<const unsigned char *>(in.data()) + at, in.size() - at)
+                : 1;
+        at = end == at ? at + step : end;
+    }
 }

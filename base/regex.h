@@ -40,4 +40,13 @@ struct str regex_group_name(const struct regex *re, size_t i);
  */
 bool regex_match(const struct regex *re, struct str text, struct str *groups, size_t count);
 
+/*
+ * Call `found(context, groups)` for each match from left to right, until it returns false; matches
+ * do not overlap, and none of the empty text stands right behind another (as in Go). `groups` is as
+ * for regex_match().
+ */
+typedef bool regex_match_fn(void *context, const struct str *groups);
+void regex_match_all(const struct regex *re, struct str text, size_t count, regex_match_fn *found,
+                     void *context);
+
 #endif

@@ -203,6 +203,22 @@ bool rune_is_digit(uint32_t rune)
     return rune_matches(rune, digits);
 }
 
+uint32_t rune_to_lower(uint32_t rune)
+{
+    if (rune < 0x80)
+        return rune >= 'A' && rune <= 'Z' ? rune + ('a' - 'A') : rune;
+    unicode_need();
+    return unicode == (locale_t)0 ? rune : (uint32_t)towlower_l((wint_t)rune, unicode);
+}
+
+uint32_t rune_to_upper(uint32_t rune)
+{
+    if (rune < 0x80)
+        return rune >= 'a' && rune <= 'z' ? rune - ('a' - 'A') : rune;
+    unicode_need();
+    return unicode == (locale_t)0 ? rune : (uint32_t)towupper_l((wint_t)rune, unicode);
+}
+
 static void put_escaped_rune(struct buf *b, uint32_t rune)
 {
     static const char short_names[] = "\a\b\f\n\r\t\v";

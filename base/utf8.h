@@ -35,6 +35,10 @@ bool rune_is_space(uint32_t rune);
 bool rune_is_letter(uint32_t rune);
 bool rune_is_digit(uint32_t rune);
 
+/* The other case of a letter, rune by rune; any other rune is itself. */
+uint32_t rune_to_lower(uint32_t rune);
+uint32_t rune_to_upper(uint32_t rune);
+
 /* Append `s` as a Go string literal with double quotes. */
 void utf8_put_quoted(struct buf *b, struct str s);
 

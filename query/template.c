@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/regex.h"
 #include "base/utf8.h"
 #include "query/template_constant.h"
 #include "query/template_lexer.h"
@@ -438,6 +439,41 @@ static struct template_node *parse_operand(struct template_parser *p)
 
 /* ---- pipelines ---- */
 
+static bool takes_regex(enum template_function function)
+{
+    return function == TEMPLATE_FUNCTION_REGEX_REPLACE_ALL ||
+           function == TEMPLATE_FUNCTION_REGEX_REPLACE_ALL_LITERAL ||
+           function == TEMPLATE_FUNCTION_COUNT;
+}
+
+static void free_regex(void *re)
+{
+    regex_free(re);
+}
+
+/*
+ * Compile an expression that stands in the text once, not for each entry. One that cannot be
+ * compiled is an error of whoever runs the template.
+ */
+static bool prepare_regex(struct template_parser *p, const struct template_list *operands)
+{
+    const struct template_node *first = operands->nodes[0];
+    struct regex *re;
+
+    if (first->kind != TEMPLATE_FUNCTION || !takes_regex(first->function) || operands->count < 2 ||
+        operands->nodes[1]->kind != TEMPLATE_STRING)
+        return true;
+    if (regex_compile(operands->nodes[1]->string.value, &re, NULL) != ST_OK)
+        return true;
+    if (!arena_on_release(p->a, free_regex, re)) {
+        regex_free(re);
+        (void)out_of_memory(p);
+        return false;
+    }
+    operands->nodes[1]->string.regex = re;
+    return true;
+}
+
 static struct template_node *parse_command(struct template_parser *p)
 {
     struct template_node *command = make(p, TEMPLATE_COMMAND, peek_word(p).pos);
@@ -460,6 +496,8 @@ static struct template_node *parse_command(struct template_parser *p)
         return unexpected(p, t, "operand");
     if (operands.list.count == 0)
         return refuse(p, "empty command");
+    if (!prepare_regex(p, &operands.list))
+        return NULL;
     command->command = operands.list;
     return command;
 }

@@ -14,8 +14,9 @@
  * declared before it in the text; whether it was at run time is not certain (`and` and `or` may
  * skip a declaration in parentheses), and an assignment is not checked at all.
  *
- * Ownership  Everything lives in the arena or is a view into the text, which must outlive it.
- * Depth      Nodes nest at most TEMPLATE_DEPTH_MAX deep.
+ * Ownership  Everything lives in the arena or is a view into the text, which must outlive it;
+ * regular expressions are freed with the arena. Depth      Nodes nest at most TEMPLATE_DEPTH_MAX
+ * deep.
  */
 #ifndef QUERY_TEMPLATE_H
 #define QUERY_TEMPLATE_H
@@ -67,6 +68,8 @@ struct template_names {
     size_t count;
 };
 
+struct regex;
+
 /* `1.0` serves as an integer too, `1` also as a float. */
 struct template_number {
     struct str text;
@@ -114,7 +117,8 @@ struct template_node {
         struct template_number number;
         struct {
             struct str value;
-            struct str quoted; /* as written, for errors */
+            struct str quoted;         /* as written, for errors */
+            const struct regex *regex; /* if a function takes it as an expression, and it is one */
         } string;
     };
 };

@@ -35,8 +35,8 @@ MUST_CHECK enum status template_run(const struct template *t, const struct templ
                                     struct arena *scratch, struct str *ret_text, struct err *err);
 
 /*
- * The labels a template may read: the first names of its field chains (`.a.b` reads `a`), in `a`,
- * each once.
+ * The labels a template reads, as far as the reference looks for them: the first names of the field
+ * chains (`.a.b` reads `a`) in the main template, in `a`, each once.
  *
  * ST_LIMIT  the arena is full
  */
