@@ -247,13 +247,23 @@ static bool put_base64(struct buf *b, struct base64 *d, size_t *ret_wrong)
     }
 }
 
+/* How many `=` the text lacks; line ends do not count. */
+static size_t missing_padding(struct str s)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        count += s.ptr[i] != '\n' && s.ptr[i] != '\r';
+    return (BASE64_GROUP - count % BASE64_GROUP) % BASE64_GROUP;
+}
+
 /* What is no base64 gives the text of the error. */
 enum status fn_b64dec(struct template_call *c, struct template_value *ret)
 {
     struct base64 d = {.in = template_call_str(c, 0)};
     size_t wrong;
 
-    d.missing = (BASE64_GROUP - d.in.len % BASE64_GROUP) % BASE64_GROUP;
+    d.missing = missing_padding(d.in);
     if (!put_base64(c->text, &d, &wrong)) {
         buf_reset(c->text);
         buf_printf(c->text, "illegal base64 data at input byte %zu", wrong);

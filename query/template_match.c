@@ -9,9 +9,9 @@
 #include "base/banned.h"
 
 enum {
-    GROUPS_MAX = 256,       /* more are not expanded */
-    COMPILE_UNITS = 16384,  /* of work: some expressions take milliseconds */
-    SEARCH_UNIT_BYTES = 512 /* a search may look at all that remains, but seldom does */
+    GROUPS_MAX = 256,         /* more are not expanded */
+    COMPILE_UNITS = 16384,    /* of work: some expressions take milliseconds */
+    SEARCH_UNIT_BYTES = 1024, /* a search may look at all that remains, but seldom does */
 };
 
 struct matching {

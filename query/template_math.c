@@ -12,6 +12,8 @@
 
 #include "base/banned.h"
 
+#define FLOAT_WITHOUT_INT 0x1p63 /* floats from here on have no int64 */
+
 /* ---- conversion ---- */
 
 /* Without a fraction, if it has one of digits alone. */
@@ -30,7 +32,7 @@ static struct str whole_part(struct str s)
 
 static int64_t int_of_float(double v)
 {
-    return v >= -0x1p63 && v < 0x1p63 ? (int64_t)v : INT64_MIN;
+    return fabs(v) < FLOAT_WITHOUT_INT ? (int64_t)v : INT64_MIN;
 }
 
 static int64_t int_of(const struct template_value *v)

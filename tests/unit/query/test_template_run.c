@@ -438,3 +438,561 @@ Test(template_run, builtins)
 {
     check_cases(builtin_cases, COUNT_OF(builtin_cases));
 }
+
+/* ---- printf ---- */
+
+static const struct run_case printf_cases[] = {
+    GOOD("strings",
+         "{{printf \"%s|%5s|%-5s|%.2s|%q|%x|%X|% x|%#x|%# X|%v\" \"ab\" \"ab\" \"ab\" \"abc\" "
+         "\"a\\\"b\" "
+         "\"hi\" \"hi\" \"hi\" \"hi\" \"hi\" \"v\"}}",
+         "ab|   ab|ab   |ab|\"a\\\"b\"|6869|6869|68 69|0x6869|0X68 0X69|v"),
+    GOOD("width counts runes", "{{printf \"%3s|%.1s|%05s\" \"\xc3\xa9\" \"\xc3\xa9x\" \"ab\"}}",
+         "  \xc3\xa9|\xc3\xa9|000ab"),
+    GOOD("backquotes", "{{printf \"%#q %#q\" \"ab\" \"a`b\"}}", "`ab` \"a`b\""),
+    GOOD(
+        "integers",
+        "{{printf \"%d|%5d|%-5d|%05d|%+d|% d|%x|%X|%#x|%o|%#o|%O|%b|%#b|%c|%U|%#U|%q\" 42 42 42 42 "
+        "42 42 255 255 255 8 8 8 5 5 97 97 97 97}}",
+        "42|   42|42   |00042|+42| 42|ff|FF|0xff|10|010|0o10|101|0b101|a|U+0061|U+0061 'a'|'a'"),
+    GOOD("negative integers",
+         "{{printf \"%d|%06d|%x|%.4d|%8.4d|%.0d|%-06d|\" -42 -42 -255 -7 -7 0 -7}}",
+         "-42|-00042|-ff|-0007|   -0007||-7    |"),
+    GOOD("floats",
+         "{{printf \"%f|%.2f|%8.3f|%-8.1f|%08.2f|%+.1f|%e|%.1E|%g|%G|%.3g|%v|%6.2f%%\" 1.5 2.345 "
+         "3.14159 "
+         "2.5 -3.14159 2.0 1234.5 1234.5 1e21 1e-7 1234.5 0.1 99.5}}",
+         "1.500000|2.35|   3.142|2.5     "
+         "|-0003.14|+2.0|1.234500e+03|1.2E+03|1e+21|1E-07|1.23e+03|0.1| "
+         "99.50%"),
+    GOOD("special floats",
+         "{{printf \"%v|%5v|%+v|%05.1f|%f\" (float64 \"inf\") (float64 \"nan\") (float64 \"inf\") "
+         "(float64 \"-inf\") (float64 \"nan\")}}",
+         "+Inf|  NaN|+Inf| -Inf|NaN"),
+    GOOD("floats in other bases", "{{printf \"%x %X %b\" 1.5 0.1 1.0}}",
+         "0x1.8p+00 0X1.999999999999AP-04 4503599627370496p-52"),
+    GOOD("long precision", "{{len (printf \"%.2000f\" 0.5)}} {{len (printf \"%.2000e\" 0.5)}}",
+         "2002 2006"),
+    GOOD("bools", "{{printf \"%t|%v|%6t|%d\" true false true true}}",
+         "true|false|  true|%!d(bool=true)"),
+    GOOD("types",
+         "{{printf \"%T %T %T %T %T %T %T %T %T %T\" 1 1.5 \"s\" true nil . (fromJson .o) "
+         "(fromJson .j) (add "
+         "1) __timestamp__}}",
+         "int float64 string bool <nil> map[string]string map[string]interface {} []interface {} "
+         "int64 "
+         "time.Time"),
+    GOOD("containers",
+         "{{printf \"%v|%d|%s|%q|%5v\" (fromJson \"[1,true]\") (fromJson \"[1]\") (fromJson "
+         "`{\"a\":\"b\"}`) (fromJson `[\"a\"]`) (fromJson \"[1,2]\")}}",
+         "[1 true]|[%!d(float64=1)]|map[a:b]|[\"a\"]|[    1     2]"),
+    GOOD("as in a program",
+         "{{printf \"%#v %#v %#v %#v %#v\" \"a\" 1 (fromJson `[\"a\",null]`) (fromJson "
+         "`{\"k\":1,\"l\":2}`) true}}",
+         "\"a\" 1 []interface {}{\"a\", <nil>} map[string]interface {}{\"k\":1, \"l\":2} true"),
+    GOOD("times",
+         "{{printf \"%s|%.4v|%d\" __timestamp__ __timestamp__ (toDate \"2006\" \"2024\")}}",
+         "2023-11-14 22:13:20.123456789 +0000 UTC|2023|%!d(time.Time=2024-01-01 00:00:00 +0000 "
+         "UTC)"),
+    GOOD("bytes of a string",
+         "{{printf \"%v %c %T\" (index \"a\" 0) (index \"a\" 0) (index \"a\" 0)}}", "97 a uint8"),
+    GOOD("stars", "{{printf \"%*d|%-*d|%.*f|%*d\" 5 42 5 42 2 3.14159 -4 7}}",
+         "   42|42   |3.14|7   "),
+    GOOD("chosen arguments", "{{printf \"%[2]s %[1]s %s %[3]*.[2]*[1]f\" \"a\" \"b\"}}",
+         "b a b %!(BADWIDTH)%!(BADPREC)%!f(BADINDEX)"),
+    GOOD("misuse", "{{printf \"%d %s %z\" \"s\" 5 1}}", "%!d(string=s) %!s(int=5) %!z(int=1)"),
+    GOOD("misuse keeps the width", "{{printf \"%5d\" \"ab\"}}", "%!d(string=   ab)"),
+    GOOD("missing", "{{printf \"%s %s\" \"a\"}}", "a %!s(MISSING)"),
+    GOOD("extra", "{{printf \"%s\" \"a\" \"b\" 3 nil}}", "a%!(EXTRA string=b, int=3, <nil>)"),
+    GOOD("no verb", "{{printf \"a%\"}} {{printf \"%5\" 1}}",
+         "a%!(NOVERB) %!(NOVERB)%!(EXTRA int=1)"),
+    GOOD("bad index", "{{printf \"%[5]d\" 1}} {{printf \"%[x]d\" 1}} {{printf \"%[1\" 1}}",
+         "%!d(BADINDEX) %!d(BADINDEX) %!(NOVERB)"),
+    GOOD("nil", "{{printf \"%v %s %d\" nil nil nil}}", "<nil> %!s(<nil>) %!d(<nil>)"),
+    GOOD("too wide", "{{printf \"%999999999d\" 5}}", "%!(NOVERB)%!(EXTRA int=5)"),
+    GOOD("too wide a star", "{{printf \"%*d\" 10000000 5}}", "%!(BADWIDTH)5"),
+    GOOD("too precise a star", "{{printf \"%.*f\" 10000000 5.0}}", "%!(BADPREC)5.000000"),
+    GOOD("percent", "{{printf \"100%%\"}}", "100%"),
+};
+
+Test(template_run, formats)
+{
+    check_cases(printf_cases, COUNT_OF(printf_cases));
+}
+
+/* ---- strings ---- */
+
+static const struct run_case text_cases[] = {
+    GOOD("case",
+         "{{lower \"\xc3\x89\xc4\xb0\xff\"}} {{upper \"\xc3\xa9\xc3\x9f\xd1\x8f\xc3\xbf\"}} "
+         "{{ToLower \"AB\"}} {{ToUpper \"ab\"}}",
+         "\xc3\xa9i\xef\xbf\xbd \xc3\x89\xc3\x9f\xd0\xaf\xc5\xb8 ab AB"),
+    GOOD("title", "{{title \"ab-cd e_f g1h \xc3\xa9\xc3\xa8\xe2\x80\x94x \xe2\x80\x83y 'q\"}}",
+         "Ab-Cd E_f G1h \xc3\x89\xc3\xa8\xe2\x80\x94x \xe2\x80\x83Y 'Q"),
+    GOOD("trim",
+         "[{{trim \"\\t\xc2\xa0 a \\n\xe2\x80\x83\"}}] [{{TrimSpace \"  \"}}] [{{trim \"\"}}]",
+         "[a] [] []"),
+    GOOD("sets",
+         "{{Trim \"xaxbx\" \"x\"}} {{TrimLeft \"xyax\" \"yx\"}} {{TrimRight \"xa\xc3\xa9\" "
+         "\"\xc3\xa9\"}} {{trimAll "
+         "\"\" \"a\"}} [{{trimAll \"a\" \"aaa\"}}]",
+         "axb ax xa a []"),
+    GOOD("prefix and suffix",
+         "{{TrimPrefix \"aab\" \"a\"}} {{TrimSuffix \"abb\" \"b\"}} {{trimSuffix \"b\" \"ab\"}} "
+         "{{trimPrefix \"x\" \"ab\"}} {{trimSuffix \"abc\" \"c\"}}",
+         "ab ab a ab c"),
+    GOOD("replace",
+         "{{replace \"a\" \"\" \"banana\"}} {{replace \"\" \"-\" \"a\xc3\xa9\"}} {{Replace \"aaa\" "
+         "\"a\" \"b\" "
+         "-1}} {{Replace \"aaa\" \"a\" \"b\" 0}} {{Replace \"aaa\" \"a\" \"b\" 2}} {{Replace "
+         "\"ab\" \"\" \"-\" 2}}",
+         "bnn -a-\xc3\xa9- bbb aaa bba -a-b"),
+    GOOD("contains",
+         "{{contains \"\" \"a\"}} {{contains \"b\" \"a\"}} {{hasPrefix \"\" \"\"}} {{hasSuffix "
+         "\"a\" \"ba\"}}",
+         "true false true true"),
+    GOOD("substr",
+         "[{{substr 0 0 \"ab\"}}] {{substr 1 -1 \"abc\"}} {{substr 1 99 \"abc\"}} {{substr 3 -1 "
+         "\"abc\"}}",
+         "[] bc bc "),
+    FAILS("substr behind the end", "substr", "4 -1 \"abc\"",
+          "runtime error: slice bounds out of range [4:3]"),
+    FAILS("substr backwards", "substr", "2 1 \"abc\"",
+          "runtime error: slice bounds out of range [2:1]"),
+    FAILS("substr without start", "substr", "-1 9 \"abc\"",
+          "runtime error: slice bounds out of range [:9] with length 3"),
+    FAILS("substr without anything", "substr", "-1 -2 \"abc\"",
+          "runtime error: slice bounds out of range [:-2]"),
+    GOOD("trunc",
+         "{{trunc 9 \"ab\"}} {{trunc -9 \"ab\"}} {{trunc 0 \"ab\"}} {{trunc -2 \"ab\"}} {{trunc -1 "
+         "\"ab\"}}",
+         "ab ab  ab b"),
+    GOOD("trunc cuts a rune", "{{trunc 1 \"\xc3\xa9\"}}", "\xc3"),
+    GOOD("align",
+         "{{alignLeft 2 \"\xc3\xa9\xc3\xa8x\"}}|{{alignRight 2 \"\xc3\xa9\xc3\xa8x\"}}|{{alignLeft "
+         "-1 \"ab\"}}|{{alignRight -1 "
+         "\"ab\"}}|{{alignLeft 0 \"ab\"}}|{{alignRight 3 \"\xc3\xa9\"}}|",
+         "\xc3\xa9\xc3\xa8|\xc3\xa8x|ab|ab||  \xc3\xa9|"),
+    GOOD("indent", "{{indent 2 \"a\\nb\\n\"}}|{{nindent 1 \"a\\nb\"}}|{{indent 0 \"a\\nb\"}}",
+         "  a\n  b\n  |\n a\n b|a\nb"),
+    GOOD("repeat", "[{{repeat 0 \"x\"}}] {{repeat 2 \"ab\"}} [{{repeat 1000000000 \"\"}}]",
+         "[] abab []"),
+    FAILS("repeat below zero", "repeat", "-1 \"x\"", "strings: negative Repeat count"),
+    FAILS("indent below zero", "indent", "-1 \"x\"", "strings: negative Repeat count"),
+    FAILS("nindent below zero", "nindent", "-1 \"x\"", "strings: negative Repeat count"),
+    GOOD("default",
+         "{{default 1 0}} {{default \"d\" nil}} {{default \"d\" false}} {{default \"d\" (fromJson "
+         "\"[]\")}} "
+         "{{default \"d\" \"x\"}} {{default \"d\"}} {{.zz | default \"e\"}} {{default 1 2 3}}",
+         "1 d d d x d e 2"),
+    GOOD("regexes",
+         "{{regexReplaceAll \"a*\" \"baaac\" \"x\"}} {{regexReplaceAll \"(?P<n>.)(.)\" \"abcd\" "
+         "\"$n$2-${n}x$1W$$$\"}} {{regexReplaceAll \"^.\" \"aaa\" \"b\"}} {{regexReplaceAll \"b\" "
+         "\"abab\" \"\"}}",
+         "xbxcx ab-ax$$cd-cx$$ baa aa"),
+    GOOD("groups that are not there",
+         "[{{regexReplaceAll \"(a)|(b)\" \"ab\" \"<$1,$2,$3,$x,${y}>\"}}]", "[<a,,,,><,b,,,>]"),
+    GOOD("malformed groups", "{{regexReplaceAll \"a\" \"a\" \"${ $- ${1 $\"}}", "${ $- ${1 $"),
+    GOOD("word boundaries see what is before",
+         "{{regexReplaceAll `\\b\\w` \"ab cd\" \"X\"}} {{count `\\bb` \"bb b\"}}", "Xb Xd 2"),
+    GOOD("counts",
+         "{{count \"a*\" \"baaac\"}} {{count \"\" \"\xc3\xa9x\"}} {{count \"x\" \"\"}} {{count "
+         "\"^\" \"\"}}",
+         "3 3 0 1"),
+    GOOD("not UTF-8",
+         "{{count \".\" \"\\xff\\xfea\"}} {{regexReplaceAll \"[^a]\" \"\\xff\\xc3\xc3\xa9"
+         "a\" \"-\"}}",
+         "3 ---a"),
+    GOOD("made expressions",
+         "{{regexReplaceAll (print \"a\" \"+\") \"baab\" \"x\"}} {{$r := \"b\"}}{{count $r "
+         "\"bab\"}}",
+         "bxb 2"),
+    FAILS("not an expression", "count", "\"(\" \"a\"",
+          "error parsing regexp: missing closing ): `(`"),
+    FAILS("not an expression either", "regexReplaceAll", "\"a**\" \"a\" \"b\"",
+          "error parsing regexp: invalid nested repetition operator: `**`"),
+    GOOD("URLs", "{{urlencode \"a-b_c.d~e/?=&%\"}} {{urldecode \"%C3%bc+%25\"}}",
+         "a-b_c.d~e%2F%3F%3D%26%25 \xc3\xbc %"),
+    FAILS("bad escape", "urldecode", "\"a%zz\"", "invalid URL escape \"%zz\""),
+    FAILS("short escape", "urldecode", "\"a%2\"", "invalid URL escape \"%2\""),
+    GOOD("base64",
+         "[{{b64enc \"\"}}] {{b64enc \"f\"}} {{b64enc \"fo\"}} {{b64enc \"foo\"}} {{b64enc "
+         "\"\\xff\\xfe\\xfd\"}}",
+         "[] Zg== Zm8= Zm9v //79"),
+    GOOD("base64 back",
+         "[{{b64dec \"\"}}] {{b64dec \"Zg==\"}} {{b64dec \"Zm8=\"}} {{b64dec \"Zm9v\"}} {{b64dec "
+         "\"Zm9\\nv\"}} {{b64dec "
+         "\"Zg\"}}",
+         "[] f fo foo foo f"),
+    GOOD("not base64",
+         "{{b64dec \"a$b=\"}}|{{b64dec \"a\"}}|{{b64dec \"Zg==Zg==\"}}|{{b64dec \"Zg=x\"}}",
+         "illegal base64 data at input byte 1|illegal base64 data at input byte 1|illegal base64 "
+         "data at input "
+         "byte 4|illegal base64 data at input byte 3"),
+    GOOD("JSON",
+         "{{fromJson \"5\"}} {{fromJson `\"a\\u00e9\"`}} {{fromJson `{\"b\":1,\"a\":2,\"b\":3}`}} "
+         "{{fromJson `[1,{\"a\":[]}]`}} "
+         "{{fromJson \"true\"}}",
+         "5 a\xc3\xa9 map[a:2 b:3] [1 map[a:[]]] true"),
+    GOOD("not JSON",
+         "{{fromJson \"{\"}} {{fromJson \"\"}} {{fromJson \"1 2\"}} {{fromJson \"null\"}} "
+         "{{fromJson \"01\"}} {{fromJson \"1e999\"}}",
+         "<no value> <no value> <no value> <no value> <no value> <no value>"),
+};
+
+Test(template_run, strings)
+{
+    check_cases(text_cases, COUNT_OF(text_cases));
+}
+
+/* ---- numbers ---- */
+
+static const struct run_case number_cases[] = {
+    GOOD("to integers",
+         "{{int \"0x10\"}} {{int \"010\"}} {{int \"0b11\"}} {{int \"-5.9\"}} {{int \".5\"}} {{int "
+         "\"1.x\"}} {{int \"08\"}} "
+         "{{int \"1e3\"}} {{int 2.9}} {{int -2.9}} {{int true}} {{int nil}} {{int "
+         "\"99999999999999999999\"}} {{int \"\"}} "
+         "{{int __timestamp__}}",
+         "16 8 3 -5 0 0 0 0 2 -2 1 0 0 0 0"),
+    GOOD("to floats",
+         "{{float64 \"1.5\"}} {{float64 \"x\"}} {{float64 2}} {{float64 true}} {{float64 nil}} "
+         "{{float64 \"1e999\"}}",
+         "1.5 0 2 1 0 0"),
+    GOOD("integers",
+         "{{add 1.9 1.9}} {{add \"2\" \"3.7\"}} {{sub 2 5}} {{mul 2 3 4}} {{div -7 2}} {{mod -7 "
+         "2}} {{mul 7}}",
+         "2 5 -3 24 -3 -1 7"),
+    GOOD("integers wrap around",
+         "{{add 9223372036854775807 1}} {{div -9223372036854775808 -1}} {{mod -9223372036854775808 "
+         "-1}}",
+         "-9223372036854775808 -9223372036854775808 0"),
+    FAILS("div by zero", "div", "1 \"x\"", "runtime error: integer divide by zero"),
+    GOOD("extremes",
+         "{{max 1 \"5\" 2.5}} {{min 3 \"-1\"}} {{maxf 1 \"2.5\"}} {{minf 1.5}} {{maxf (float64 "
+         "\"nan\") 1}} {{maxf (float64 "
+         "\"nan\") (float64 \"inf\")}} {{minf 1 (float64 \"-inf\")}} {{max -5 -3}}",
+         "5 -1 2.5 1.5 NaN +Inf -Inf -3"),
+    GOOD("decimals",
+         "{{addf 0.1 0.2 0.3}} {{addf}} {{addf 1.5}} {{subf 1 0.9}} {{subf 0.3 0.1 0.2}} {{mulf "
+         "1.1 1.1}} {{mulf -2 0.5}} {{divf 1 "
+         "3}} {{divf 2 3}} {{divf -2 3}} {{divf 10 4 2.5}} {{divf 0 7}}",
+         "0.6 0 1.5 0.1 0 1.21 -1 0.3333333333333333 0.6666666666666667 -0.6666666666666667 1 0"),
+    GOOD("decimals of very different size",
+         "{{addf 1e300 1e-300}} {{subf 1e300 1e300}} {{mulf 1e300 1e300}} {{mulf 1e-300 1e-300}} "
+         "{{divf 1e-300 "
+         "7}} {{divf 1e22 7}} {{subf 100 0.001}} {{addf 99.5 0.5}} {{addf -1 0.25}}",
+         "1e+300 0 +Inf 0 0 1.4285714285714287e+21 99.999 100 -0.75"),
+    GOOD("halves of a decimal go up",
+         "{{divf 1e-16 2}} {{divf -1e-16 2}} {{divf 0.9e-16 2}} {{divf 1.5e-16 1}}",
+         "1e-16 -1e-16 0 2e-16"),
+    FAILS("decimal division by zero", "divf", "1 0", "decimal division by 0"),
+    FAILS("decimal of NaN", "addf", "1 \"nan\"", "Cannot create a Decimal from NaN"),
+    FAILS("decimal of infinity", "mulf", "\"-inf\" 1", "Cannot create a Decimal from -Inf"),
+    GOOD("rounding",
+         "{{round -1.5 0}} {{round 2.5 0}} {{round 123.456 -1}} {{round \"3.14159\" 3}} {{ceil "
+         "-1.5}} {{floor \"2.7\"}} {{ceil \"x\"}}",
+         "-2 3 120 3.142 -1 2 0"),
+    GOOD("units",
+         "{{bytes \"1.5KiB\"}} {{bytes \"5\"}} {{duration \"-1.5h\"}} {{duration \"0\"}} "
+         "{{duration \"1ns\"}}",
+         "1536 5 -5400 0 1e-09"),
+    FAILS("bad bytes", "bytes", "\"5 apples\"", "unhandled size name: apples"),
+    FAILS("bad duration", "duration", "\"5 apples\"",
+          "time: unknown unit \" apples\" in duration \"5 apples\""),
+};
+
+Test(template_run, numbers)
+{
+    check_cases(number_cases, COUNT_OF(number_cases));
+}
+
+/* ---- times; the zone of the server is UTC unless a test sets it ---- */
+
+static const struct run_case time_cases[] = {
+    GOOD("print", "{{__timestamp__}}", "2023-11-14 22:13:20.123456789 +0000 UTC"),
+    GOOD("every piece",
+         "{{date \"2006 06|01 1 Jan January|02 2 _2 002 __2|Mon Monday|15 03 3 PM pm|04 4|05 "
+         "5|.000 .999999999 ,000 .00|MST -0700 "
+         "-07:00 -07 Z0700 Z07:00 Z07 -070000 -07:00:00 Z070000 Z07:00:00\" __timestamp__}}",
+         "2023 23|11 11 Nov November|14 14 14 318 318|Tue Tuesday|22 10 10 PM pm|13 13|20 20|.123 "
+         ".123456789 ,123 .12|UTC +0000 +00:00 "
+         "+00 Z Z Z +000000 +00:00:00 Z Z"),
+    GOOD("small numbers",
+         "{{toDate \"2006-01-02 15:04:05\" \"2024-03-05 00:07:09\" | date \"1 2 _2 __2 002|3 4 5 "
+         "pm|.000 .999 x\"}}",
+         "3 5  5  65 065|12 7 9 am|.000  x"),
+    GOOD("what is no piece", "{{date \"Month Jane .05 x1y 7 8 9 _2006 .0004\" __timestamp__}}",
+         "Month Jane .20 x11y 7 8 9 _2023 .0013"),
+    GOOD("date of seconds",
+         "{{date \"2006-01-02\" 86400}} {{date \"2006\" (add 0 1)}} {{date \"2006\" -1}}",
+         "1970-01-02 1970 1969"),
+    GOOD("toDate",
+         "{{toDate \"2006-01-02T15:04:05Z07:00\" \"2024-02-29T12:00:00.5+02:00\"}}|{{toDate \"Jan "
+         "_2 2006 3:04PM\" \"feb  3 2024 "
+         "1:05PM\"}}|{{toDate \"02/Jan/2006:15:04:05 -0700\" \"29/Feb/2024:01:02:03 -0130\" | "
+         "unixEpoch}}",
+         "2024-02-29 12:00:00.5 +0200 +0200|2024-02-03 13:05:00 +0000 UTC|1709173923"),
+    GOOD("toDate of parts",
+         "{{toDate \"06 002\" \"70 032\"}}|{{toDate \"06\" \"68\" | date \"2006\"}}|{{toDate "
+         "\"15:04\" \"23:59\"}}|{{toDate \".000 5\" "
+         "\".120 7\" | unixEpochNanos}}",
+         "1970-02-01 00:00:00 +0000 UTC|2068|0000-01-01 23:59:00 +0000 UTC|-6826986971751345152"),
+    GOOD("toDate fails",
+         "{{toDate \"2006\" \"x\"}}|{{toDate \"2006-01-02\" \"2023-02-29\" | unixEpoch}}|{{toDate "
+         "\"2006\" \"2024x\" | unixEpoch}}|{{toDate "
+         "\"15\" \"24\" | unixEpoch}}|{{toDate \"01\" \"13\" | unixEpoch}}|{{toDate \"-07:00\" "
+         "\"+1:00\" | unixEpoch}}",
+         "0001-01-01 00:00:00 +0000 "
+         "UTC|-62135596800|-62135596800|-62135596800|-62135596800|-62135596800"),
+    GOOD("names of zones",
+         "{{toDate \"2006 MST\" \"2024 UTC\"}}|{{toDate \"2006 MST\" \"2024 CEST\"}}|{{toDate "
+         "\"2006 MST\" \"2024 x\" | unixEpoch}}",
+         "2024-01-01 00:00:00 +0000 UTC|2024-01-01 00:00:00 +0000 CEST|-62135596800"),
+    GOOD("zones",
+         "{{toDateInZone \"2006-01-02 15\" \"Europe/Berlin\" \"2024-07-01 12\"}}|{{toDateInZone "
+         "\"2006-01-02 15\" \"Europe/Berlin\" "
+         "\"2024-01-01 12\"}}|{{toDateInZone \"2006-01-02 15\" \"Asia/Kolkata\" \"2024-01-01 12\" "
+         "| unixEpoch}}",
+         "2024-07-01 12:00:00 +0200 CEST|2024-01-01 12:00:00 +0100 CET|1704090600"),
+    GOOD("zones in the far future",
+         "{{toDateInZone \"2006-01-02 15\" \"Europe/Berlin\" \"2060-07-01 12\"}}|{{toDateInZone "
+         "\"2006-01-02 15\" "
+         "\"America/New_York\" \"2045-01-01 12\"}}|{{toDateInZone \"2006-01-02 15\" \"Asia/Tokyo\" "
+         "\"2060-07-01 12\"}}",
+         "2060-07-01 12:00:00 +0200 CEST|2045-01-01 12:00:00 -0500 EST|2060-07-01 12:00:00 +0900 "
+         "JST"),
+    GOOD("zones in the past", "{{toDateInZone \"2006\" \"Europe/Berlin\" \"1800\" | unixEpoch}}",
+         "-5364665608"),
+    GOOD("unknown zones",
+         "{{toDateInZone \"2006\" \"No/Where\" \"2024\"}}|{{toDateInZone \"2006\" "
+         "\"../../etc/passwd\" \"2024\"}}|{{toDateInZone "
+         "\"2006\" \"\" \"2024\"}}|{{toDateInZone \"2006\" \"zone.tab\" \"2024\"}}|{{toDateInZone "
+         "\"2006\" \"Local\" \"2024\"}}",
+         "2024-01-01 00:00:00 +0000 UTC|2024-01-01 00:00:00 +0000 UTC|2024-01-01 00:00:00 +0000 "
+         "UTC|2024-01-01 00:00:00 +0000 UTC|2024-01-01 "
+         "00:00:00 +0000 UTC"),
+    GOOD("unixToTime",
+         "{{unixToTime \"19675\" | unixEpoch}} {{unixToTime \"1700000000123\" | unixEpochMillis}} "
+         "{{unixToTime \"1700000000123456\" | "
+         "unixEpochNanos}} {{unixToTime \"1700000000123456789\" | unixEpochNanos}} {{unixToTime "
+         "\"-1234\" | unixEpoch}}",
+         "1699920000 1700000000123 1700000000123456000 1700000000123456789 -106617600"),
+    FAILS("unixToTime of a word", "unixToTime", "\"abcde\"",
+          "unable to parse time 'abcde': strconv.ParseInt: parsing \"abcde\": invalid syntax"),
+    FAILS("unixToTime of a large number", "unixToTime", "\"9999999999999999999\"",
+          "unable to parse time '9999999999999999999': strconv.ParseInt: parsing "
+          "\"9999999999999999999\": value out of range"),
+    FAILS("unixToTime of another length", "unixToTime", "\"123\"",
+          "unable to parse time '123': %!w(<nil>)"),
+    GOOD("epochs",
+         "{{unixEpoch __timestamp__}} {{unixEpochMillis __timestamp__}} {{unixEpochNanos "
+         "__timestamp__}}",
+         "1700000000 1700000000123 1700000000123456789"),
+};
+
+Test(template_run, times)
+{
+    check_cases(time_cases, COUNT_OF(time_cases));
+}
+
+Test(template_run, now)
+{
+    time_fake_set(INT64_C(1700000000123456789));
+    check_case(
+        &(struct run_case)GOOD(
+            "now",
+            "{{now | date \"2006-01-02 15:04:05.000\"}} {{date \"2006\" \"x\"}} {{unixEpoch now}}",
+            "2023-11-14 22:13:20.123 2023 1700000000"),
+        &data);
+}
+
+Test(template_run, before_the_epoch)
+{
+    struct template_data with = data;
+
+    with.ts_ns = -1;
+    check_case(&(struct run_case)GOOD("ts", "{{__timestamp__}} {{unixEpochMillis __timestamp__}}",
+                                      "1969-12-31 23:59:59.999999999 +0000 UTC -1"),
+               &with);
+}
+
+/* The test has a process of its own, so the zone may be set. */
+Test(template_run, zone_of_the_server)
+{
+    (void)setenv("TZ", "Europe/Berlin", 1);
+    tzset();
+    check_case(
+        &(struct run_case)GOOD("local",
+                               "{{__timestamp__}}|{{date \"15:04 MST -07\" "
+                               "__timestamp__}}|{{toDate \"2006-01-02 15\" \"2024-07-01 12\"}}|"
+                               "{{toDate \"2006-01-02 MST\" \"2024-07-01 CEST\" | "
+                               "unixEpoch}}|{{toDate \"2006-01-02T15Z07:00\" "
+                               "\"2024-07-01T12+02:00\"}}",
+                               "2023-11-14 23:13:20.123456789 +0100 CET|23:13 CET +01|2024-07-01 "
+                               "12:00:00 +0200 CEST|1719784800|"
+                               "2024-07-01 12:00:00 +0200 CEST"),
+        &data);
+}
+
+/* ---- limits ---- */
+
+#define LIMITED(name, text, want)            \
+    {                                        \
+        name, STR_INIT(text), want, ST_LIMIT \
+    }
+
+static const struct run_case limit_cases[] = {
+    LIMITED("repeat", "{{repeat 1000000000 \"x\"}}",
+            "a text that a template makes is longer than 1048576 bytes"),
+    LIMITED("repeat of much", "{{repeat 9223372036854775807 \"xyz\"}}",
+            "a text that a template makes is longer than 1048576 bytes"),
+    LIMITED("indent", "{{indent 999999999 \"a\"}}",
+            "a text that a template makes is longer than 1048576 bytes"),
+    LIMITED("alignLeft", "{{alignLeft 99999999999 \"a\"}}",
+            "a text that a template makes is longer than 1048576 bytes"),
+    LIMITED("alignRight", "{{alignRight 99999999999 \"a\"}}",
+            "a text that a template makes is longer than 1048576 bytes"),
+    LIMITED("printf", "{{printf \"%1000000d%1000000d\" 1 2}}",
+            "a text that a template makes is longer than 1048576 bytes"),
+    LIMITED("printf of floats", "{{printf \"%.1000000f%01000000.0f\" 1.0 2.0}}",
+            "a text that a template makes is longer than 1048576 bytes"),
+    LIMITED("doubling", "{{$x := repeat 1000 \"x\"}}{{range 64}}{{$x = print $x $x}}{{end}}",
+            "a text that a template makes is longer than 1048576 bytes"),
+    LIMITED("output", "{{$x := repeat 1000000 \"x\"}}{{$x}}{{$x}}",
+            "a template writes more than 1048576 bytes"),
+    LIMITED("output of text", "{{range 99999999}}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{{end}}",
+            "a template writes more than 1048576 bytes"),
+    LIMITED("steps", "{{range 9223372036854775807}}{{end}}", "a template takes too many steps"),
+    LIMITED("steps that look at texts",
+            "{{$x := repeat 1000000 \"x\"}}{{range 9223372036854775807}}{{if contains \"y\" "
+            "$x}}{{end}}{{end}}",
+            "a template takes too many steps"),
+    LIMITED("expressions",
+            "{{range 9223372036854775807}}{{$n := count (print \"a\" \"b\") \"x\"}}{{end}}",
+            "a template takes too many steps"),
+    LIMITED("matches in a long text", "{{count \"x\" (repeat 1000000 \"x\")}}",
+            "a template takes too many steps"),
+    GOOD("matches in a long line", "{{count \"x\" (repeat 60000 \"x\")}}", "60000"),
+    LIMITED("zones",
+            "{{range 9223372036854775807}}{{$n := toDateInZone \"2006\" \"Europe/Berlin\" "
+            "\"2024\"}}{{end}}",
+            "a template takes too many steps"),
+    LIMITED("recursion", "{{define \"x\"}}{{template \"x\"}}{{end}}{{template \"x\"}}",
+            "a template calls itself too deeply"),
+    LIMITED("wide recursion",
+            "{{define \"x\"}}{{if true}}{{range 2}}{{with 1}}{{template \"x\" (print (print (print "
+            "1)))}}{{end}}{{end}}{{end}}{{end}}{{template \"x\"}}",
+            "a template calls itself too deeply"),
+    LIMITED("memory", "{{$x := repeat 1000000 \"x\"}}{{range 99}}{{$y := print . $x}}{{end}}",
+            "the request needs more than its memory budget of 16777216 bytes"),
+    GOOD("lists are the arena's", "{{len (fromJson (print \"[\" (repeat 50000 \"1,\") \"1]\"))}}",
+         "50001"),
+    GOOD("JSON nests", "{{fromJson (repeat 100000 \"[\")}}", "<no value>"),
+};
+
+Test(template_run, limits)
+{
+    check_cases(limit_cases, COUNT_OF(limit_cases));
+}
+
+Test(template_run, a_full_arena_is_a_limit)
+{
+    static const struct str texts[] = {
+        STR_INIT("{{upper .big}}"),
+        STR_INIT("{{fromJson .o}}"),
+        STR_INIT("{{__timestamp__}}"),
+        STR_INIT("{{$x := 1}}{{$x}}"),
+        STR_INIT("{{html .big 1}}"),
+        STR_INIT("{{add 1 2 3 4 5 6 7}}"),
+        STR_INIT("{{toDate \"06\" \"06\"}}"),
+        STR_INIT("{{call (print \"x\")}}"),
+        STR_INIT("plain"),
+    };
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        const struct template *t;
+        struct arena a, scratch;
+        struct str text = STR("untouched");
+        struct err err = {0};
+
+        arena_init(&a, ARENA_BYTES);
+        arena_init(&scratch, 16);
+        cr_assert_eq(template_compile(&a, STR("line"), texts[i], &t, &err), ST_OK);
+        cr_expect_eq(template_run(t, &data, &scratch, &text, &err), ST_LIMIT, "%.*s: %s",
+                     STR_ARG(texts[i]), err.text);
+        cr_expect(str_eq(text, STR("untouched")));
+        arena_release(&scratch);
+        arena_release(&a);
+    }
+}
+
+/* ---- what a template reads ---- */
+
+static const struct run_case field_cases[] = {
+    GOOD("each once", "{{.a}}{{.b.c}}{{.a}}", "a,b,"),
+    GOOD("everywhere",
+         "{{if .a}}{{.b}}{{else}}{{range .c}}{{.d}}{{end}}{{end}}{{with .e | printf .f (print "
+         ".g)}}{{end}}{{$x := .h}}",
+         "a,b,c,d,e,f,g,h,"),
+    GOOD("none", "x{{__line__}}{{.}}{{\"s\"}}{{1}}", ""),
+    GOOD("what the reference does not see",
+         "{{$.a}}{{(print .b).c}}{{define \"d\"}}{{.e}}{{end}}{{template \"d\" .f}}", ""),
+};
+
+Test(template_run, fields)
+{
+    for (size_t i = 0; i < COUNT_OF(field_cases); i++) {
+        const struct run_case *c = &field_cases[i];
+        const struct template *t;
+        struct name_list names = {NULL, 0};
+        struct arena a;
+        struct buf all;
+        struct err err = {0};
+
+        arena_init(&a, ARENA_BYTES);
+        buf_init(&all, ERR_TEXT_BYTES);
+        cr_assert_eq(template_compile(&a, STR("line"), c->text, &t, &err), ST_OK, "%s: %s", c->name,
+                     err.text);
+        cr_assert_eq(template_fields(t, &a, &names, &err), ST_OK);
+        for (size_t j = 0; j < names.count; j++)
+            buf_printf(&all, "%.*s,", STR_ARG(names.names[j]));
+        cr_expect(str_eq(buf_str(&all), str_from(c->want)), "%s: got %.*s", c->name,
+                  STR_ARG(buf_str(&all)));
+        buf_release(&all);
+        arena_release(&a);
+    }
+}
+
+static const struct run_case is_field_cases[] = {
+    GOOD("field", "{{.a}}", "a"),
+    GOOD("with blanks", "{{- .a -}}", "a"),
+    GOOD("with a comment", "{{/* c */}}{{.a}}", "a"),
+    GOOD("text before", " {{.a}}", NULL),
+    GOOD("text alone", "a", NULL),
+    GOOD("two", "{{.a}}{{.b}}", NULL),
+    GOOD("chain", "{{.a.b}}", NULL),
+    GOOD("pipe", "{{.a | lower}}", NULL),
+    GOOD("arguments", "{{.a 1}}", NULL),
+    GOOD("declaration", "{{$x := .a}}", NULL),
+    GOOD("dot", "{{.}}", NULL),
+    GOOD("if", "{{if .a}}{{end}}", NULL),
+    GOOD("empty", "", NULL),
+};
+
+Test(template_run, is_field)
+{
+    for (size_t i = 0; i < COUNT_OF(is_field_cases); i++) {
+        const struct run_case *c = &is_field_cases[i];
+        const struct template *t;
+        struct str name = STR("untouched");
+        struct arena a;
+
+        arena_init(&a, ARENA_BYTES);
+        cr_assert_eq(template_compile(&a, STR("line"), c->text, &t, NULL), ST_OK, "%s", c->name);
+        cr_expect_eq(template_is_field(t, &name), c->want != NULL, "%s", c->name);
+        cr_expect(str_eq(name, c->want != NULL ? str_from(c->want) : STR("untouched")), "%s",
+                  c->name);
+        arena_release(&a);
+    }
+}
