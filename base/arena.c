@@ -31,18 +31,32 @@ void arena_init(struct arena *a, size_t max_bytes)
     *a = (struct arena){.max_bytes = max_bytes};
 }
 
+void arena_init_child(struct arena *a, struct arena *parent)
+{
+    ASSERT(parent->parent == NULL);
+    *a = (struct arena){.max_bytes = parent->max_bytes, .parent = parent};
+}
+
+static void count_freed(struct arena *a, size_t bytes)
+{
+    a->used_bytes -= bytes;
+    if (a->parent != NULL)
+        a->parent->used_bytes -= bytes;
+}
+
 void arena_release(struct arena *a)
 {
-    size_t max_bytes = a->max_bytes;
+    struct arena empty = {.max_bytes = a->max_bytes, .parent = a->parent};
 
     for (struct arena_cleanup *c = a->cleanups; c != NULL; c = c->older)
         c->cleanup(c->object);
     while (a->blocks != NULL) {
         struct arena_block *older = a->blocks->older;
+        count_freed(a, a->blocks->bytes);
         mem_free(a->blocks);
         a->blocks = older;
     }
-    arena_init(a, max_bytes);
+    *a = empty;
 }
 
 void arena_reset(struct arena *a)
@@ -57,11 +71,18 @@ void arena_reset(struct arena *a)
     while (newest->older != NULL) {
         struct arena_block *older = newest->older;
         newest->older = older->older;
+        count_freed(a, older->bytes);
         mem_free(older);
     }
-    a->used_bytes = newest->bytes;
     a->next = (char *)(newest + 1);
     a->failed = false;
+}
+
+static size_t room(const struct arena *a)
+{
+    const struct arena *parent = a->parent == NULL ? a : a->parent;
+
+    return MIN_OF(a->max_bytes - a->used_bytes, parent->max_bytes - parent->used_bytes);
 }
 
 static bool block_add(struct arena *a, size_t object_bytes)
@@ -70,9 +91,9 @@ static bool block_add(struct arena *a, size_t object_bytes)
 
     bytes = MIN_OF(bytes, (size_t)ARENA_BLOCK_BYTES_MAX);
     bytes = MAX_OF(bytes, object_bytes + sizeof(struct arena_block));
-    if (bytes > a->max_bytes - a->used_bytes)
+    if (bytes > room(a))
         bytes = object_bytes + sizeof(struct arena_block);
-    if (bytes > a->max_bytes - a->used_bytes)
+    if (bytes > room(a))
         return false;
 
     struct arena_block *b = mem_bytes(bytes);
@@ -82,6 +103,8 @@ static bool block_add(struct arena *a, size_t object_bytes)
     b->older = a->blocks;
     a->blocks = b;
     a->used_bytes += bytes;
+    if (a->parent != NULL)
+        a->parent->used_bytes += bytes;
     a->next = (char *)(b + 1);
     a->end = (char *)b + bytes;
     return true;

@@ -25,12 +25,20 @@ struct arena {
     struct arena_cleanup *cleanups; /* newest first */
     char *next;                     /* free bytes of the newest block: [next, end) */
     char *end;
-    size_t used_bytes; /* of all blocks */
+    size_t used_bytes; /* of all blocks, and of all arenas below it */
     size_t max_bytes;
+    struct arena *parent; /* whose maximum counts as well; or NULL */
     bool failed;
 };
 
 void arena_init(struct arena *a, size_t max_bytes);
+
+/*
+ * An arena that shares the maximum of `parent`, which outlives it: for a part of a request that is
+ * released, or filled again, before the rest. When one of them fails for the maximum, the other has
+ * not failed yet.
+ */
+void arena_init_child(struct arena *a, struct arena *parent);
 
 /* Run the cleanups, newest first, and free everything; the arena may be used again. */
 void arena_release(struct arena *a);

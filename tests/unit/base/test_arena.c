@@ -228,3 +228,43 @@ Test(arena, nth_allocation_fails)
         arena_release(&a);
     }
 }
+
+Test(arena, a_child_shares_the_maximum)
+{
+    struct arena parent, child;
+
+    arena_init(&parent, 64 * 1024);
+    arena_init_child(&child, &parent);
+    cr_assert_not_null(arena_bytes(&parent, 30 * 1024));
+    cr_assert_not_null(arena_bytes(&child, 30 * 1024));
+    cr_expect_null(arena_bytes(&child, 30 * 1024));
+    cr_expect(child.failed && !parent.failed);
+    size_t both = parent.used_bytes;
+    arena_reset(&child);
+    cr_expect_eq(parent.used_bytes, both, "one block is kept");
+    arena_release(&child);
+    cr_expect(parent.used_bytes < both);
+    cr_expect_not_null(arena_bytes(&parent, 30 * 1024));
+    cr_expect_not_null(arena_bytes(&child, 1));
+    arena_release(&child);
+    arena_release(&parent);
+}
+
+Test(arena, reset_keeps_the_newest_block)
+{
+    struct arena a;
+
+    arena_init(&a, 1024 * 1024);
+    arena_reset(&a);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 1000; i++)
+            cr_assert_not_null(arena_alloc(&a, 1, 100));
+        arena_reset(&a);
+        cr_expect(a.used_bytes <= 256 * 1024, "%zu", a.used_bytes);
+    }
+    cr_expect_null(arena_bytes(&a, 2 * 1024 * 1024));
+    cr_expect(a.failed);
+    arena_reset(&a);
+    cr_expect_not(a.failed);
+    arena_release(&a);
+}
