@@ -1,7 +1,3 @@
-/*
- * Lists are searched from front to back: an entry has a handful of labels, and a hash would cost
- * more than it saves.
- */
 #include "query/label_builder.h"
 
 #include <stdlib.h>
@@ -15,63 +11,18 @@
 #define PRESERVE_ERROR_NAME STR("__preserve_error__")
 #define CLASH_SUFFIX STR("_extracted")
 
-enum { NOT_THERE = -1 };
+static bool is_there(const struct label_table *t, struct str name)
+{
+    return label_table_find(t, name) != NULL;
+}
 
-static ptrdiff_t find_label(const struct added_labels *list, struct str name)
+static bool is_listed(const struct name_list *list, struct str name)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (str_eq(list->pairs[i].name, name))
-            return (ptrdiff_t)i;
-    }
-    return NOT_THERE;
-}
-
-static void put_label(struct arena *a, struct added_labels *list, struct str name, struct str value)
-{
-    ptrdiff_t at = find_label(list, name);
-
-    if (at != NOT_THERE) {
-        list->pairs[at].value = value;
-        return;
-    }
-    struct label *pairs =
-        arena_reserve(a, list->pairs, list->count, &list->capacity, sizeof(*list->pairs));
-    if (pairs == NULL)
-        return;
-    list->pairs = pairs;
-    list->pairs[list->count++] = (struct label){name, value};
-}
-
-static void remove_label(struct added_labels *list, struct str name)
-{
-    ptrdiff_t at = find_label(list, name);
-
-    if (at == NOT_THERE)
-        return;
-    list->count--;
-    for (size_t i = (size_t)at; i < list->count; i++)
-        list->pairs[i] = list->pairs[i + 1];
-}
-
-static bool has_name(const struct str *names, size_t count, struct str name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (str_eq(names[i], name))
+        if (str_eq(list->names[i], name))
             return true;
     }
     return false;
-}
-
-static void add_name(struct arena *a, struct added_names *list, struct str name)
-{
-    if (has_name(list->names, list->count, name))
-        return;
-    struct str *names =
-        arena_reserve(a, list->names, list->count, &list->capacity, sizeof(*list->names));
-    if (names == NULL)
-        return;
-    list->names = names;
-    list->names[list->count++] = name;
 }
 
 void label_builder_init(struct label_builder *b, struct arena *scratch,
@@ -104,25 +55,22 @@ void label_builder_begin(struct label_builder *b, struct labels base, struct lab
         } else {
             if (labels_has(base, pair.name))
                 pair.name = add_suffix(b->scratch, pair.name);
-            put_label(b->scratch, &b->metadata, pair.name, pair.value);
+            label_table_put(b->scratch, &b->metadata, pair.name, pair.value);
         }
     }
 }
 
 bool label_builder_get(const struct label_builder *b, struct str name, struct str *ret_value)
 {
-    ptrdiff_t at = find_label(&b->metadata, name);
+    const struct label *pair = label_table_find(&b->metadata, name);
 
-    if (at != NOT_THERE) {
-        *ret_value = b->metadata.pairs[at].value;
+    if (pair == NULL)
+        pair = label_table_find(&b->parsed, name);
+    if (pair != NULL) {
+        *ret_value = pair->value;
         return true;
     }
-    at = find_label(&b->parsed, name);
-    if (at != NOT_THERE) {
-        *ret_value = b->parsed.pairs[at].value;
-        return true;
-    }
-    if (has_name(b->deleted.names, b->deleted.count, name))
+    if (is_there(&b->deleted, name))
         return false;
     struct str value = labels_get(b->base, name);
     if (value.len == 0)
@@ -133,16 +81,16 @@ bool label_builder_get(const struct label_builder *b, struct str name, struct st
 
 void label_builder_set(struct label_builder *b, struct str name, struct str value)
 {
-    remove_label(&b->metadata, name);
-    put_label(b->scratch, &b->parsed, name, value);
-    add_name(b->scratch, &b->extracted, name);
+    label_table_remove(&b->metadata, name);
+    label_table_put(b->scratch, &b->parsed, name, value);
+    label_table_put(b->scratch, &b->extracted, name, STR_NULL);
 }
 
 void label_builder_delete(struct label_builder *b, struct str name)
 {
-    remove_label(&b->metadata, name);
-    remove_label(&b->parsed, name);
-    add_name(b->scratch, &b->deleted, name);
+    label_table_remove(&b->metadata, name);
+    label_table_remove(&b->parsed, name);
+    label_table_put(b->scratch, &b->deleted, name, STR_NULL);
 }
 
 void label_builder_set_error(struct label_builder *b, struct str type, struct str details)
@@ -175,7 +123,7 @@ static bool all_are_extracted(const struct label_builder *b)
     const struct name_list *required = &b->hints->required;
 
     for (size_t i = 0; i < required->count; i++) {
-        if (!has_name(b->extracted.names, b->extracted.count, required->names[i]))
+        if (!is_there(&b->extracted, required->names[i]))
             return false;
     }
     return true;
@@ -200,7 +148,7 @@ bool label_builder_wants_prefix(const struct label_builder *b, struct str prefix
 
 struct str label_builder_unclash(struct label_builder *b, struct str name)
 {
-    if (labels_has(b->base, name) || find_label(&b->metadata, name) != NOT_THERE)
+    if (labels_has(b->base, name) || is_there(&b->metadata, name))
         return add_suffix(b->scratch, name);
     return name;
 }
@@ -209,10 +157,9 @@ bool label_builder_wants(struct label_builder *b, struct str *name)
 {
     struct str unclashed = label_builder_unclash(b, *name);
 
-    if (has_name(b->extracted.names, b->extracted.count, unclashed))
+    if (is_there(&b->extracted, unclashed))
         return false;
-    if (is_restricted(b) &&
-        !has_name(b->hints->required.names, b->hints->required.count, unclashed))
+    if (is_restricted(b) && !is_listed(&b->hints->required, unclashed))
         return false;
     *name = unclashed;
     return true;
@@ -362,8 +309,8 @@ static void sort_by_name(struct label *pairs, size_t count)
 
 static bool is_hidden(const struct label_builder *b, struct str name)
 {
-    return has_name(b->deleted.names, b->deleted.count, name) ||
-           find_label(&b->metadata, name) != NOT_THERE || find_label(&b->parsed, name) != NOT_THERE;
+    return is_there(&b->deleted, name) || is_there(&b->metadata, name) ||
+           is_there(&b->parsed, name);
 }
 
 static struct labels base_result(const struct label_builder *b)
@@ -385,14 +332,13 @@ static struct labels base_result(const struct label_builder *b)
 /* Room for the errors, which join the parsed labels. */
 enum { ERROR_LABELS_MAX = 2 };
 
-static struct added_labels copy_labels(const struct label_builder *b,
-                                       const struct added_labels *from)
+static struct label_table copy_labels(const struct label_builder *b, const struct label_table *from)
 {
-    struct added_labels to = {.capacity = from->count + ERROR_LABELS_MAX};
+    struct label_table to = {.capacity = from->count + ERROR_LABELS_MAX};
 
     to.pairs = arena_new(b->scratch, struct label, to.capacity);
     if (to.pairs == NULL)
-        return (struct added_labels){0};
+        return (struct label_table){0};
     if (from->count > 0)
         memcpy(to.pairs, from->pairs, from->count * sizeof(*to.pairs));
     to.count = from->count;
@@ -403,7 +349,7 @@ static struct labels metadata_result(const struct label_builder *b)
 {
     if (b->metadata.count == 0)
         return (struct labels){NULL, 0};
-    struct added_labels all = copy_labels(b, &b->metadata);
+    struct label_table all = copy_labels(b, &b->metadata);
     sort_by_name(all.pairs, all.count);
     return (struct labels){all.pairs, all.count};
 }
@@ -416,11 +362,11 @@ static struct labels parsed_result(const struct label_builder *b)
 
     if (b->parsed.count == 0 && b->error.len == 0 && !has_details)
         return (struct labels){NULL, 0};
-    struct added_labels all = copy_labels(b, &b->parsed);
+    struct label_table all = copy_labels(b, &b->parsed);
     if (b->error.len > 0)
-        put_label(b->scratch, &all, ERROR_NAME, b->error);
+        label_table_put(b->scratch, &all, ERROR_NAME, b->error);
     if (has_details)
-        put_label(b->scratch, &all, ERROR_DETAILS_NAME, b->error_details);
+        label_table_put(b->scratch, &all, ERROR_DETAILS_NAME, b->error_details);
     sort_by_name(all.pairs, all.count);
     return (struct labels){all.pairs, all.count};
 }
@@ -451,11 +397,11 @@ struct labels entry_labels_merge(struct arena *a, const struct entry_labels *l)
     if (pairs == NULL)
         return (struct labels){NULL, 0};
     for (; count < total; count++) {
-        int best = NOT_THERE;
+        int best = -1;
         for (int c = 0; c < LABEL_CATEGORY_COUNT; c++) {
             if (at[c] == l->of[c].count)
                 continue;
-            if (best == NOT_THERE ||
+            if (best < 0 ||
                 str_cmp(l->of[c].pairs[at[c]].name, l->of[best].pairs[at[best]].name) < 0)
                 best = c;
         }

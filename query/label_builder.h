@@ -27,6 +27,7 @@
 #include "base/str.h"
 #include "proto/labels.h"
 #include "query/ast.h"
+#include "query/label_table.h"
 
 enum label_category {
     LABEL_OF_STREAM,
@@ -54,26 +55,14 @@ struct label_hints {
     size_t early_count;
 };
 
-struct added_labels {
-    struct label *pairs; /* names are unique, in the order they were set */
-    size_t count;
-    size_t capacity;
-};
-
-struct added_names {
-    struct str *names;
-    size_t count;
-    size_t capacity;
-};
-
 struct label_builder {
     struct arena *scratch;
     const struct label_hints *hints;
     struct labels base;
-    struct added_labels metadata;
-    struct added_labels parsed;
-    struct added_names deleted;
-    struct added_names extracted; /* set as parsed at any time, deleted or not */
+    struct label_table metadata;
+    struct label_table parsed;
+    struct label_table deleted;   /* names only */
+    struct label_table extracted; /* names set as parsed at any time, deleted or not */
     struct str error;             /* empty: none */
     struct str error_details;
 };
