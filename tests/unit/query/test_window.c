@@ -1,0 +1,174 @@
+#include <math.h>
+
+#include <criterion/criterion.h>
+
+#include "base/defs.h"
+#include "base/num.h"
+#include "base/time.h"
+#include "query/matrix.h"
+#include "query/window.h"
+
+enum { MEMORY_BYTES = 1024 * 1024, TEXT_BYTES = 4096, STEPS_MAX = 16 };
+
+Test(window, steps_of_a_time)
+{
+    static const struct {
+        int64_t range_ns, offset_ns, ts_ns;
+        int first, last; /* -1: none */
+    } cases[] = {
+        /* steps at 100, 110, 120, 130; the window is (T - offset - range, T - offset] */
+        {10, 0, 100, 0, 0},
+        {10, 0, 101, 1, 1},
+        {10, 0, 110, 1, 1},
+        {10, 0, 90, -1, -1},
+        {10, 0, 91, 0, 0},
+        {10, 0, 130, 3, 3},
+        {10, 0, 131, -1, -1},
+        {25, 0, 100, 0, 2},
+        {25, 0, 105, 1, 2},
+        {25, 0, 76, 0, 0},
+        {25, 0, 75, -1, -1},
+        {5, 0, 101, -1, -1},
+        {5, 0, 106, 1, 1},
+        {10, 20, 100, 2, 2},
+        {10, -20, 131, 2, 2},
+        {0, 0, 100, -1, -1},
+        {1000, 0, -800, 0, 3},
+        {INT64_MAX, 0, INT64_MIN, -1, -1},
+        {INT64_MAX, 0, 0, 0, 3},
+        {10, INT64_MAX, INT64_MAX, -1, -1},
+        {10, INT64_MIN, INT64_MIN, -1, -1},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct window_grid g = {100, 10, 4, cases[i].range_ns, cases[i].offset_ns};
+        size_t first = 99, last = 99;
+        bool any = window_steps(&g, cases[i].ts_ns, &first, &last);
+
+        cr_expect_eq(any, cases[i].first >= 0, "case %zu", i);
+        if (any && cases[i].first >= 0) {
+            cr_expect_eq((int)first, cases[i].first, "case %zu: first %zu", i, first);
+            cr_expect_eq((int)last, cases[i].last, "case %zu: last %zu", i, last);
+        }
+    }
+}
+
+/* Samples are "seconds=value"; steps are 10 s, 20 s, 30 s. The values, `_` where there is none. */
+static const struct value_case {
+    enum range_op op;
+    bool has_unwrap;
+    double parameter;
+    int range_s;
+    struct sample samples[6];
+    size_t count;
+    const char *want;
+} value_cases[] = {
+    {RANGE_OP_COUNT_OVER_TIME, false, 0, 10, {{5, 1}, {10, 1}, {25, 1}}, 3, "2 _ 1"},
+    {RANGE_OP_COUNT_OVER_TIME, false, 0, 20, {{5, 1}, {10, 1}, {25, 1}}, 3, "2 2 1"},
+    {RANGE_OP_RATE, false, 0, 10, {{5, 1}, {10, 1}, {25, 1}}, 3, "0.2 _ 0.1"},
+    {RANGE_OP_RATE, true, 0, 10, {{5, 3}, {10, 4}}, 2, "0.7 _ _"},
+    {RANGE_OP_BYTES_OVER_TIME, false, 0, 10, {{5, 0}, {15, 7}, {16, 8}}, 3, "0 15 _"},
+    {RANGE_OP_BYTES_RATE, false, 0, 10, {{15, 7}, {16, 8}}, 2, "_ 1.5 _"},
+    {RANGE_OP_SUM_OVER_TIME,
+     true,
+     0,
+     20,
+     {{5, 0.1}, {15, 0.2}, {25, -1}},
+     3,
+     "0.1 0.30000000000000004 -0.8"},
+    {RANGE_OP_AVG_OVER_TIME, true, 0, 30, {{5, 1}, {6, 2}, {25, 6}}, 3, "1.5 1.5 3"},
+    {RANGE_OP_MIN_OVER_TIME, true, 0, 10, {{5, 2}, {6, 1}, {15, 4}}, 3, "1 4 _"},
+    {RANGE_OP_MAX_OVER_TIME, true, 0, 10, {{5, 2}, {6, 1}, {15, 4}}, 3, "2 4 _"},
+    {RANGE_OP_STDVAR_OVER_TIME, true, 0, 10, {{5, 2}, {6, 4}, {15, 4}}, 3, "1 0 _"},
+    {RANGE_OP_STDDEV_OVER_TIME, true, 0, 10, {{5, 2}, {6, 6}}, 2, "2 _ _"},
+    {RANGE_OP_FIRST_OVER_TIME, true, 0, 10, {{6, 2}, {5, 7}, {5, 8}}, 3, "7 _ _"},
+    {RANGE_OP_LAST_OVER_TIME, true, 0, 10, {{6, 2}, {6, 3}, {5, 7}}, 3, "3 _ _"},
+    {RANGE_OP_QUANTILE_OVER_TIME, true, 0.5, 20, {{9, 4}, {5, 1}, {15, 2}}, 3, "2.5 2 2"},
+    {RANGE_OP_QUANTILE_OVER_TIME, true, 2, 10, {{9, 4}}, 1, "+Inf _ _"},
+    {RANGE_OP_RATE_COUNTER, true, 0, 10, {{2, 10}, {8, 40}, {15, 5}}, 3, "5 0 _"},
+    {RANGE_OP_ABSENT_OVER_TIME, false, 0, 10, {{2, 1}}, 1, "1 _ _"},
+};
+
+static void print_values(struct buf *b, const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_put_char(b, ' ');
+        if (value_is_absent(values[i]))
+            buf_put_char(b, '_');
+        else
+            num_put_double(b, values[i]);
+    }
+}
+
+Test(window, values)
+{
+    for (size_t i = 0; i < COUNT_OF(value_cases); i++) {
+        const struct value_case *c = &value_cases[i];
+        struct arena states, scratch;
+        struct query_context q = {.deadline_ns = INT64_MAX};
+        struct window_plan plan = {
+            .op = window_op_find(c->op, c->has_unwrap),
+            .grid = {10 * SECOND_NS, 10 * SECOND_NS, 3, c->range_s * SECOND_NS, 0},
+            .parameter = c->parameter,
+            .states = &states,
+            .scratch = &scratch,
+            .q = &q,
+        };
+        struct window_list windows = {0};
+        double values[STEPS_MAX];
+        struct buf text;
+
+        arena_init(&states, MEMORY_BYTES);
+        arena_init(&scratch, MEMORY_BYTES);
+        buf_init(&text, TEXT_BYTES);
+        for (size_t j = 0; j < c->count; j++) {
+            struct sample s = {c->samples[j].ts_ns * SECOND_NS, c->samples[j].value};
+            cr_assert_eq(window_add(&plan, &windows, s), ST_OK);
+        }
+        cr_assert_eq(window_values(&plan, &windows, values, NULL), ST_OK);
+        print_values(&text, values, plan.grid.steps);
+        cr_expect(str_eq(buf_str(&text), str_from(c->want)), "case %zu: got %.*s, want %s", i,
+                  STR_ARG(buf_str(&text)), c->want);
+        buf_release(&text);
+        arena_release(&states);
+        arena_release(&scratch);
+    }
+}
+
+Test(window, infinite_means_stay)
+{
+    static const struct {
+        double samples[3];
+        const char *want;
+    } cases[] = {
+        {{INFINITY, 5, INFINITY}, "+Inf"},
+        {{INFINITY, -INFINITY, 1}, "NaN"},
+        {{-INFINITY, 5, 6}, "-Inf"},
+        {{NAN, 5, 6}, "NaN"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena states;
+        struct query_context q = {.deadline_ns = INT64_MAX};
+        struct window_plan plan = {.op = window_op_find(RANGE_OP_AVG_OVER_TIME, true),
+                                   .grid = {10, 1, 1, 10, 0},
+                                   .states = &states,
+                                   .q = &q};
+        struct window_list windows = {0};
+        double value;
+        struct buf text;
+
+        arena_init(&states, MEMORY_BYTES);
+        buf_init(&text, TEXT_BYTES);
+        for (int j = 0; j < 3; j++)
+            cr_assert_eq(window_add(&plan, &windows, (struct sample){j + 1, cases[i].samples[j]}),
+                         ST_OK);
+        cr_assert_eq(window_values(&plan, &windows, &value, NULL), ST_OK);
+        print_values(&text, &value, 1);
+        cr_expect(str_eq(buf_str(&text), str_from(cases[i].want)), "case %zu: %.*s", i,
+                  STR_ARG(buf_str(&text)));
+        buf_release(&text);
+        arena_release(&states);
+    }
+}
