@@ -277,7 +277,7 @@ static void sort_by_value(struct matrix *m, int (*compare)(const void *, const v
 /* ---- topk and bottomk ---- */
 
 /* The series of one group, among which some are chosen. */
-struct selection {
+struct choice {
     const struct matrix_series *series;
     const size_t *members; /* ascending */
     size_t member_count;
@@ -288,64 +288,77 @@ struct selection {
     size_t step;
 };
 
-/* Would series `a` be chosen before `b`? Of equal ones the lower labels are, which stand first. */
-static bool is_better(const struct selection *s, size_t a, size_t b)
+/*
+ * Does the sample of series `a` leave before that of `b`? Which of equal samples are chosen follows
+ * from the heap alone: it is the reference's (Go's container/heap), fed in the order of labels, so
+ * that the choice is the same.
+ */
+static bool leaves_first(const struct choice *s, size_t a, size_t b)
 {
-    int order = compare_values(s->series[a].values[s->step], s->series[b].values[s->step], s->sign);
+    double x = s->series[a].values[s->step], y = s->series[b].values[s->step];
 
-    return order != 0 ? order < 0 : a < b;
+    return isnan(x) || (s->sign < 0 ? x < y : x > y);
 }
 
-static void sift_down(struct selection *s)
+static void heap_push(struct choice *s, size_t item)
 {
-    size_t at = 0, item = s->heap[0];
+    size_t at = s->heap_count++;
+
+    for (; at > 0 && leaves_first(s, item, s->heap[(at - 1) / 2]); at = (at - 1) / 2)
+        s->heap[at] = s->heap[(at - 1) / 2];
+    s->heap[at] = item;
+}
+
+/* The last one comes to the top and sinks. */
+static size_t heap_pop(struct choice *s)
+{
+    size_t top = s->heap[0], item = s->heap[--s->heap_count], at = 0;
 
     for (;;) {
         size_t child = 2 * at + 1;
         if (child >= s->heap_count)
             break;
-        if (child + 1 < s->heap_count && is_better(s, s->heap[child], s->heap[child + 1]))
+        if (child + 1 < s->heap_count && leaves_first(s, s->heap[child + 1], s->heap[child]))
             child++;
-        if (!is_better(s, item, s->heap[child]))
+        if (!leaves_first(s, s->heap[child], item))
             break;
         s->heap[at] = s->heap[child];
         at = child;
     }
-    s->heap[at] = item;
+    if (s->heap_count > 0)
+        s->heap[at] = item;
+    return top;
 }
 
-static void sift_up(struct selection *s, size_t item)
+/* Is the sample better than the one on top of a full heap? */
+static bool is_chosen(const struct choice *s, size_t candidate)
 {
-    size_t at = s->heap_count++;
+    double x = s->series[candidate].values[s->step], top = s->series[s->heap[0]].values[s->step];
 
-    for (; at > 0 && is_better(s, s->heap[(at - 1) / 2], item); at = (at - 1) / 2)
-        s->heap[at] = s->heap[(at - 1) / 2];
-    s->heap[at] = item;
+    return isnan(top) || (s->sign < 0 ? x > top : x < top);
 }
 
 /* Take the samples away that are not among the best `k` of the step. */
-static void select_at_step(struct selection *s)
+static void choose_at_step(struct choice *s)
 {
     s->heap_count = 0;
     for (size_t i = 0; i < s->member_count; i++) {
-        size_t candidate = s->members[i];
-        size_t gone = candidate;
+        size_t candidate = s->members[i], gone = candidate;
         if (value_is_absent(s->series[candidate].values[s->step]))
             continue;
         if (s->heap_count < s->k) {
-            sift_up(s, candidate);
+            heap_push(s, candidate);
             continue;
         }
-        if (is_better(s, candidate, s->heap[0])) {
-            gone = s->heap[0];
-            s->heap[0] = candidate;
-            sift_down(s);
+        if (is_chosen(s, candidate)) {
+            gone = heap_pop(s);
+            heap_push(s, candidate);
         }
         s->series[gone].values[s->step] = value_absent();
     }
 }
 
-static enum status select_in_group(struct run *r, struct selection *s)
+static enum status choose_in_group(struct run *r, struct choice *s)
 {
     if (s->k >= s->member_count)
         return ST_OK;
@@ -353,7 +366,7 @@ static enum status select_in_group(struct run *r, struct selection *s)
         enum status st = pace_add(&r->pace, s->member_count, r->err);
         if (st != ST_OK)
             return st;
-        select_at_step(s);
+        choose_at_step(s);
     }
     return ST_OK;
 }
@@ -396,7 +409,7 @@ static enum status choose(struct run *r, int sign, struct matrix *ret)
     matrix_sort_by_labels(&r->in);
     ASSERT(r->e->vector_aggregation.parameter > 0);
     size_t k = (size_t)r->e->vector_aggregation.parameter;
-    struct selection s = {.series = r->in.series, .sign = sign, .k = MIN_OF(k, r->in.count)};
+    struct choice s = {.series = r->in.series, .sign = sign, .k = MIN_OF(k, r->in.count)};
     s.heap = arena_new(r->arena, size_t, s.k);
     if (s.heap == NULL)
         return arena_status(r->arena, r->err);
@@ -404,7 +417,7 @@ static enum status choose(struct run *r, int sign, struct matrix *ret)
     for (size_t g = 0; st == ST_OK && g < r->index.count; g++) {
         s.members = members + begins[g];
         s.member_count = begins[g + 1] - begins[g];
-        st = select_in_group(r, &s);
+        st = choose_in_group(r, &s);
     }
     if (st != ST_OK)
         return st;
