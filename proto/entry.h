@@ -35,11 +35,12 @@ struct block {
     uint32_t metadata_count;
 };
 
+/* Has no bytes, but its length, where the lines were not loaded. */
 static inline struct str block_line(const struct block *b, uint32_t i)
 {
     uint32_t begin = i == 0 ? 0 : b->line_ends[i - 1];
 
-    return str_make(b->lines.ptr + begin, b->line_ends[i] - begin);
+    return str_make(b->lines.ptr == NULL ? NULL : b->lines.ptr + begin, b->line_ends[i] - begin);
 }
 
 static inline struct labels block_metadata(const struct block *b, uint32_t i)

@@ -46,4 +46,18 @@ struct query_context {
 /* ST_OK, ST_CANCELLED or ST_TIMEOUT, with the texts that clients know. */
 MUST_CHECK enum status query_check(const struct query_context *q, struct err *err);
 
+/*
+ * The same for the `n`-th entry of many: most of the time it does nothing, but it looks after each
+ * long line, which alone may take a while.
+ */
+static inline enum status query_check_entry(const struct query_context *q, uint32_t n,
+                                            size_t line_bytes, struct err *err)
+{
+    enum { EVERY_ENTRIES = 64, LONG_LINE_BYTES = 4096 };
+
+    if (n % EVERY_ENTRIES != 0 && line_bytes < LONG_LINE_BYTES)
+        return ST_OK;
+    return query_check(q, err);
+}
+
 #endif

@@ -1,350 +1,244 @@
-/*
- * Log queries. The runs of a selection are taken in the order of their best entry, blocks of a run
- * likewise, and each is dropped unread when nothing in it could still get among the best `limit`
- * entries. So the cost of "the newest hundred lines" is a block or two for each stream, however
- * much is stored.
- */
 #include "query/engine.h"
 
-#include <stdlib.h>
-
-#include "base/time.h"
-#include "query/constant.h"
+#include "query/log_query.h"
 #include "query/pipeline.h"
+#include "query/range.h"
 
 #include "base/banned.h"
 
-enum { CHECK_EVERY_LINES = 4096 };
-
-/*
- * Two intervals of Loki that can be seen from outside: it cuts a range into pieces at whole hours,
- * and asks the memory of its ingesters for the last three hours only.
- */
-#define SPLIT_NS HOUR_NS
-#define INGESTER_WINDOW_NS (3 * HOUR_NS)
-
-struct log_run {
-    const struct engine_query *query;
-    struct query_context *q;
-    struct pipeline pipeline;
-    int64_t start_ns; /* what is still wanted, both inclusive */
-    int64_t end_ns;
-    struct hits *hits;
-    uint32_t position; /* of entries within the run that is read */
-    int64_t now_ns;
-    struct selection *selection;
-};
-
-/* The best time a run or block may have. */
-static int64_t best_ns(const struct log_run *r, int64_t min_ns, int64_t max_ns)
+size_t engine_steps(const struct engine_query *q)
 {
-    return r->query->backward ? max_ns : min_ns;
+    return q->instant ? 1 : (size_t)((q->end_ns - q->start_ns) / q->step_ns) + 1;
 }
 
-/* May entries between these times get into the answer? */
-static bool may_matter(const struct log_run *r, int64_t min_ns, int64_t max_ns)
+int64_t engine_step_ns(const struct engine_query *q, size_t step)
 {
-    return max_ns >= r->start_ns && min_ns <= r->end_ns &&
-           hits_wants(r->hits, best_ns(r, min_ns, max_ns));
+    return q->instant ? q->end_ns : q->start_ns + (int64_t)step * q->step_ns;
 }
 
-/*
- * A quirk of Loki, reproduced because dashboards compare: a stored chunk counts for a piece of the
- * range only if it ends after the piece begins. So the very last entry of a stream is not found
- * when its time is a whole hour and more than three hours ago. Loki misses it at the begin of any
- * range as well; here it is found: a client that pages forward begins each page with a time it
- * knows.
- */
-static enum status is_hidden(struct log_run *r, const struct source_run *run, int64_t ts_ns,
-                             bool *ret_hidden, struct err *err)
-{
-    bool later = true;
+/* ---- checks before anything is read ---- */
 
-    *ret_hidden = false;
-    if (ts_ns % SPLIT_NS != 0 || run->max_ns > ts_ns || ts_ns >= r->now_ns - INGESTER_WINDOW_NS)
-        return ST_OK;
-    enum status st = r->selection->has_later(r->selection, run, ts_ns, &later, err);
-    *ret_hidden = st == ST_OK && !later;
-    return st;
+/* The grouping that a range aggregation directly in `e` may take over; NULL: none. */
+static const struct grouping *grouping_around_child(const struct expr *e)
+{
+    return e->vector_aggregation.op == VECTOR_OP_SUM ? &e->vector_aggregation.grouping : NULL;
 }
 
-static enum status offer_line(struct log_run *r, const struct source_run *run,
-                              const struct block *b, uint32_t i)
+static enum status check_aggregation(const struct engine_query *q, const struct expr *e,
+                                     struct err *err)
 {
-    struct str line = block_line(b, i);
-
-    if (!pipeline_keeps(&r->pipeline, line))
-        return ST_OK;
-    r->q->stats.post_filter_lines++;
-    struct hit hit = {
-        .ts_ns = b->ts_ns[i],
-        .stream = run->stream,
-        .order = run->order,
-        .position = r->position + i,
-        .line = line,
-        .metadata = block_metadata(b, i),
-    };
-    return hits_offer(r->hits, &hit);
-}
-
-/* Offer the entries of a block, the best ones first. */
-static enum status read_block(struct log_run *r, const struct source_run *run,
-                              const struct block *b, struct err *err)
-{
-    enum status st = ST_OK;
-
-    for (uint32_t n = 0; n < b->count && st == ST_OK; n++) {
-        uint32_t i = r->query->backward ? b->count - 1 - n : n;
-        int64_t ts_ns = b->ts_ns[i];
-        if (!hits_wants(r->hits, ts_ns))
-            return ST_OK; /* the rest is worse */
-        bool hidden = true;
-        if (ts_ns >= r->start_ns && ts_ns <= r->end_ns)
-            st = is_hidden(r, run, ts_ns, &hidden, err);
-        if (st == ST_OK && !hidden)
-            st = offer_line(r, run, b, i);
-        if (st == ST_LIMIT)
-            return err_set(err, st, "the lines of the answer take more than %llu bytes",
-                           (unsigned long long)r->hits->bytes_max);
-        if (st != ST_OK)
-            return err_set(err, st, "cannot keep a line: %s", status_text(st));
-        if (n % CHECK_EVERY_LINES == 0)
-            st = query_check(r->q, err);
-    }
-    return st;
-}
-
-/* Damage costs what it hit, not the query: it is counted, and the answer carries a warning. */
-static enum status forgive_damage(struct log_run *r, enum status st)
-{
-    if (st != ST_CORRUPT && st != ST_IO && st != ST_NOT_FOUND)
-        return st;
-    r->q->stats.corrupt_blocks++;
+    if (e->vector_aggregation.child->kind == EXPR_LITERAL)
+        return err_set(
+            err, ST_INVALID,
+            "parse error : queries require at least one regexp or equality matcher that "
+            "does not have an empty-compatible value. For instance, app=~\".*\" does not "
+            "meet this requirement, but app=~\".+\" will");
+    if (e->vector_aggregation.op == VECTOR_OP_APPROX_TOPK && !q->instant)
+        return err_set(err, ST_INTERNAL,
+                       "count min sketches are only supported on instant queries");
     return ST_OK;
 }
-
-static enum status read_run(struct log_run *r, struct source_run *run, struct err *err)
-{
-    struct selection *selection = r->selection;
-    const struct source_block *blocks;
-    uint32_t count;
-
-    enum status st = selection->open_run(selection, run, &blocks, &count, err);
-    if (st != ST_OK)
-        return forgive_damage(r, st);
-    for (uint32_t n = 0; n < count && st == ST_OK; n++) {
-        uint32_t i = r->query->backward ? count - 1 - n : n;
-        struct block block;
-        if (!may_matter(r, blocks[i].min_ns, blocks[i].max_ns))
-            continue;
-        r->position = i * UINT32_C(65536);
-        st = selection->load(selection, i, SOURCE_LINES, &block, err);
-        if (st == ST_OK)
-            st = read_block(r, run, &block, err);
-        else
-            st = forgive_damage(r, st);
-        if (st == ST_OK)
-            st = query_check(r->q, err);
-    }
-    return st;
-}
-
-static int compare_newest(const void *a, const void *b)
-{
-    const struct source_run *x = a, *y = b;
-
-    return (x->max_ns < y->max_ns) - (x->max_ns > y->max_ns);
-}
-
-static int compare_oldest(const void *a, const void *b)
-{
-    const struct source_run *x = a, *y = b;
-
-    return (x->min_ns > y->min_ns) - (x->min_ns < y->min_ns);
-}
-
-static enum status read_runs(struct log_run *r, struct source_run *runs, size_t count,
-                             struct err *err)
-{
-    enum status st = ST_OK;
-
-    if (count > 0)
-        qsort(runs, count, sizeof(*runs), r->query->backward ? compare_newest : compare_oldest);
-    for (size_t i = 0; i < count && st == ST_OK; i++) {
-        if (!hits_wants(r->hits, best_ns(r, runs[i].min_ns, runs[i].max_ns)))
-            return ST_OK; /* the rest is worse */
-        if (may_matter(r, runs[i].min_ns, runs[i].max_ns))
-            st = read_run(r, &runs[i], err);
-    }
-    return st;
-}
-
-/* Find the best entries of [start_ns, end_ns]. */
-static enum status search(struct log_run *r, struct err *err)
-{
-    const struct log_expr *log = &r->query->expr->log;
-    struct source_request request = {
-        .tenant = r->query->tenant,
-        .matchers = {log->matchers, log->matcher_count},
-        .start_ns = r->start_ns,
-        .end_ns = r->end_ns,
-        .backward = r->query->backward,
-    };
-
-    enum status st = r->query->source->select(r->query->source, r->q, &request, &r->selection, err);
-    if (st != ST_OK)
-        return st;
-    for (;;) {
-        struct source_run *runs;
-        size_t count;
-        int64_t bound_ns;
-        st = r->selection->next_runs(r->selection, &runs, &count, &bound_ns, err);
-        if (st == ST_OK)
-            st = read_runs(r, runs, count, err);
-        if (st != ST_OK || !hits_wants(r->hits, bound_ns))
-            break;
-    }
-    r->selection->end(r->selection);
-    return st == ST_NOT_FOUND ? ST_OK : st;
-}
-
-/* ---- interval: only lines that are far enough from the one before ---- */
-
-struct interval_state {
-    struct hits *kept;
-    bool any;
-    int64_t last_ns;
-};
-
-/* Keep those of the sorted hits that are far enough from the last one that was kept. */
-static enum status thin_out(const struct engine_query *q, struct interval_state *s,
-                            const struct hits *found)
-{
-    for (size_t i = 0; i < found->count && s->kept->count < q->limit; i++) {
-        const struct hit *hit = hits_at(found, i);
-        int64_t distance = q->backward ? s->last_ns - hit->ts_ns : hit->ts_ns - s->last_ns;
-        if (s->any && distance < q->interval_ns)
-            continue;
-        enum status st = hits_offer(s->kept, hit);
-        if (st != ST_OK)
-            return st;
-        s->any = true;
-        s->last_ns = hit->ts_ns;
-    }
-    return ST_OK;
-}
-
-/*
- * Search again and again, each time behind what the search before has seen, until there are enough
- * lines or nothing is left. Dense data is jumped over: the next search begins one interval on.
- */
-static enum status search_with_interval(struct log_run *r, struct hits *kept, struct err *err)
-{
-    const struct engine_query *q = r->query;
-    struct interval_state state = {.kept = kept};
-    enum status st = ST_OK;
-
-    while (st == ST_OK && kept->count < q->limit && r->start_ns <= r->end_ns) {
-        struct hits found;
-        st = hits_init(&found, q->limit, q->backward, kept->bytes_max);
-        if (st != ST_OK)
-            return err_set(err, st, "no memory for the answer");
-        struct log_run round = *r;
-        round.hits = &found;
-        st = search(&round, err);
-        hits_sort(&found);
-        size_t count = found.count;
-        int64_t seen_ns = count == 0 ? 0 : hits_at(&found, count - 1)->ts_ns;
-        if (st == ST_OK && thin_out(q, &state, &found) != ST_OK)
-            st = err_set(err, ST_LIMIT, "the lines of the answer take too much memory");
-        hits_release(&found);
-        if (count < q->limit)
-            break;
-        if (q->backward)
-            r->end_ns = MIN_OF(seen_ns - 1, state.last_ns - q->interval_ns);
-        else
-            r->start_ns = MAX_OF(seen_ns + 1, state.last_ns + q->interval_ns);
-    }
-    return st;
-}
-
-static enum status run_log(const struct engine_query *q, struct result *ret_result, struct err *err)
-{
-    struct result result = {.kind = RESULT_STREAMS};
-    struct log_run r = {
-        .query = q,
-        .q = q->context,
-        .start_ns = q->start_ns,
-        .end_ns = q->end_ns - 1,
-        .hits = &result.hits,
-        .now_ns = time_now_ns(),
-    };
-    const struct log_expr *log = &q->expr->log;
-
-    enum status st =
-        pipeline_build(q->context->arena, log->stages, log->stage_count, &r.pipeline, err);
-    if (st == ST_OK && r.pipeline.not_run != NULL)
-        st = err_set(err, ST_UNSUPPORTED, "this version of skald runs line filters only");
-    if (st != ST_OK)
-        return st;
-    st = hits_init(&result.hits, q->limit, q->backward, q->context->memory_max);
-    if (st != ST_OK)
-        return err_set(err, st, "no memory for the answer");
-    if (q->end_ns > q->start_ns)
-        st = q->interval_ns > 0 ? search_with_interval(&r, &result.hits, err) : search(&r, err);
-    hits_sort(&result.hits);
-    q->context->stats.duplicates += result.hits.duplicates;
-    q->context->stats.entries_returned += result.hits.count;
-    if (st == ST_OK)
-        st = result_group(&result, q->context->arena, q->categorize, err);
-    if (st != ST_OK) {
-        result_release(&result);
-        return st;
-    }
-    *ret_result = result;
-    return ST_OK;
-}
-
-/* ---- metric queries ---- */
 
 /* The errors of stages come before anything is run, wherever in the query they are. */
-static enum status check_stages(struct arena *a, const struct expr *e, struct err *err)
+static enum status check(const struct engine_query *q, const struct expr *e,
+                         const struct grouping *around, struct err *err)
 {
-    const struct log_expr *log = NULL;
     struct pipeline pipeline;
+    enum status st;
 
     switch (e->kind) {
-    case EXPR_LOG:
-        log = &e->log;
-        break;
-    case EXPR_RANGE_AGGREGATION:
-        log = &e->range_aggregation.range.log;
-        break;
-    case EXPR_VECTOR_AGGREGATION:
-        return check_stages(a, e->vector_aggregation.child, err);
-    case EXPR_LABEL_REPLACE:
-        return check_stages(a, e->label_replace.child, err);
-    case EXPR_BINARY: {
-        enum status st = check_stages(a, e->binary.left, err);
-        return st == ST_OK ? check_stages(a, e->binary.right, err) : st;
+    case EXPR_RANGE_AGGREGATION: {
+        struct pipeline_samples samples = range_samples(e, around);
+        return pipeline_build(q->context->arena, &e->range_aggregation.range.log, &samples,
+                              &pipeline, err);
     }
+    case EXPR_VECTOR_AGGREGATION:
+        st = check_aggregation(q, e, err);
+        return st == ST_OK ? check(q, e->vector_aggregation.child, grouping_around_child(e), err)
+                           : st;
+    case EXPR_LABEL_REPLACE:
+        return check(q, e->label_replace.child, NULL, err);
+    case EXPR_BINARY:
+        st = check(q, e->binary.left, NULL, err);
+        return st == ST_OK ? check(q, e->binary.right, NULL, err) : st;
+    case EXPR_LOG:
     case EXPR_LITERAL:
     case EXPR_VECTOR:
-        return ST_OK;
+        break;
     }
-    return pipeline_build(a, log->stages, log->stage_count, &pipeline, err);
+    return ST_OK;
+}
+
+/* ---- evaluation ---- */
+
+/* One series without labels that has the same value at every step. */
+static enum status constant(const struct engine_query *q, const struct expr *e, struct matrix *ret,
+                            struct err *err)
+{
+    struct arena *a = q->context->arena;
+    struct matrix m = {
+        .series = arena_new(a, struct matrix_series, 1),
+        .count = 1,
+        .steps = engine_steps(q),
+        .is_scalar = e->kind == EXPR_LITERAL,
+    };
+
+    double *values = arena_new(a, double, m.steps);
+    if (m.series == NULL || values == NULL)
+        return arena_status(a, err);
+    for (size_t i = 0; i < m.steps; i++)
+        values[i] = e->number;
+    m.series[0].values = values;
+    *ret = m;
+    return ST_OK;
+}
+
+static enum status evaluate(const struct engine_query *q, const struct expr *e,
+                            const struct grouping *around, struct matrix *ret, struct err *err);
+
+static enum status evaluate_binary(const struct engine_query *q, const struct expr *e,
+                                   struct matrix *ret, struct err *err)
+{
+    struct matrix left, right;
+
+    enum status st = evaluate(q, e->binary.left, NULL, &left, err);
+    if (st == ST_OK)
+        st = evaluate(q, e->binary.right, NULL, &right, err);
+    return st == ST_OK ? matrix_binary(q->context, e, left, right, ret, err) : st;
+}
+
+/* As deep as the parser lets the expression be. */
+static enum status evaluate(const struct engine_query *q, const struct expr *e,
+                            const struct grouping *around, struct matrix *ret, struct err *err)
+{
+    struct matrix child;
+    enum status st;
+
+    switch (e->kind) {
+    case EXPR_LITERAL:
+    case EXPR_VECTOR:
+        return constant(q, e, ret, err);
+    case EXPR_RANGE_AGGREGATION:
+        return range_run(q, e, around, ret, err);
+    case EXPR_VECTOR_AGGREGATION:
+        st = evaluate(q, e->vector_aggregation.child, grouping_around_child(e), &child, err);
+        return st == ST_OK ? matrix_aggregate(q->context, e, child, ret, err) : st;
+    case EXPR_LABEL_REPLACE:
+        st = evaluate(q, e->label_replace.child, NULL, &child, err);
+        return st == ST_OK ? matrix_label_replace(q->context, e, child, ret, err) : st;
+    case EXPR_BINARY:
+        return evaluate_binary(q, e, ret, err);
+    case EXPR_LOG:
+        break;
+    }
+    return err_set(err, ST_INTERNAL, "a log query among metric queries");
+}
+
+/* ---- results ---- */
+
+/* The points of one series; none: `count` is 0. */
+static enum status make_series(const struct engine_query *q, const struct matrix *m, size_t i,
+                               struct series *ret, struct err *err)
+{
+    const struct matrix_series *from = &m->series[i];
+    struct series s = {.labels = from->labels};
+
+    for (size_t step = 0; step < m->steps; step++)
+        s.count += value_is_absent(from->values[step]) ? 0 : 1;
+    s.samples = arena_new(q->context->arena, struct sample, s.count);
+    if (s.samples == NULL)
+        return arena_status(q->context->arena, err);
+    s.count = 0;
+    for (size_t step = 0; step < m->steps; step++) {
+        if (!value_is_absent(from->values[step]))
+            s.samples[s.count++] = (struct sample){engine_step_ns(q, step), from->values[step]};
+    }
+    *ret = s;
+    return ST_OK;
+}
+
+/* label_replace() may make series equal: a range shows the points of both, by time. */
+static enum status join_series(const struct engine_query *q, struct series *into,
+                               const struct series *other, struct err *err)
+{
+    size_t i = 0, j = 0, count = 0;
+    struct sample *samples =
+        arena_new(q->context->arena, struct sample, into->count + other->count);
+
+    if (samples == NULL)
+        return arena_status(q->context->arena, err);
+    while (i < into->count || j < other->count) {
+        bool from_other = i == into->count ||
+                          (j < other->count && other->samples[j].ts_ns < into->samples[i].ts_ns);
+        samples[count++] = from_other ? other->samples[j++] : into->samples[i++];
+    }
+    into->samples = samples;
+    into->count = count;
+    return ST_OK;
+}
+
+static enum status add_series(const struct engine_query *q, struct result *r,
+                              const struct series *s, struct err *err)
+{
+    struct series *last = r->series_count == 0 ? NULL : &r->series[r->series_count - 1];
+
+    if (s->count == 0)
+        return ST_OK;
+    if (!q->instant && last != NULL && labels_eq(last->labels, s->labels))
+        return join_series(q, last, s, err);
+    if (q->series_max > 0 && r->series_count == q->series_max)
+        return err_set(err, ST_INVALID,
+                       "maximum number of series (%zu) reached for a single query; consider "
+                       "reducing query cardinality by adding more specific stream selectors, "
+                       "reducing the time range, or aggregating results with functions like sum(), "
+                       "count() or topk()",
+                       q->series_max);
+    r->series[r->series_count++] = *s;
+    return ST_OK;
+}
+
+static enum status make_result(const struct engine_query *q, struct matrix *m,
+                               struct result *ret_result, struct err *err)
+{
+    struct result r = {.kind = !q->instant    ? RESULT_MATRIX
+                               : m->is_scalar ? RESULT_SCALAR
+                                              : RESULT_VECTOR};
+    enum status st = ST_OK;
+
+    if (!q->instant || !m->ordered)
+        matrix_sort_by_labels(m);
+    r.series = arena_new(q->context->arena, struct series, m->count);
+    if (r.series == NULL)
+        return arena_status(q->context->arena, err);
+    for (size_t i = 0; i < m->count && st == ST_OK; i++) {
+        struct series s;
+        st = make_series(q, m, i, &s, err);
+        if (st == ST_OK)
+            st = add_series(q, &r, &s, err);
+    }
+    if (st == ST_OK)
+        *ret_result = r;
+    return st;
+}
+
+static enum status run_metric(const struct engine_query *q, struct result *ret_result,
+                              struct err *err)
+{
+    struct matrix m;
+
+    enum status st = check(q, q->expr, NULL, err);
+    if (st == ST_OK)
+        st = evaluate(q, q->expr, NULL, &m, err);
+    return st == ST_OK ? make_result(q, &m, ret_result, err) : st;
 }
 
 enum status engine_run(const struct engine_query *q, struct result *ret_result, struct err *err)
 {
-    if (q->expr->kind == EXPR_LOG && q->instant)
+    if (q->expr->kind != EXPR_LOG)
+        return run_metric(q, ret_result, err);
+    if (q->instant)
         return err_set(err, ST_INVALID,
                        "log queries are not supported as an instant query type, please change your "
                        "query to a range query type");
-    if (q->expr->kind == EXPR_LOG)
-        return run_log(q, ret_result, err);
-    enum status st = check_stages(q->context->arena, q->expr, err);
-    if (st == ST_OK && !constant_is(q->expr))
-        st = err_set(err, ST_UNSUPPORTED, "this version of skald runs no metric queries over logs");
-    return st == ST_OK ? constant_run(q, ret_result, err) : st;
+    return log_query_run(q, ret_result, err);
 }

@@ -54,22 +54,6 @@ static int compare_u64(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
-static int compare_streams(const struct source_stream *a, const struct source_stream *b)
-{
-    if (a == b)
-        return 0;
-    if (a->hash != b->hash)
-        return compare_u64(a->hash, b->hash);
-    for (size_t i = 0; i < a->labels.count && i < b->labels.count; i++) {
-        int order = str_cmp(a->labels.pairs[i].name, b->labels.pairs[i].name);
-        if (order == 0)
-            order = str_cmp(a->labels.pairs[i].value, b->labels.pairs[i].value);
-        if (order != 0)
-            return order;
-    }
-    return compare_u64(a->labels.count, b->labels.count);
-}
-
 /* < 0: `a` comes before `b` in the answer. */
 static int compare_hits(const struct hit *a, const struct hit *b, bool backward)
 {
@@ -77,7 +61,7 @@ static int compare_hits(const struct hit *a, const struct hit *b, bool backward)
 
     if (a->ts_ns != b->ts_ns)
         return a->ts_ns < b->ts_ns ? -sign : sign;
-    int order = compare_streams(a->stream, b->stream);
+    int order = source_stream_compare(a->stream, b->stream);
     if (order != 0)
         return order;
     order = compare_u64(a->order, b->order);
@@ -102,7 +86,7 @@ static uint64_t hash_of(const struct hit *hit)
 
 static bool is_double(const struct hit *a, const struct hit *b)
 {
-    return a->ts_ns == b->ts_ns && compare_streams(a->stream, b->stream) == 0 &&
+    return a->ts_ns == b->ts_ns && source_stream_compare(a->stream, b->stream) == 0 &&
            str_eq(a->line, b->line) && labels_eq(a->metadata, b->metadata);
 }
 
@@ -174,35 +158,81 @@ static void sift_down(struct hits *h, size_t i)
     }
 }
 
+/* The labels of the stream stay valid as long as the query; no stage has touched them. */
+static bool is_borrowed(const struct hit *hit, struct labels l)
+{
+    return l.pairs == hit->stream->labels.pairs && l.count == hit->stream->labels.count;
+}
+
+static size_t labels_bytes(struct labels l)
+{
+    size_t bytes = l.count * sizeof(struct label);
+
+    for (size_t i = 0; i < l.count; i++)
+        bytes += l.pairs[i].name.len + l.pairs[i].value.len;
+    return bytes;
+}
+
+static size_t hit_bytes(const struct hit *hit)
+{
+    size_t bytes = sizeof(struct kept_hit) + hit->line.len + labels_bytes(hit->metadata);
+
+    for (int c = 0; c < LABEL_CATEGORY_COUNT; c++)
+        bytes += is_borrowed(hit, hit->labels.of[c]) ? 0 : labels_bytes(hit->labels.of[c]);
+    return bytes + (hit->shown.ptr == hit->line.ptr ? 0 : hit->shown.len);
+}
+
+/* Where the copies of a hit go: pairs from the front, because they want alignment, then bytes. */
+struct copying {
+    struct label *pairs;
+    char *bytes;
+};
+
+static struct str copy_str(struct copying *c, struct str s)
+{
+    char *to = c->bytes;
+
+    if (s.len > 0)
+        memcpy(to, s.ptr, s.len);
+    c->bytes += s.len;
+    return str_make(to, s.len);
+}
+
+static struct labels copy_labels(struct copying *c, struct labels from)
+{
+    struct labels to = {c->pairs, from.count};
+
+    for (size_t i = 0; i < from.count; i++) {
+        c->pairs->name = copy_str(c, from.pairs[i].name);
+        c->pairs->value = copy_str(c, from.pairs[i].value);
+        c->pairs++;
+    }
+    return to;
+}
+
 /* One block of memory holds the hit, its pairs, and behind them every string. */
 static struct kept_hit *copy_hit(const struct hit *hit, size_t *ret_bytes)
 {
-    size_t bytes =
-        sizeof(struct kept_hit) + hit->metadata.count * sizeof(struct label) + hit->line.len;
-
-    for (size_t i = 0; i < hit->metadata.count; i++)
-        bytes += hit->metadata.pairs[i].name.len + hit->metadata.pairs[i].value.len;
+    size_t bytes = hit_bytes(hit), pairs = hit->metadata.count;
     struct kept_hit *kept = mem_bytes(bytes);
+
     if (kept == NULL)
         return NULL;
+    for (int c = 0; c < LABEL_CATEGORY_COUNT; c++)
+        pairs += is_borrowed(hit, hit->labels.of[c]) ? 0 : hit->labels.of[c].count;
 
-    struct label *pairs = (struct label *)(void *)(kept + 1);
-    char *to = (char *)(pairs + hit->metadata.count);
+    struct label *first = (struct label *)(void *)(kept + 1);
+    struct copying to = {first, (char *)(first + pairs)};
     *kept = (struct kept_hit){.hit = *hit, .bytes = bytes};
-    kept->hit.metadata = (struct labels){pairs, hit->metadata.count};
-    for (size_t i = 0; i < hit->metadata.count; i++) {
-        const struct label *from = &hit->metadata.pairs[i];
-        memcpy(to, from->name.ptr, from->name.len);
-        pairs[i].name = str_make(to, from->name.len);
-        to += from->name.len;
-        if (from->value.len > 0)
-            memcpy(to, from->value.ptr, from->value.len);
-        pairs[i].value = str_make(to, from->value.len);
-        to += from->value.len;
+    kept->hit.metadata = copy_labels(&to, hit->metadata);
+    for (int c = 0; c < LABEL_CATEGORY_COUNT; c++) {
+        if (!is_borrowed(hit, hit->labels.of[c]))
+            kept->hit.labels.of[c] = copy_labels(&to, hit->labels.of[c]);
     }
-    if (hit->line.len > 0)
-        memcpy(to, hit->line.ptr, hit->line.len);
-    kept->hit.line = str_make(to, hit->line.len);
+    kept->hit.line = copy_str(&to, hit->line);
+    kept->hit.shown = hit->shown.ptr == hit->line.ptr ? str_make(kept->hit.line.ptr, hit->shown.len)
+                                                      : copy_str(&to, hit->shown);
+    ASSERT(to.bytes == (char *)kept + bytes);
     *ret_bytes = bytes;
     return kept;
 }

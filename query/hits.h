@@ -6,7 +6,7 @@
  * where times are equal, the hash of the stream's labels, the labels; within a stream the order of
  * arrival (reversed when backward).
  *
- * Ownership  Lines and metadata of what is kept are copied; the rest is not touched.
+ * Ownership  Lines, metadata and labels of what is kept are copied; the rest is not touched.
  */
 #ifndef QUERY_HITS_H
 #define QUERY_HITS_H
@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "proto/labels.h"
+#include "query/label_builder.h"
 #include "query/source.h"
 
 struct hit {
@@ -25,8 +26,10 @@ struct hit {
     const struct source_stream *stream;
     uint64_t order;    /* of its run, */
     uint32_t position; /* and within the run's blocks: later is higher */
-    struct str line;
+    struct str line;   /* as stored, like the metadata: what tells doubles */
     struct labels metadata;
+    struct str shown;           /* what the stages made of the line, */
+    struct entry_labels labels; /* and of the labels */
 };
 
 struct kept_hit;

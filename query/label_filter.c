@@ -192,6 +192,24 @@ static enum status make_string(struct arena *a, const struct matcher *m, struct 
     return ST_OK;
 }
 
+/*
+ * The reference sends a query through its canonical text before it runs it, which keeps two digits
+ * of a byte size: 2MiB is compared as 2.1MB.
+ */
+static uint64_t as_printed(uint64_t bytes)
+{
+    enum { SIZE_TEXT_BYTES_MAX = 64 };
+    uint64_t printed = bytes;
+    struct buf text;
+
+    buf_init(&text, SIZE_TEXT_BYTES_MAX);
+    byte_size_put(&text, bytes);
+    if (text.failed || byte_size_parse(buf_str(&text), &printed, NULL) != ST_OK)
+        printed = bytes;
+    buf_release(&text);
+    return printed;
+}
+
 static enum status make_pair(struct arena *a, const struct label_filter_expr *expr,
                              struct label_filter *f, struct err *err)
 {
@@ -222,7 +240,7 @@ enum status label_filter_compile(struct arena *a, const struct label_filter_expr
         f->duration_ns = expr->duration_ns;
         break;
     case LABEL_FILTER_BYTES:
-        f->bytes = expr->bytes;
+        f->bytes = as_printed(expr->bytes);
         break;
     case LABEL_FILTER_IP:
         st = ipset_compile(expr->text, &f->ips, err);

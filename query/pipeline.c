@@ -1,129 +1,107 @@
-/*
- * Stages are rows of a table: how the argument of each kind is checked. So far only line filters
- * are run; the others are compiled for their errors.
- */
 #include "query/pipeline.h"
 
 #include "query/canon.h"
-#include "query/ipset.h"
-#include "query/path.h"
-#include "query/template.h"
+#include "query/hints.h"
 
 #include "base/banned.h"
 
 enum { STAGE_TEXT_BYTES_MAX = 256 * 1024 };
 
-struct building {
-    struct arena *arena;
-    struct pipeline *pipeline;
-};
-
-static enum status build_line_filter(struct building *b, const struct stage_expr *s,
-                                     struct err *err)
+static bool run_line_filter(const struct stage *s, struct entry_state *e)
 {
-    struct pipeline *p = b->pipeline;
-
-    return line_filter_compile(b->arena, &s->line_filter, &p->filters[p->filter_count++], err);
+    return line_filter_keeps(s->compiled, e->line);
 }
 
-static enum status check_json_paths(struct building *b, const struct stage_expr *s, struct err *err)
+static enum status compile_line_filter(struct arena *a, const struct stage_expr *expr,
+                                       struct stage *ret_stage, struct err *err)
 {
-    enum status st = ST_OK;
-    struct path path;
+    struct line_filter *filter = arena_new(a, struct line_filter, 1);
 
-    for (size_t i = 0; i < s->parser.count && st == ST_OK; i++)
-        st = path_compile(b->arena, s->parser.extractions[i].expression, &path, err);
-    return st;
-}
-
-static enum status check_logfmt_keys(struct building *b, const struct stage_expr *s,
-                                     struct err *err)
-{
-    enum status st = ST_OK;
-    struct str key;
-
-    (void)b;
-    for (size_t i = 0; i < s->parser.count && st == ST_OK; i++)
-        st = path_compile_key(s->parser.extractions[i].expression, &key, err);
-    return st;
-}
-
-static enum status check_ips(const struct label_filter_expr *f, struct err *err)
-{
-    struct ipset ips;
-
-    if (f->kind == LABEL_FILTER_AND || f->kind == LABEL_FILTER_OR) {
-        enum status st = check_ips(f->left, err);
-        return st == ST_OK ? check_ips(f->right, err) : st;
-    }
-    return f->kind == LABEL_FILTER_IP ? ipset_compile(f->text, &ips, err) : ST_OK;
-}
-
-static enum status check_label_filter(struct building *b, const struct stage_expr *s,
-                                      struct err *err)
-{
-    (void)b;
-    return check_ips(s->label_filter, err); /* as deep as the parser lets it be */
-}
-
-static enum status check_line_format(struct building *b, const struct stage_expr *s,
-                                     struct err *err)
-{
-    const struct template *t;
-
-    enum status st = template_compile(b->arena, STR("line"), s->text, &t, err);
-    return st == ST_INVALID ? err_prefix(err, st, "invalid line template") : st;
-}
-
-/* Names first, as the reference does: then the templates. */
-static enum status check_label_format(struct building *b, const struct stage_expr *s,
-                                      struct err *err)
-{
-    const struct template *t;
-    enum status st = ST_OK;
-
-    for (size_t i = 0; i < s->label_format.count; i++) {
-        struct str dst = s->label_format.formats[i].dst;
-        if (str_eq(dst, STR("__error__")))
-            return err_set(err, ST_INVALID, "%.*s cannot be formatted", STR_ARG(dst));
-        for (size_t j = 0; j < i; j++) {
-            if (str_eq(s->label_format.formats[j].dst, dst))
-                return err_set(
-                    err, ST_INVALID,
-                    "multiple label name '%.*s' not allowed in a single format operation",
-                    STR_ARG(dst));
-        }
-    }
-    for (size_t i = 0; i < s->label_format.count && st == ST_OK; i++) {
-        const struct label_format *f = &s->label_format.formats[i];
-        if (f->is_rename)
-            continue;
-        st = template_compile(b->arena, STR("label"), f->value, &t, err);
-        if (st == ST_INVALID)
-            st = err_prefix(err, st, "invalid template for label '%.*s'", STR_ARG(f->dst));
-    }
-    return st;
+    if (filter == NULL)
+        return arena_status(a, err);
+    *ret_stage = (struct stage){run_line_filter, filter};
+    return line_filter_compile(a, &expr->line_filter, filter, err);
 }
 
 static const struct stage_row {
-    enum status (*build)(struct building *b, const struct stage_expr *s, struct err *err);
-    bool runs;
+    stage_compile *compile;
+    bool is_parser;  /* reads the line */
+    bool ends_block; /* no line filter moves in front of it */
 } stage_rows[] = {
-    [STAGE_LINE_FILTER] = {build_line_filter, true},
-    [STAGE_JSON] = {NULL, false},
-    [STAGE_JSON_EXPR] = {check_json_paths, false},
-    [STAGE_LOGFMT] = {NULL, false},
-    [STAGE_LOGFMT_EXPR] = {check_logfmt_keys, false},
-    [STAGE_REGEXP] = {NULL, false},
-    [STAGE_PATTERN] = {NULL, false},
-    [STAGE_UNPACK] = {NULL, false},
-    [STAGE_LABEL_FILTER] = {check_label_filter, false},
-    [STAGE_LINE_FORMAT] = {check_line_format, false},
-    [STAGE_LABEL_FORMAT] = {check_label_format, false},
-    [STAGE_DROP] = {NULL, false},
-    [STAGE_KEEP] = {NULL, false},
-    [STAGE_DECOLORIZE] = {NULL, false},
+    [STAGE_LINE_FILTER] = {compile_line_filter, true, false},
+    [STAGE_JSON] = {stage_json_compile, true, false},
+    [STAGE_JSON_EXPR] = {stage_json_expr_compile, true, false},
+    [STAGE_LOGFMT] = {stage_logfmt_compile, true, false},
+    [STAGE_LOGFMT_EXPR] = {stage_logfmt_expr_compile, true, false},
+    [STAGE_REGEXP] = {stage_regexp_compile, true, false},
+    [STAGE_PATTERN] = {stage_pattern_compile, true, false},
+    [STAGE_UNPACK] = {stage_unpack_compile, true, true},
+    [STAGE_LABEL_FILTER] = {stage_label_filter_compile, false, true},
+    [STAGE_LINE_FORMAT] = {stage_line_format_compile, false, true},
+    [STAGE_LABEL_FORMAT] = {stage_label_format_compile, false, false},
+    [STAGE_DROP] = {stage_drop_compile, false, false},
+    [STAGE_KEEP] = {stage_keep_compile, false, false},
+    [STAGE_DECOLORIZE] = {stage_decolorize_compile, false, false},
 };
+
+/* ---- which stages run ---- */
+
+/*
+ * Samples that are no lengths need no line: a line_format is left out if nothing behind it reads
+ * the line. (So its errors are never seen, and neither is its text by a template behind it.)
+ */
+static enum status choose_stages(struct arena *a, const struct log_expr *log,
+                                 const struct pipeline_samples *samples, struct log_expr *ret_log)
+{
+    bool line_is_read = samples == NULL || samples->reads_line;
+    struct stage_expr *chosen = arena_new(a, struct stage_expr, log->stage_count);
+    size_t begin = log->stage_count;
+
+    if (chosen == NULL)
+        return ST_LIMIT;
+    for (size_t i = log->stage_count; i > 0; i--) {
+        const struct stage_expr *s = &log->stages[i - 1];
+        if (s->kind == STAGE_LINE_FORMAT && !line_is_read)
+            continue;
+        chosen[--begin] = *s;
+        line_is_read = line_is_read || stage_rows[s->kind].is_parser;
+    }
+    *ret_log = *log;
+    ret_log->stages = chosen + begin;
+    ret_log->stage_count = log->stage_count - begin;
+    return ST_OK;
+}
+
+/* ---- their order ---- */
+
+struct ordering {
+    struct stage *stages;
+    size_t count;
+    size_t block;         /* where the current block begins, */
+    size_t filters;       /* and how many line filters stand there */
+    size_t first_filters; /* of the first block */
+};
+
+static void place_filter(struct ordering *o, struct stage s)
+{
+    size_t at = o->block + o->filters;
+
+    memmove(&o->stages[at + 1], &o->stages[at], (o->count - at) * sizeof(s));
+    o->stages[at] = s;
+    o->count++;
+    o->filters++;
+    if (o->block == 0)
+        o->first_filters = o->filters;
+}
+
+static void place_stage(struct ordering *o, struct stage s, bool ends_block)
+{
+    o->stages[o->count++] = s;
+    if (ends_block) {
+        o->block = o->count;
+        o->filters = 0;
+    }
+}
 
 static enum status stage_error(const struct stage_expr *s, enum status st, struct err *err)
 {
@@ -138,33 +116,103 @@ static enum status stage_error(const struct stage_expr *s, enum status st, struc
     return st;
 }
 
-enum status pipeline_build(struct arena *a, const struct stage_expr *stages, size_t count,
-                           struct pipeline *ret_pipeline, struct err *err)
+static enum status compile_stages(struct arena *a, const struct log_expr *log, struct ordering *o,
+                                  struct err *err)
 {
-    struct pipeline p = {.filters = arena_new(a, struct line_filter, count)};
-    struct building b = {a, &p};
-    enum status st = ST_OK;
-
-    if (p.filters == NULL)
+    o->stages = arena_new(a, struct stage, log->stage_count);
+    if (o->stages == NULL)
         return arena_status(a, err);
-    for (size_t i = 0; i < count && st == ST_OK; i++) {
-        const struct stage_row *row = &stage_rows[stages[i].kind];
-        if (row->build != NULL)
-            st = row->build(&b, &stages[i], err);
+    for (size_t i = 0; i < log->stage_count; i++) {
+        const struct stage_expr *expr = &log->stages[i];
+        const struct stage_row *row = &stage_rows[expr->kind];
+        struct stage s;
+        enum status st = row->compile(a, expr, &s, err);
         if (st != ST_OK)
-            return stage_error(&stages[i], st, err);
-        if (!row->runs && p.not_run == NULL)
-            p.not_run = &stages[i];
+            return stage_error(expr, st, err);
+        if (expr->kind == STAGE_LINE_FILTER)
+            place_filter(o, s);
+        else
+            place_stage(o, s, row->ends_block);
     }
+    return ST_OK;
+}
+
+static enum status compile_sample_filters(struct arena *a, const struct unwrap_expr *unwrap,
+                                          struct pipeline *p, struct err *err)
+{
+    struct stage *stages = arena_new(a, struct stage, unwrap->filter_count);
+
+    if (stages == NULL)
+        return arena_status(a, err);
+    for (size_t i = 0; i < unwrap->filter_count; i++) {
+        struct stage_expr expr = {.kind = STAGE_LABEL_FILTER, .label_filter = unwrap->filters[i]};
+        enum status st = stage_label_filter_compile(a, &expr, &stages[i], err);
+        if (st != ST_OK)
+            return stage_error(&expr, st, err);
+    }
+    p->sample_filters = stages;
+    p->sample_filter_count = unwrap->filter_count;
+    return ST_OK;
+}
+
+enum status pipeline_build(struct arena *a, const struct log_expr *log,
+                           const struct pipeline_samples *samples, struct pipeline *ret_pipeline,
+                           struct err *err)
+{
+    struct ordering o = {0};
+    struct pipeline p = {0};
+    struct log_expr chosen;
+
+    enum status st = choose_stages(a, log, samples, &chosen);
+    if (st != ST_OK)
+        return arena_status(a, err);
+    st = compile_stages(a, &chosen, &o, err);
+    if (st == ST_OK && samples != NULL)
+        st = compile_sample_filters(a, samples->unwrap, &p, err);
+    if (st == ST_OK)
+        st = hints_find(a, &chosen, samples, &p.hints, err);
+    if (st != ST_OK)
+        return st;
+
+    struct line_filter *filters = arena_new(a, struct line_filter, o.first_filters);
+    if (filters == NULL)
+        return arena_status(a, err);
+    for (size_t i = 0; i < o.first_filters; i++)
+        filters[i] = *(const struct line_filter *)o.stages[i].compiled;
+    p.line_filters = filters;
+    p.line_filter_count = o.first_filters;
+    p.stages = o.stages + o.first_filters;
+    p.stage_count = o.count - o.first_filters;
     *ret_pipeline = p;
     return ST_OK;
 }
 
+/* ---- running ---- */
+
 bool pipeline_keeps(const struct pipeline *p, struct str line)
 {
-    for (size_t i = 0; i < p->filter_count; i++) {
-        if (!line_filter_keeps(&p->filters[i], line))
+    for (size_t i = 0; i < p->line_filter_count; i++) {
+        if (!line_filter_keeps(&p->line_filters[i], line))
             return false;
     }
     return true;
+}
+
+static bool run_all(const struct stage *stages, size_t count, struct entry_state *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!stages[i].run(&stages[i], e))
+            return false;
+    }
+    return true;
+}
+
+bool pipeline_run(const struct pipeline *p, struct entry_state *e)
+{
+    return run_all(p->stages, p->stage_count, e);
+}
+
+bool pipeline_keeps_sample(const struct pipeline *p, struct entry_state *e)
+{
+    return run_all(p->sample_filters, p->sample_filter_count, e);
 }

@@ -1,8 +1,12 @@
 /*
- * pipeline.h - the compiled stages of a log query.
+ * pipeline.h - the compiled stages of a query, in the order they run.
  *
  * Building a pipeline compiles every argument, before any entry is read; what is wrong with one is
  * reported as "parse error : stage '...' : ...".
+ *
+ * Stages run from left to right, except that line filters move in front of the other stages of
+ * their block; a block ends with each label filter, line_format and unpack. So the filters of the
+ * first block see the line as it is stored, and nothing else has to be done for a line they refuse.
  */
 #ifndef QUERY_PIPELINE_H
 #define QUERY_PIPELINE_H
@@ -14,23 +18,46 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "query/ast.h"
+#include "query/label_builder.h"
 #include "query/line_filter.h"
+#include "query/stage.h"
 
 struct pipeline {
-    struct line_filter *filters; /* all must keep the line */
-    size_t filter_count;
-    const struct stage_expr *not_run; /* the first stage that this version cannot run; NULL: none */
+    const struct line_filter *line_filters; /* on the stored line; all must keep it */
+    size_t line_filter_count;
+    const struct stage *stages; /* the rest */
+    size_t stage_count;
+    const struct stage *sample_filters; /* what stands behind unwrap */
+    size_t sample_filter_count;
+    struct label_hints hints;
+};
+
+/* What samples are made of; it decides which stages and labels matter. */
+struct pipeline_samples {
+    const struct unwrap_expr *unwrap;
+    const struct grouping *grouping; /* in force: the range aggregation's own, or of a sum around */
+    bool reads_line;                 /* the value is the length of the line */
 };
 
 /*
- * Compile in `a`; `stages` are borrowed.
+ * Compile in `a`; `log` is borrowed. `samples` is NULL for a log query.
  *
  * ST_INVALID  an argument does not compile
  */
-MUST_CHECK enum status pipeline_build(struct arena *a, const struct stage_expr *stages,
-                                      size_t count, struct pipeline *ret_pipeline, struct err *err);
+MUST_CHECK enum status pipeline_build(struct arena *a, const struct log_expr *log,
+                                      const struct pipeline_samples *samples,
+                                      struct pipeline *ret_pipeline, struct err *err);
 
-/* Does the line pass every line filter? */
+/* Does the stored line pass the line filters that come first? */
 bool pipeline_keeps(const struct pipeline *p, struct str line);
+
+/*
+ * Run the stages on an entry whose labels have begun; false: it is dropped. Whether memory was
+ * enough stands in `e->scratch`.
+ */
+bool pipeline_run(const struct pipeline *p, struct entry_state *e);
+
+/* The same with the filters behind unwrap, once the value has been read. */
+bool pipeline_keeps_sample(const struct pipeline *p, struct entry_state *e);
 
 #endif

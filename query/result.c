@@ -27,48 +27,15 @@ struct grouping_state {
     struct group **of_hit; /* the group of each hit */
 };
 
-/*
- * The labels of the stream and the metadata in one set. A metadata name that the stream has gets
- * the suffix `_extracted`, and replaces one that is called so already.
- */
-static enum status merge_labels(struct arena *a, struct labels stream, struct labels metadata,
-                                struct labels *ret_labels)
-{
-    struct label *pairs = arena_new(a, struct label, stream.count + metadata.count);
-    size_t count = stream.count;
-
-    if (pairs == NULL)
-        return ST_LIMIT;
-    if (stream.count > 0)
-        memcpy(pairs, stream.pairs, stream.count * sizeof(*pairs));
-    for (size_t i = 0; i < metadata.count; i++) {
-        struct label pair = metadata.pairs[i];
-        if (labels_has(stream, pair.name)) {
-            pair.name = arena_printf(a, "%.*s_extracted", STR_ARG(pair.name));
-            if (pair.name.ptr == NULL)
-                return ST_LIMIT;
-        }
-        size_t at = 0;
-        while (at < count && !str_eq(pairs[at].name, pair.name))
-            at++;
-        pairs[at] = pair;
-        count += at == count ? 1 : 0;
-    }
-    *ret_labels = (struct labels){pairs, labels_normalize(pairs, count)};
-    return ST_OK;
-}
-
 /* The group of a hit, made now if it is the first of its labels. */
 static enum status find_group(struct grouping_state *g, const struct hit *hit,
                               struct group **ret_group)
 {
-    struct labels labels = hit->stream->labels;
+    struct labels labels = g->categorize ? hit->labels.of[LABEL_OF_STREAM]
+                                         : entry_labels_merge(g->arena, &hit->labels);
 
-    if (!g->categorize && hit->metadata.count > 0) {
-        enum status st = merge_labels(g->arena, labels, hit->metadata, &labels);
-        if (st != ST_OK)
-            return st;
-    }
+    if (g->arena->failed)
+        return ST_LIMIT;
     buf_reset(&g->text);
     labels_put_text(&g->text, labels);
     struct group *group = map_get(&g->groups, buf_str(&g->text));
@@ -92,6 +59,18 @@ static int compare_groups(const void *a, const void *b)
     return str_cmp((*x)->text, (*y)->text);
 }
 
+static bool have_same_labels(const struct grouping_state *g, const struct hit *a,
+                             const struct hit *b)
+{
+    int categories = g->categorize ? LABEL_OF_STREAM + 1 : LABEL_CATEGORY_COUNT;
+
+    for (int c = 0; c < categories; c++) {
+        if (!labels_eq(a->labels.of[c], b->labels.of[c]))
+            return false;
+    }
+    return true;
+}
+
 /* Count the rows of each group. */
 static enum status count_rows(struct grouping_state *g, const struct hits *hits)
 {
@@ -101,8 +80,7 @@ static enum status count_rows(struct grouping_state *g, const struct hits *hits)
     for (size_t i = 0; i < hits->count; i++) {
         const struct hit *hit = hits_at(hits, i);
         struct group *group = before;
-        bool same = before != NULL && hit->stream == hit_before->stream &&
-                    (g->categorize || labels_eq(hit->metadata, hit_before->metadata));
+        bool same = before != NULL && have_same_labels(g, hit, hit_before);
         enum status st = same ? ST_OK : find_group(g, hit, &group);
         if (st != ST_OK)
             return st;
@@ -134,7 +112,12 @@ static enum status fill_rows(struct grouping_state *g, struct result *r)
     for (size_t i = 0; i < r->hits.count; i++) {
         const struct hit *hit = hits_at(&r->hits, i);
         struct result_stream *stream = &g->of_hit[i]->stream;
-        stream->rows[stream->count++] = (struct result_row){hit->ts_ns, hit->line, hit->metadata};
+        stream->rows[stream->count++] = (struct result_row){
+            .ts_ns = hit->ts_ns,
+            .line = hit->shown,
+            .metadata = hit->labels.of[LABEL_OF_METADATA],
+            .parsed = hit->labels.of[LABEL_PARSED],
+        };
     }
     if (count > 0)
         qsort(sorted, count, sizeof(struct group *), compare_groups);

@@ -26,6 +26,7 @@ struct result_row {
     int64_t ts_ns;
     struct str line;
     struct labels metadata;
+    struct labels parsed;
 };
 
 struct result_stream {
@@ -58,9 +59,8 @@ struct result {
 void result_release(struct result *r);
 
 /*
- * Group sorted hits into streams. Without `categorize` the structured metadata of an entry joins
- * the labels of its stream (a name the stream has already gets the suffix `_extracted`), so that
- * one stream may become several; with it the metadata stays with the row.
+ * Group sorted hits into streams by their labels: all of them or, with `categorize`, those of the
+ * stream only, with structured metadata and parsed labels staying with the row.
  */
 MUST_CHECK enum status result_group(struct result *r, struct arena *a, bool categorize,
                                     struct err *err);

@@ -35,9 +35,12 @@ struct source_stream {
     uint64_t hash; /* labels_hash(): the order of streams where times are equal */
 };
 
+/* < 0, 0 or > 0: by hash, then by labels. */
+int source_stream_compare(const struct source_stream *a, const struct source_stream *b);
+
 /* Bounds of the entries a run may hold. */
 struct source_run {
-    const struct source_stream *stream;
+    const struct source_stream *stream; /* NULL until the run is identified or opened */
     int64_t min_ns;
     int64_t max_ns;
     uint64_t order; /* entries of one stream and time: the run with the lower one came first */
@@ -78,6 +81,9 @@ struct selection {
      */
     enum status (*next_runs)(struct selection *s, struct source_run **ret_runs, size_t *ret_count,
                              int64_t *ret_bound_ns, struct err *err);
+
+    /* Find the stream of a run. */
+    enum status (*identify)(struct selection *s, struct source_run *run, struct err *err);
 
     /* The blocks of a run in order of time, none overlapping the next. */
     enum status (*open_run)(struct selection *s, struct source_run *run,

@@ -75,6 +75,15 @@ static enum status check_limits(const struct request *r, const struct expr *e,
     return api_check_length(r, range->start_ns, range->end_ns, err);
 }
 
+/* Metric ranges begin and end at multiples of the step. */
+static void align(struct range_params *range)
+{
+    int64_t end_ns = i64_floor_to(range->end_ns, range->step_ns);
+
+    range->start_ns = i64_floor_to(range->start_ns, range->step_ns);
+    range->end_ns = end_ns == range->end_ns ? end_ns : end_ns + range->step_ns;
+}
+
 static bool has_flag(struct str flags, struct str wanted)
 {
     struct str flag;
@@ -106,6 +115,8 @@ static enum status run_query(struct request *r, struct err *err)
         st = check_limits(r, expr, &range, err);
     if (st != ST_OK)
         return st;
+    if (!instant && expr->kind != EXPR_LOG)
+        align(&range);
 
     struct engine_query query = {
         .source = store_source(r->server->store),
@@ -117,6 +128,7 @@ static enum status run_query(struct request *r, struct err *err)
         .end_ns = range.end_ns,
         .step_ns = range.step_ns,
         .interval_ns = range.interval_ns,
+        .series_max = (size_t)request_limits(r)->max_query_series,
         .limit = (size_t)MIN_OF(range.limit, (uint64_t)ENTRIES_MAX),
         .backward = range.backward,
         .categorize = has_flag(flags, STR("categorize-labels")),

@@ -10,19 +10,29 @@
 
 /* ---- streams ---- */
 
+/* A category without labels is left out. */
+static void put_categories(struct buf *b, const struct result_row *row)
+{
+    buf_put(b, STR(",{"));
+    if (row->metadata.count > 0) {
+        buf_put(b, STR("\"structuredMetadata\":"));
+        json_put_labels(b, row->metadata);
+    }
+    if (row->parsed.count > 0) {
+        buf_put(b, row->metadata.count > 0 ? STR(",\"parsed\":") : STR("\"parsed\":"));
+        json_put_labels(b, row->parsed);
+    }
+    buf_put_char(b, '}');
+}
+
 static void put_row(struct buf *b, const struct result_row *row, bool categorize)
 {
     buf_put(b, STR("[\""));
     buf_put_i64(b, row->ts_ns);
     buf_put(b, STR("\","));
     json_put_string(b, row->line, true);
-    if (categorize && row->metadata.count > 0) {
-        buf_put(b, STR(",{\"structuredMetadata\":"));
-        json_put_labels(b, row->metadata);
-        buf_put_char(b, '}');
-    } else if (categorize) {
-        buf_put(b, STR(",{}"));
-    }
+    if (categorize)
+        put_categories(b, row);
     buf_put_char(b, ']');
 }
 
@@ -75,6 +85,16 @@ static void put_sample(struct buf *b, struct sample s)
     buf_put(b, STR("\"]"));
 }
 
+/* Loki writes the time of a scalar in milliseconds, and clients compare. */
+static void put_scalar(struct buf *b, struct sample s)
+{
+    buf_put_char(b, '[');
+    buf_put_i64(b, i64_floor_to(s.ts_ns, MS_NS) / MS_NS);
+    buf_put(b, STR(",\""));
+    num_put_double(b, s.value);
+    buf_put(b, STR("\"]"));
+}
+
 static void put_series(struct buf *b, const struct series *s, bool matrix)
 {
     buf_put(b, STR("{\"metric\":"));
@@ -99,7 +119,7 @@ static void put_result(struct buf *b, const struct render *r)
     const struct result *result = r->result;
 
     if (result->kind == RESULT_SCALAR) {
-        put_sample(b, result->series[0].samples[0]);
+        put_scalar(b, result->series[0].samples[0]);
         return;
     }
     buf_put_char(b, '[');

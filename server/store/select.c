@@ -50,6 +50,7 @@ struct store_selection {
 
     /* the run that is open */
     const struct run_handle *open;
+    struct arena run_arena; /* for what belongs to it alone */
     struct chunk_head chunk;
     struct chunk_entries entries; /* of a head, */
     size_t *block_begins;         /* and where its blocks begin among them */
@@ -334,7 +335,7 @@ static enum status read_bytes(struct store_selection *s, uint64_t offset, uint32
 static enum status open_chunk(struct store_selection *s, const struct source_block **ret_blocks,
                               uint32_t *ret_count, struct err *err)
 {
-    struct arena *a = s->q->arena;
+    struct arena *a = &s->run_arena;
 
     enum status st = read_bytes(s, 0, s->open->ref.head_bytes, err);
     if (st != ST_OK)
@@ -362,7 +363,7 @@ static enum status open_chunk(struct store_selection *s, const struct source_blo
 static enum status open_head(struct store_selection *s, const struct source_block **ret_blocks,
                              uint32_t *ret_count, struct err *err)
 {
-    struct arena *a = s->q->arena;
+    struct arena *a = &s->run_arena;
     struct source_block *blocks = NULL;
     size_t block_capacity = 0, begin_capacity = 0;
     uint32_t count = 0;
@@ -396,21 +397,34 @@ static enum status open_head(struct store_selection *s, const struct source_bloc
     return ST_OK;
 }
 
+static enum status identify(struct selection *selection, struct source_run *run, struct err *err)
+{
+    struct store_selection *s = cast(selection);
+    const struct run_handle *handle = run->handle;
+
+    if (run->stream != NULL)
+        return ST_OK;
+    run->stream = chunk_stream(s, handle->ref.stream_id);
+    if (run->stream != NULL)
+        return ST_OK;
+    return s->q->arena->failed
+               ? arena_status(s->q->arena, err)
+               : err_set(err, ST_CORRUPT, "index: the stream of a chunk is not there");
+}
+
 static enum status open_run(struct selection *selection, struct source_run *run,
                             const struct source_block **ret_blocks, uint32_t *ret_count,
                             struct err *err)
 {
     struct store_selection *s = cast(selection);
 
+    enum status st = identify(selection, run, err);
+    if (st != ST_OK)
+        return st;
     s->open = run->handle;
-    if (s->open->head != NULL)
-        return open_head(s, ret_blocks, ret_count, err);
-    run->stream = chunk_stream(s, s->open->ref.stream_id);
-    if (run->stream == NULL)
-        return s->q->arena->failed
-                   ? arena_status(s->q->arena, err)
-                   : err_set(err, ST_CORRUPT, "index: the stream of a chunk is not there");
-    return open_chunk(s, ret_blocks, ret_count, err);
+    arena_reset(&s->run_arena);
+    return s->open->head != NULL ? open_head(s, ret_blocks, ret_count, err)
+                                 : open_chunk(s, ret_blocks, ret_count, err);
 }
 
 /* ---- loading a block ---- */
@@ -557,6 +571,7 @@ static void end(struct selection *selection)
     block_memory_release(&s->memory);
     codec_context_free(s->memory.context);
     buf_release(&s->bytes);
+    arena_release(&s->run_arena);
     counter_add(&s->store->corrupt_blocks, s->q->stats.corrupt_blocks);
 }
 
@@ -590,12 +605,13 @@ static enum status select_entries(struct source *source, struct query_context *q
     if (s == NULL)
         return arena_status(q->arena, err);
     *s = (struct store_selection){
-        .selection = {next_runs, open_run, load, has_later, end},
+        .selection = {next_runs, identify, open_run, load, has_later, end},
         .store = (struct store *)(void *)source,
         .q = q,
         .request = *request,
     };
     buf_init(&s->bytes, CHUNK_BYTES_MAX);
+    arena_init_child(&s->run_arena, q->arena);
     enum status st = begin(s, err);
     if (st != ST_OK) {
         end(&s->selection);

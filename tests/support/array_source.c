@@ -84,6 +84,14 @@ static enum status next_runs(struct selection *selection, struct source_run **re
     return ST_OK;
 }
 
+/* Every run of this source has its stream from the beginning. */
+static enum status identify(struct selection *selection, struct source_run *run, struct err *err)
+{
+    (void)selection, (void)err;
+    ASSERT(run->stream != NULL);
+    return ST_OK;
+}
+
 static enum status open_run(struct selection *selection, struct source_run *run,
                             const struct source_block **ret_blocks, uint32_t *ret_count,
                             struct err *err)
@@ -165,7 +173,7 @@ static enum status select_entries(struct source *source, struct query_context *q
 
     (void)err;
     *s = (struct array_selection){
-        .selection = {next_runs, open_run, load, has_later, end_selection},
+        .selection = {next_runs, identify, open_run, load, has_later, end_selection},
         .source = array,
         .q = q,
         .request = *request,

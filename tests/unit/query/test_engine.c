@@ -140,7 +140,14 @@ static const struct error_case {
     {"sum(rate({app=\"a\"} | json x=\"a..b\" [1m]))", false, ST_INVALID,
      "parse error : stage '| json x=\"a..b\"' : cannot parse expression [a..b]: syntax error: "
      "unexpected DOT, expecting FIELD"},
-    {"{app=\"a\"} | json", false, ST_UNSUPPORTED, "this version of skald runs line filters only"},
+    {"sum(1)", true, ST_INVALID,
+     "parse error : queries require at least one regexp or equality matcher that does not have an "
+     "empty-compatible value. For instance, app=~\".*\" does not meet this requirement, but "
+     "app=~\".+\" will"},
+    {"approx_topk(1, rate({app=\"a\"}[1m]))", false, ST_INTERNAL,
+     "count min sketches are only supported on instant queries"},
+    {"vector(1) + on(x) rate({app=\"a\"} |~ \"(\" [1m])", true, ST_INVALID,
+     "parse error : stage '|~ \"(\"' : error parsing regexp: missing closing ): `(`"},
 };
 
 Test(engine, errors)

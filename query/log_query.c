@@ -1,0 +1,315 @@
+/*
+ * Log queries. The runs of a selection are taken in the order of their best entry, blocks of a run
+ * likewise, and each is dropped unread when nothing in it could still get among the best `limit`
+ * entries. So the cost of "the newest hundred lines" is a block or two for each stream, however
+ * much is stored.
+ */
+#include "query/log_query.h"
+
+#include <stdlib.h>
+
+#include "base/time.h"
+#include "query/pipeline.h"
+
+#include "base/banned.h"
+
+/*
+ * Two intervals of Loki that can be seen from outside: it cuts a range into pieces at whole hours,
+ * and asks the memory of its ingesters for the last three hours only.
+ */
+#define SPLIT_NS HOUR_NS
+#define INGESTER_WINDOW_NS (3 * HOUR_NS)
+
+struct log_run {
+    const struct engine_query *query;
+    struct query_context *q;
+    struct pipeline pipeline;
+    struct entry_state entry; /* the one that goes through the stages */
+    int64_t start_ns;         /* what is still wanted, both inclusive */
+    int64_t end_ns;
+    struct hits *hits;
+    uint32_t position; /* of entries within the run that is read */
+    int64_t now_ns;
+    struct selection *selection;
+};
+
+/* The best time a run or block may have. */
+static int64_t best_ns(const struct log_run *r, int64_t min_ns, int64_t max_ns)
+{
+    return r->query->backward ? max_ns : min_ns;
+}
+
+/* May entries between these times get into the answer? */
+static bool may_matter(const struct log_run *r, int64_t min_ns, int64_t max_ns)
+{
+    return max_ns >= r->start_ns && min_ns <= r->end_ns &&
+           hits_wants(r->hits, best_ns(r, min_ns, max_ns));
+}
+
+/*
+ * A quirk of Loki, reproduced because dashboards compare: a stored chunk counts for a piece of the
+ * range only if it ends after the piece begins. So the very last entry of a stream is not found
+ * when its time is a whole hour and more than three hours ago. Loki misses it at the begin of any
+ * range as well; here it is found: a client that pages forward begins each page with a time it
+ * knows.
+ */
+static enum status is_hidden(struct log_run *r, const struct source_run *run, int64_t ts_ns,
+                             bool *ret_hidden, struct err *err)
+{
+    bool later = true;
+
+    *ret_hidden = false;
+    if (ts_ns % SPLIT_NS != 0 || run->max_ns > ts_ns || ts_ns >= r->now_ns - INGESTER_WINDOW_NS)
+        return ST_OK;
+    enum status st = r->selection->has_later(r->selection, run, ts_ns, &later, err);
+    *ret_hidden = st == ST_OK && !later;
+    return st;
+}
+
+static enum status offer_line(struct log_run *r, const struct source_run *run,
+                              const struct block *b, uint32_t i)
+{
+    struct entry_state *e = &r->entry;
+    struct str line = block_line(b, i);
+
+    if (!pipeline_keeps(&r->pipeline, line))
+        return ST_OK;
+    arena_reset(e->scratch);
+    e->ts_ns = b->ts_ns[i];
+    e->line = line;
+    label_builder_begin(&e->labels, run->stream->labels, block_metadata(b, i));
+    if (!pipeline_run(&r->pipeline, e))
+        return e->scratch->failed ? ST_LIMIT : ST_OK;
+    struct hit hit = {
+        .ts_ns = b->ts_ns[i],
+        .stream = run->stream,
+        .order = run->order,
+        .position = r->position + i,
+        .line = line,
+        .metadata = block_metadata(b, i),
+        .shown = e->line,
+        .labels = label_builder_result(&e->labels),
+    };
+    if (e->scratch->failed)
+        return ST_LIMIT;
+    r->q->stats.post_filter_lines++;
+    return hits_offer(r->hits, &hit);
+}
+
+/* Offer the entries of a block, the best ones first. */
+static enum status read_block(struct log_run *r, const struct source_run *run,
+                              const struct block *b, struct err *err)
+{
+    enum status st = ST_OK;
+
+    for (uint32_t n = 0; n < b->count && st == ST_OK; n++) {
+        uint32_t i = r->query->backward ? b->count - 1 - n : n;
+        int64_t ts_ns = b->ts_ns[i];
+        if (!hits_wants(r->hits, ts_ns))
+            return ST_OK; /* the rest is worse */
+        bool hidden = true;
+        if (ts_ns >= r->start_ns && ts_ns <= r->end_ns)
+            st = is_hidden(r, run, ts_ns, &hidden, err);
+        if (st == ST_OK && !hidden)
+            st = offer_line(r, run, b, i);
+        if (st == ST_LIMIT)
+            return err_set(err, st, "the lines of the answer take more than %llu bytes",
+                           (unsigned long long)r->hits->bytes_max);
+        if (st != ST_OK)
+            return err_set(err, st, "cannot keep a line: %s", status_text(st));
+        st = query_check_entry(r->q, n, block_line(b, i).len, err);
+    }
+    return st;
+}
+
+/* Damage costs what it hit, not the query: it is counted, and the answer carries a warning. */
+static enum status forgive_damage(struct log_run *r, enum status st)
+{
+    if (st != ST_CORRUPT && st != ST_IO && st != ST_NOT_FOUND)
+        return st;
+    r->q->stats.corrupt_blocks++;
+    return ST_OK;
+}
+
+static enum status read_run(struct log_run *r, struct source_run *run, struct err *err)
+{
+    struct selection *selection = r->selection;
+    const struct source_block *blocks;
+    uint32_t count;
+
+    enum status st = selection->open_run(selection, run, &blocks, &count, err);
+    if (st != ST_OK)
+        return forgive_damage(r, st);
+    for (uint32_t n = 0; n < count && st == ST_OK; n++) {
+        uint32_t i = r->query->backward ? count - 1 - n : n;
+        struct block block;
+        if (!may_matter(r, blocks[i].min_ns, blocks[i].max_ns))
+            continue;
+        r->position = i * UINT32_C(65536);
+        st = selection->load(selection, i, SOURCE_LINES, &block, err);
+        if (st == ST_OK)
+            st = read_block(r, run, &block, err);
+        else
+            st = forgive_damage(r, st);
+        if (st == ST_OK)
+            st = query_check(r->q, err);
+    }
+    return st;
+}
+
+static int compare_newest(const void *a, const void *b)
+{
+    const struct source_run *x = a, *y = b;
+
+    return (x->max_ns < y->max_ns) - (x->max_ns > y->max_ns);
+}
+
+static int compare_oldest(const void *a, const void *b)
+{
+    const struct source_run *x = a, *y = b;
+
+    return (x->min_ns > y->min_ns) - (x->min_ns < y->min_ns);
+}
+
+static enum status read_runs(struct log_run *r, struct source_run *runs, size_t count,
+                             struct err *err)
+{
+    enum status st = ST_OK;
+
+    if (count > 0)
+        qsort(runs, count, sizeof(*runs), r->query->backward ? compare_newest : compare_oldest);
+    for (size_t i = 0; i < count && st == ST_OK; i++) {
+        if (!hits_wants(r->hits, best_ns(r, runs[i].min_ns, runs[i].max_ns)))
+            return ST_OK; /* the rest is worse */
+        if (may_matter(r, runs[i].min_ns, runs[i].max_ns))
+            st = read_run(r, &runs[i], err);
+    }
+    return st;
+}
+
+/* Find the best entries of [start_ns, end_ns]. */
+static enum status search(struct log_run *r, struct err *err)
+{
+    const struct log_expr *log = &r->query->expr->log;
+    struct source_request request = {
+        .tenant = r->query->tenant,
+        .matchers = {log->matchers, log->matcher_count},
+        .start_ns = r->start_ns,
+        .end_ns = r->end_ns,
+        .backward = r->query->backward,
+    };
+
+    enum status st = r->query->source->select(r->query->source, r->q, &request, &r->selection, err);
+    if (st != ST_OK)
+        return st;
+    for (;;) {
+        struct source_run *runs;
+        size_t count;
+        int64_t bound_ns;
+        st = r->selection->next_runs(r->selection, &runs, &count, &bound_ns, err);
+        if (st == ST_OK)
+            st = read_runs(r, runs, count, err);
+        if (st != ST_OK || !hits_wants(r->hits, bound_ns))
+            break;
+    }
+    r->selection->end(r->selection);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* ---- interval: only lines that are far enough from the one before ---- */
+
+struct interval_state {
+    struct hits *kept;
+    bool any;
+    int64_t last_ns;
+};
+
+/* Keep those of the sorted hits that are far enough from the last one that was kept. */
+static enum status thin_out(const struct engine_query *q, struct interval_state *s,
+                            const struct hits *found)
+{
+    for (size_t i = 0; i < found->count && s->kept->count < q->limit; i++) {
+        const struct hit *hit = hits_at(found, i);
+        int64_t distance = q->backward ? s->last_ns - hit->ts_ns : hit->ts_ns - s->last_ns;
+        if (s->any && distance < q->interval_ns)
+            continue;
+        enum status st = hits_offer(s->kept, hit);
+        if (st != ST_OK)
+            return st;
+        s->any = true;
+        s->last_ns = hit->ts_ns;
+    }
+    return ST_OK;
+}
+
+/*
+ * Search again and again, each time behind what the search before has seen, until there are enough
+ * lines or nothing is left. Dense data is jumped over: the next search begins one interval on.
+ */
+static enum status search_with_interval(struct log_run *r, struct hits *kept, struct err *err)
+{
+    const struct engine_query *q = r->query;
+    struct interval_state state = {.kept = kept};
+    enum status st = ST_OK;
+
+    while (st == ST_OK && kept->count < q->limit && r->start_ns <= r->end_ns) {
+        struct hits found;
+        st = hits_init(&found, q->limit, q->backward, kept->bytes_max);
+        if (st != ST_OK)
+            return err_set(err, st, "no memory for the answer");
+        struct log_run round = *r;
+        round.hits = &found;
+        st = search(&round, err);
+        hits_sort(&found);
+        size_t count = found.count;
+        int64_t seen_ns = count == 0 ? 0 : hits_at(&found, count - 1)->ts_ns;
+        if (st == ST_OK && thin_out(q, &state, &found) != ST_OK)
+            st = err_set(err, ST_LIMIT, "the lines of the answer take too much memory");
+        hits_release(&found);
+        if (count < q->limit)
+            break;
+        if (q->backward)
+            r->end_ns = MIN_OF(seen_ns - 1, state.last_ns - q->interval_ns);
+        else
+            r->start_ns = MAX_OF(seen_ns + 1, state.last_ns + q->interval_ns);
+    }
+    return st;
+}
+
+enum status log_query_run(const struct engine_query *q, struct result *ret_result, struct err *err)
+{
+    struct result result = {.kind = RESULT_STREAMS};
+    struct arena scratch;
+    struct log_run r = {
+        .query = q,
+        .q = q->context,
+        .start_ns = q->start_ns,
+        .end_ns = q->end_ns - 1,
+        .hits = &result.hits,
+        .now_ns = time_now_ns(),
+    };
+
+    enum status st = pipeline_build(q->context->arena, &q->expr->log, NULL, &r.pipeline, err);
+    if (st != ST_OK)
+        return st;
+    st = hits_init(&result.hits, q->limit, q->backward, q->context->memory_max);
+    if (st != ST_OK)
+        return err_set(err, st, "no memory for the answer");
+    arena_init_child(&scratch, q->context->arena);
+    r.entry.scratch = &scratch;
+    label_builder_init(&r.entry.labels, &scratch, &r.pipeline.hints);
+    if (q->end_ns > q->start_ns)
+        st = q->interval_ns > 0 ? search_with_interval(&r, &result.hits, err) : search(&r, err);
+    arena_release(&scratch);
+    hits_sort(&result.hits);
+    q->context->stats.duplicates += result.hits.duplicates;
+    q->context->stats.entries_returned += result.hits.count;
+    if (st == ST_OK)
+        st = result_group(&result, q->context->arena, q->categorize, err);
+    if (st != ST_OK) {
+        result_release(&result);
+        return st;
+    }
+    *ret_result = result;
+    return ST_OK;
+}
