@@ -1,0 +1,325 @@
+#include <criterion/criterion.h>
+
+#include "base/defs.h"
+#include "tests/support/reference.h"
+
+#define C "count_over_time({svc=~\".+\"}[1m])"
+
+/* Range aggregations. RA13 asks for steps at 5, 15 ... 55 in Loki, where the engine does not align
+ * them; every 5 seconds gives those steps, and those in between. */
+static const struct query_case range_cases[] = {
+    {"RA01", 'A', "@60", "count_over_time({svc=\"web\"}[1m])",
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3"},
+    {"RA02", 'A', "@60", "rate({svc=\"web\"}[1m])",
+     "vector: {pod=\"p1\", svc=\"web\"} 0.1 ; {pod=\"p2\", svc=\"web\"} 0.05"},
+    {"RA03", 'A', "@60", "bytes_over_time({svc=\"web\"}[1m])",
+     "vector: {pod=\"p1\", svc=\"web\"} 60 ; {pod=\"p2\", svc=\"web\"} 33"},
+    {"RA04", 'A', "@60", "bytes_rate({svc=\"web\"}[30s])",
+     "vector: {pod=\"p1\", svc=\"web\"} 1 ; {pod=\"p2\", svc=\"web\"} 0.36666666666666664"},
+    {"RA05", 'A', "@60", "count_over_time({svc=\"web\"} |= \"404\" [1m])",
+     "vector: {pod=\"p2\", svc=\"web\"} 3"},
+    {"RA06", 'A', "@60", "absent_over_time({svc=\"web\"}[1m])", "vector: empty"},
+    {"RA07", 'A', "@60", "absent_over_time({svc=\"nope\",pod=\"z\",env=~\"a|b\"}[1m])",
+     "vector: {pod=\"z\", svc=\"nope\"} 1"},
+    {"RA08", 'A', "@60", "absent_over_time({svc=\"nope\",svc=\"x\",pod=\"z\"}[1m])",
+     "vector: {pod=\"z\"} 1"},
+    {"RA09", 'A', "@60", "count_over_time({svc=\"web\"}[10s])",
+     "vector: {pod=\"p1\", svc=\"web\"} 1"},
+    {"RA10", 'A', "@60", "count_over_time({svc=\"web\"}[1m] offset 30s)",
+     "vector: {pod=\"p1\", svc=\"web\"} 3 ; {pod=\"p2\", svc=\"web\"} 2"},
+    {"RA11", 'A', "@60", "count_over_time({svc=\"web\"}[20s] offset -20s)", "vector: empty"},
+    {"RA12", 'A', "0..60/20", "count_over_time({svc=\"web\",pod=\"p1\"}[20s])",
+     "matrix: {pod=\"p1\", svc=\"web\"} 2@20 2@40 2@60"},
+    {"RA13", 'A', "5..55/5", "count_over_time({svc=\"web\",pod=\"p1\"}[10s])",
+     "matrix: {pod=\"p1\", svc=\"web\"} 1@5 1@10 1@15 1@20 1@25 1@30 1@35 1@40 1@45 1@50 1@55"},
+    {"RA14", 'A', "0..60/20", "count_over_time({svc=\"web\",pod=\"p2\"}[5s])", "matrix: empty"},
+    {"RA15", 'A', "0..60/20", "absent_over_time({svc=\"db\"}[10s])",
+     "matrix: {svc=\"db\"} 1@0 1@60"},
+    {"RA16", 'A', "@60", "count_over_time({svc=\"web\"}[0])", "vector: empty"},
+    {"RA17", 'B', "@60", "sum_over_time({svc=\"web\"} | logfmt | unwrap n [1m])",
+     "vector: {code=\"200\", d=\"120ms\", pod=\"p1\", s=\"2KB\", svc=\"web\"} 4 ; {code=\"200\", "
+     "d=\"2s\", pod=\"p2\", svc=\"web\"} 10 ; {code=\"200\", d=\"3s\", pod=\"p1\", s=\"1KiB\", "
+     "svc=\"web\"} 9 ; {code=\"500\", d=\"1.5s\", pod=\"p1\", s=\"512B\", svc=\"web\"} 6 ; "
+     "{code=\"500\", d=\"1m\", pod=\"p2\", svc=\"web\"} 20"},
+    {"RA18", 'B', "@60", "sum_over_time({svc=\"web\"} | logfmt | drop code,d,s | unwrap n [1m])",
+     "vector: {pod=\"p1\", svc=\"web\"} 19 ; {pod=\"p2\", svc=\"web\"} 30"},
+    {"RA19", 'B', "@60", "rate({svc=\"web\"} | logfmt | keep pod,n | unwrap n [1m])",
+     "vector: {pod=\"p1\"} 0.31666666666666665 ; {pod=\"p2\"} 0.5"},
+    {"RA20", 'B', "@60", "avg_over_time({svc=\"web\"} | logfmt | unwrap n [1m]) by (pod)",
+     "vector: {pod=\"p1\"} 6.333333333333333 ; {pod=\"p2\"} 15"},
+    {"RA21", 'B', "@60", "min_over_time({svc=\"web\"} | logfmt | unwrap n [1m]) by (svc)",
+     "vector: {svc=\"web\"} 4"},
+    {"RA22", 'B', "@60", "max_over_time({svc=\"web\"} | logfmt | unwrap n [1m]) by ()",
+     "vector: {} 20"},
+    {"RA23", 'B', "@60", "max_over_time({svc=\"web\"} | logfmt | unwrap n [1m]) without (code,d,s)",
+     "vector: {pod=\"p1\", svc=\"web\"} 9 ; {pod=\"p2\", svc=\"web\"} 20"},
+    {"RA24", 'B', "@60", "max_over_time({svc=\"web\"} | logfmt | unwrap n [1m]) by (n)",
+     "vector: {n=\"10\"} 10 ; {n=\"20\"} 20 ; {n=\"4\"} 4 ; {n=\"6\"} 6 ; {n=\"9\"} 9"},
+    {"RA25", 'B', "@60", "stddev_over_time({svc=\"web\"} | logfmt | unwrap n [1m]) by (pod)",
+     "vector: {pod=\"p1\"} 2.0548046676563256 ; {pod=\"p2\"} 5"},
+    {"RA26", 'B', "@60", "stdvar_over_time({svc=\"web\"} | logfmt | unwrap n [1m]) by (pod)",
+     "vector: {pod=\"p1\"} 4.222222222222222 ; {pod=\"p2\"} 25"},
+    {"RA27", 'B', "@60", "quantile_over_time(0.5,{svc=\"web\"} | logfmt | unwrap n [1m]) by (svc)",
+     "vector: {svc=\"web\"} 9"},
+    {"RA28", 'B', "@60", "quantile_over_time(0.9,{svc=\"web\"} | logfmt | unwrap n [1m]) by (svc)",
+     "vector: {svc=\"web\"} 16"},
+    {"RA29", 'B', "@60", "quantile_over_time(0,{svc=\"web\"} | logfmt | unwrap n [1m]) by (pod)",
+     "vector: {pod=\"p1\"} 4 ; {pod=\"p2\"} 10"},
+    {"RA30", 'B', "@60", "quantile_over_time(2,{svc=\"web\"} | logfmt | unwrap n [1m]) by (pod)",
+     "vector: {pod=\"p1\"} +Inf ; {pod=\"p2\"} +Inf"},
+    {"RA31", 'B', "@60", "first_over_time({svc=\"web\"} | logfmt | unwrap n [1m]) by (svc)",
+     "vector: {svc=\"web\"} 4"},
+    {"RA32", 'B', "@60", "last_over_time({svc=\"web\"} | logfmt | unwrap n [1m]) by (svc)",
+     "vector: {svc=\"web\"} 20"},
+    {"RA33", 'B', "@60",
+     "sum_over_time({svc=\"web\"} | logfmt | keep pod,d | unwrap duration(d) [1m])",
+     "vector: {pod=\"p1\"} 4.62 ; {pod=\"p2\"} 62"},
+    {"RA34", 'B', "@60",
+     "sum_over_time({svc=\"web\"} | logfmt | keep pod,s | unwrap bytes(s) [1m])",
+     "vector: {pod=\"p1\"} 3536"},
+    {"RA35", 'B', "@60",
+     "max_over_time({svc=\"web\"} | logfmt | unwrap n | code=\"200\" [1m]) by (pod)",
+     "vector: {pod=\"p1\"} 9 ; {pod=\"p2\"} 10"},
+    {"RA36", 'B', "@60", "count_over_time({svc=\"web\"} | logfmt | n > 5 | keep pod [1m])",
+     "vector: {pod=\"p1\"} 2 ; {pod=\"p2\"} 2"},
+    {"RA37", 'B', "@60", "sum by (code) (sum_over_time({svc=\"web\"} | logfmt | unwrap n [1m]))",
+     "vector: {code=\"200\"} 23 ; {code=\"500\"} 26"},
+    {"RA38", 'B', "@60", "sum(rate({svc=\"web\"} | logfmt | unwrap n [1m]))",
+     "vector: {} 0.8166666666666667"},
+    {"RA39", 'B', "@60", "sum by (code) (count_over_time({svc=\"web\"} | logfmt [1m]))",
+     "vector: {code=\"200\"} 4 ; {code=\"500\"} 2"},
+    {"RA40", 'B', "@60", "absent_over_time({svc=\"web\"} | logfmt | unwrap zz [1m])",
+     "vector: {svc=\"web\"} 1"},
+    {"RA41", 'C', "@60", "rate_counter({svc=\"ctr\"} | logfmt | unwrap c [1m])",
+     "vector: {svc=\"ctr\"} 1.1041666666666667"},
+    {"RA42", 'C', "@60", "rate_counter({svc=\"one\"} | logfmt | unwrap c [1m])",
+     "vector: {svc=\"one\"} 0"},
+    {"RA43", 'C', "@35", "rate_counter({svc=\"ctr\"} | logfmt | unwrap c [25s])",
+     "vector: {svc=\"ctr\"} 0.5"},
+    {"RA44", 'S', "@40", "sum_over_time({svc=\"sp\"} | logfmt | unwrap v [1m])",
+     "vector: {svc=\"sp\"} NaN"},
+    {"RA45", 'S', "@40", "min_over_time({svc=\"sp\"} | logfmt | unwrap v [1m])",
+     "vector: {svc=\"sp\"} -Inf"},
+    {"RA46", 'S', "@40", "max_over_time({svc=\"sp\"} | logfmt | unwrap v [1m])",
+     "vector: {svc=\"sp\"} +Inf"},
+    {"RA47", 'S', "@40", "avg_over_time({svc=\"sp\"} | logfmt | unwrap v [15s])",
+     "vector: {svc=\"sp\"} -Inf"},
+    {"RA48", 'S', "@40", "avg_over_time({svc=\"sp\"} | logfmt | unwrap v [1m])",
+     "vector: {svc=\"sp\"} NaN"},
+    {"RA49", 'S', "@40", "stddev_over_time({svc=\"sp\"} | logfmt | unwrap v [15s])",
+     "vector: {svc=\"sp\"} NaN"},
+    {"RA50", 'S', "@40", "last_over_time({svc=\"sp\"} | logfmt | unwrap v [1m])",
+     "vector: {svc=\"sp\"} 5"},
+    {"RA51", 'S', "@40", "quantile_over_time(0.5,{svc=\"sp\"} | logfmt | unwrap v [1m])",
+     "vector: {svc=\"sp\"} -Inf"},
+};
+
+/* Errors, and what parsers leave out. EH02 and EH19 follow quirks. */
+static const struct query_case error_cases[] = {
+    {"EH01", 'X', "@60", "count_over_time({svc=\"web\"} | json [1m])",
+     PIPELINE_ERROR("JSONParserErr", "{" JOBJ ", pod=\"p1\", svc=\"web\"}")},
+    {"EH02", 'X', "@60", "sum(count_over_time({svc=\"web\"} | json [1m]))", "vector: {} 3"},
+    {"EH03", 'X', "@60", "sum by (pod) (count_over_time({svc=\"web\"} | json [1m]))",
+     PIPELINE_ERROR("JSONParserErr", "{" JOBJ ", pod=\"p1\", svc=\"web\"}")},
+    {"EH04", 'X', "@60", "count_over_time({svc=\"web\"} | json | __error__=\"\" [1m])",
+     "vector: empty"},
+    {"EH05", 'X', "@60", "count_over_time({svc=\"web\"} | json | drop __error__ [1m])",
+     "vector: {pod=\"p1\", svc=\"web\"} 3"},
+    {"EH06", 'X', "@60", "sum_over_time({svc=\"web\"} | logfmt | unwrap n [1m])",
+     PIPELINE_ERROR(
+         "SampleExtractionErr",
+         "{__error__=\"SampleExtractionErr\", __error_details__=\"strconv.ParseFloat: parsing "
+         "\\\"oops\\\": invalid syntax\", n=\"oops\", pod=\"p1\", svc=\"web\"}")},
+    {"EH07", 'X', "@60", "sum_over_time({svc=\"web\"} | logfmt | unwrap n | __error__=\"\" [1m])",
+     "vector: {pod=\"p1\", svc=\"web\"} 4"},
+    {"EH08", 'X', "@60", "count_over_time({svc=\"web\"} | logfmt | n>1 [1m])",
+     PIPELINE_ERROR(
+         "LabelFilterErr",
+         "{__error__=\"LabelFilterErr\", __error_details__=\"strconv.ParseFloat: parsing "
+         "\\\"oops\\\": invalid syntax\", n=\"oops\", pod=\"p1\", svc=\"web\"}")},
+    {"EH09", 'X', "@60", "count_over_time({svc=\"web\"} | logfmt | n>1 | __error__=\"\" [1m])",
+     "vector: {n=\"4\", pod=\"p1\", svc=\"web\"} 1"},
+    {"EH10", 'J', "@60", "count_over_time({svc=\"js\"} | json | lvl=\"error\" [1m])",
+     "vector: {lvl=\"error\", ms=\"12\", svc=\"js\", u_id=\"x1\"} 1"},
+    {"EH11", 'J', "@60",
+     "sum by (lvl) (count_over_time({svc=\"js\"} | json | __error__=\"\" [1m]))",
+     "vector: {lvl=\"error\"} 1 ; {lvl=\"info\"} 1"},
+    {"EH12", 'J', "@60",
+     "sum by (u_id) (count_over_time({svc=\"js\"} | json | __error__=\"\" [1m]))",
+     "vector: {} 1 ; {u_id=\"x1\"} 1"},
+    {"EH13", 'J', "@60", "sum by (__error__) (count_over_time({svc=\"js\"} | json [1m]))",
+     "vector: {} 2 ; {__error__=\"JSONParserErr\"} 1"},
+    {"EH14", 'J', "@60", "sum by (lvl,__error__) (count_over_time({svc=\"js\"} | json [1m]))",
+     "vector: {__error__=\"JSONParserErr\"} 1 ; {lvl=\"error\"} 1 ; {lvl=\"info\"} 1"},
+    {"EH15", 'J', "@60", "sum(count_over_time({svc=\"js\"} | json | ms>20 [1m]))", "vector: {} 1"},
+    {"EH16", 'J', "@60", "sum(count_over_time({svc=\"js\"} | json | ms!=12 [1m]))", "vector: {} 1"},
+    {"EH17", 'J', "@60", "sum(count_over_time({svc=\"js\"} | json | lvl!=\"info\" [1m]))",
+     PIPELINE_ERROR("JSONParserErr", "{" JOBJ ", svc=\"js\"}")},
+    {"EH18", 'J', "@60", "max_over_time({svc=\"js\"} | json | unwrap ms [1m]) by (lvl)",
+     "vector: {lvl=\"error\"} 12 ; {lvl=\"info\"} 30"},
+    {"EH19", 'J', "@60", "count_over_time({svc=\"js\"} | line_format \"{{ div 1 0 }}\" [1m])",
+     "vector: {svc=\"js\"} 3"},
+    {"EH20", 'J', "@60", "bytes_over_time({svc=\"js\"} | line_format \"{{ div 1 0 }}\" [1m])",
+     PIPELINE_ERROR("TemplateFormatErr",
+                    "{__error__=\"TemplateFormatErr\", __error_details__=\"template: line:1:3: "
+                    "executing \\\"line\\\" at <div 1 0>: error calling div: runtime error: "
+                    "integer divide by zero\", svc=\"js\"}")},
+    {"EH21", 'J', "@60", "count_over_time({svc=\"js\"} | label_format q=\"{{ div 1 0 }}\" [1m])",
+     PIPELINE_ERROR("TemplateFormatErr",
+                    "{__error__=\"TemplateFormatErr\", __error_details__=\"template: label:1:3: "
+                    "executing \\\"label\\\" at <div 1 0>: error calling div: runtime error: "
+                    "integer divide by zero\", svc=\"js\"}")},
+    {"EH22", 'J', "@60", "sum(bytes_over_time({svc=\"js\"} | line_format \"xy\" [1m]))",
+     "vector: {} 6"},
+    {"EH23", 'M', "@60", "count_over_time({svc=\"sm\"}[1m])",
+     "vector: {env=\"prod\", env_extracted=\"canary\", svc=\"sm\", trace=\"t2\"} 1 ; "
+     "{env=\"prod\", svc=\"sm\"} 1 ; {env=\"prod\", svc=\"sm\", trace=\"t1\"} 1"},
+    {"EH24", 'M', "@60", "count_over_time({svc=\"sm\"} | trace=\"t1\" [1m])",
+     "vector: {env=\"prod\", svc=\"sm\", trace=\"t1\"} 1"},
+    {"EH25", 'M', "@60", "count_over_time({svc=\"sm\"} | trace=\"\" [1m])",
+     "vector: {env=\"prod\", svc=\"sm\"} 1"},
+    {"EH26", 'M', "@60", "sum by (env) (count_over_time({svc=\"sm\"}[1m]))",
+     "vector: {env=\"prod\"} 3"},
+    {"EH27", 'M', "@60", "sum by (env_extracted) (count_over_time({svc=\"sm\"}[1m]))",
+     "vector: {} 2 ; {env_extracted=\"canary\"} 1"},
+    {"EH28", 'M', "@60", "count_over_time({svc=\"sm\",trace=\"t1\"}[1m])", "vector: empty"},
+    {"EH29", 'M', "@60", "sum_over_time({svc=\"sm\"} | logfmt | keep svc,m | unwrap m [1m])",
+     "vector: {svc=\"sm\"} 6"},
+};
+
+/* Vector aggregations, functions, binary operations. */
+static const struct query_case vector_cases[] = {
+    {"VB01", 'A', "@60", C,
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3 ; {pod=\"p3\", svc=\"db\"} "
+     "2"},
+    {"VB02", 'A', "@60", "sum(" C ")", "vector: {} 11"},
+    {"VB03", 'A', "@60", "sum by (svc) (" C ")", "vector: {svc=\"db\"} 2 ; {svc=\"web\"} 9"},
+    {"VB04", 'A', "@60", "sum without (pod) (" C ")", "vector: {svc=\"db\"} 2 ; {svc=\"web\"} 9"},
+    {"VB05", 'A', "@60", "sum by (zz) (" C ")", "vector: {} 11"},
+    {"VB06", 'A', "@60", "avg by (svc) (" C ")", "vector: {svc=\"db\"} 2 ; {svc=\"web\"} 4.5"},
+    {"VB07", 'A', "@60", "min(" C ")", "vector: {} 2"},
+    {"VB08", 'A', "@60", "max by (svc) (" C ")", "vector: {svc=\"db\"} 2 ; {svc=\"web\"} 6"},
+    {"VB09", 'A', "@60", "count(" C ")", "vector: {} 3"},
+    {"VB10", 'A', "@60", "stddev by (svc) (" C ")", "vector: {svc=\"db\"} 0 ; {svc=\"web\"} 1.5"},
+    {"VB11", 'A', "@60", "stdvar by (svc) (" C ")", "vector: {svc=\"db\"} 0 ; {svc=\"web\"} 2.25"},
+    {"VB12", 'A', "@60", "topk(2," C ")",
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3"},
+    {"VB13", 'A', "@60", "topk by (svc) (1," C ")",
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p3\", svc=\"db\"} 2"},
+    {"VB14", 'A', "@60", "bottomk(1," C ")", "vector: {pod=\"p3\", svc=\"db\"} 2"},
+    {"VB15", 'A', "@60", "topk(9," C ")",
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3 ; {pod=\"p3\", svc=\"db\"} "
+     "2"},
+    {"VB16", 'A', "@60", "sort(" C ")",
+     "vector: {pod=\"p3\", svc=\"db\"} 2 ; {pod=\"p2\", svc=\"web\"} 3 ; {pod=\"p1\", svc=\"web\"} "
+     "6"},
+    {"VB17", 'A', "@60", "sort_desc(" C ")",
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3 ; {pod=\"p3\", svc=\"db\"} "
+     "2"},
+    {"VB18", 'A', "@60", "sort_desc(topk(2," C "))",
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3"},
+    {"VB19", 'A', "@60", "max(sum by (svc) (" C "))", "vector: {} 9"},
+    {"VB20", 'A', "@60", C " + 1",
+     "vector: {pod=\"p1\", svc=\"web\"} 7 ; {pod=\"p2\", svc=\"web\"} 4 ; {pod=\"p3\", svc=\"db\"} "
+     "3"},
+    {"VB21", 'A', "@60", "1 - " C,
+     "vector: {pod=\"p1\", svc=\"web\"} -5 ; {pod=\"p2\", svc=\"web\"} -2 ; {pod=\"p3\", "
+     "svc=\"db\"} -1"},
+    {"VB22", 'A', "@60", C " / 0",
+     "vector: {pod=\"p1\", svc=\"web\"} NaN ; {pod=\"p2\", svc=\"web\"} NaN ; {pod=\"p3\", "
+     "svc=\"db\"} NaN"},
+    {"VB23", 'A', "@60", C " % 4",
+     "vector: {pod=\"p1\", svc=\"web\"} 2 ; {pod=\"p2\", svc=\"web\"} 3 ; {pod=\"p3\", svc=\"db\"} "
+     "2"},
+    {"VB24", 'A', "@60", "2 ^ " C,
+     "vector: {pod=\"p1\", svc=\"web\"} 64 ; {pod=\"p2\", svc=\"web\"} 8 ; {pod=\"p3\", "
+     "svc=\"db\"} 4"},
+    {"VB25", 'A', "@60", C " > 2",
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3"},
+    {"VB26", 'A', "@60", "2 < " C,
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3"},
+    {"VB27", 'A', "@60", C " > bool 2",
+     "vector: {pod=\"p1\", svc=\"web\"} 1 ; {pod=\"p2\", svc=\"web\"} 1 ; {pod=\"p3\", svc=\"db\"} "
+     "0"},
+    {"VB28", 'A', "@60", C " == 3", "vector: {pod=\"p2\", svc=\"web\"} 3"},
+    {"VB29", 'A', "@60", C " != bool 3",
+     "vector: {pod=\"p1\", svc=\"web\"} 1 ; {pod=\"p2\", svc=\"web\"} 0 ; {pod=\"p3\", svc=\"db\"} "
+     "1"},
+    {"VB30", 'A', "@60", C " + " C,
+     "vector: {pod=\"p1\", svc=\"web\"} 12 ; {pod=\"p2\", svc=\"web\"} 6 ; {pod=\"p3\", "
+     "svc=\"db\"} 4"},
+    {"VB31", 'A', "@60", C " / on(pod) " C,
+     "vector: {pod=\"p1\"} 1 ; {pod=\"p2\"} 1 ; {pod=\"p3\"} 1"},
+    {"VB32", 'A', "@60", C " / on(svc) sum by (svc) (" C ")",
+     "ERROR 500 multiple matches for labels: many-to-one matching must be explicit "
+     "(group_left/group_right)"},
+    {"VB33", 'A', "@60", C " / on(svc) group_left sum by (svc) (" C ")",
+     "vector: {pod=\"p1\", svc=\"web\"} 0.6666666666666666 ; {pod=\"p2\", svc=\"web\"} "
+     "0.3333333333333333 ; {pod=\"p3\", svc=\"db\"} 1"},
+    {"VB34", 'A', "@60", "sum by (svc) (" C ") - on(svc) group_right " C,
+     "vector: {pod=\"p1\", svc=\"web\"} 3 ; {pod=\"p2\", svc=\"web\"} 6 ; {pod=\"p3\", svc=\"db\"} "
+     "0"},
+    {"VB35", 'A', "@60", C " + on(svc) " C,
+     "ERROR 500 found duplicate series on the right hand-side;many-to-many matching not allowed: "
+     "matching labels must be unique on one side"},
+    {"VB36", 'A', "@60", C " * on(svc) group_left(zz) sum by (svc) (" C ")",
+     "vector: {pod=\"p1\", svc=\"web\"} 54 ; {pod=\"p2\", svc=\"web\"} 27 ; {pod=\"p3\", "
+     "svc=\"db\"} 4"},
+    {"VB37", 'A', "@60", C " and on(svc) count_over_time({svc=\"db\"}[1m])",
+     "vector: {pod=\"p3\", svc=\"db\"} 2"},
+    {"VB38", 'A', "@60", C " unless on(svc) count_over_time({svc=\"db\"}[1m])",
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3"},
+    {"VB39", 'A', "@60", "count_over_time({svc=\"db\"}[1m]) or " C,
+     "vector: {pod=\"p1\", svc=\"web\"} 6 ; {pod=\"p2\", svc=\"web\"} 3 ; {pod=\"p3\", svc=\"db\"} "
+     "2"},
+    {"VB40", 'A', "@60", "sum(count_over_time({svc=\"nope\"}[1m])) or vector(0)", "vector: {} 0"},
+    {"VB42", 'A', "@60", "count_over_time({svc=\"nope\"}[1m]) and " C, "vector: empty"},
+    {"VB43", 'A', "@60", "label_replace(sum by (svc) (" C "),\"s\",\"$1\",\"svc\",\"(.).*\")",
+     "vector: {s=\"d\", svc=\"db\"} 2 ; {s=\"w\", svc=\"web\"} 9"},
+    {"VB44", 'A', "@60", "label_replace(sum by (svc) (" C "),\"s\",\"x-${1}y\",\"svc\",\"w(.*)\")",
+     "vector: {s=\"x-eby\", svc=\"web\"} 9 ; {svc=\"db\"} 2"},
+    {"VB46", 'A', "@60", "label_replace(vector(1),\"env\",\"eu\",\"none\",\"\")",
+     "vector: {env=\"eu\"} 1"},
+    {"VB47", 'A', "@60", "vector(2)", "vector: {} 2"},
+    {"VB48", 'A', "@60", "vector(1) + vector(2)", "vector: {} 3"},
+    {"VB49", 'A', "@60", "vector(1) or vector(2)", "vector: {} 1"},
+    {"VB50", 'A', "@60", "vector(3) > 5", "vector: empty"},
+    {"VB51", 'A', "@60", "1 + 2 * 3", "scalar: 7"},
+    {"VB52", 'A', "@60", "2 ^ 3 ^ 2", "scalar: 512"},
+    {"VB53", 'A', "@60", "-2 ^ 2", "scalar: 4"},
+    {"VB54", 'A', "@60", "7 % 4 % 2", "scalar: 1"},
+    {"VB55", 'A', "@60", "1 > 2", "scalar: 0"},
+    {"VB56", 'A', "@60", "1 > bool 2", "scalar: 0"},
+    {"VB57", 'A', "@60", "10 / 0", "scalar: NaN"},
+    {"VB58", 'A', "@60", "-7 % 3", "scalar: -1"},
+    {"VB59", 'A', "@60", "sum(vector(4))", "vector: {} 4"},
+    {"VB60", 'A', "@60", "rate({svc=\"db\"}[1m]) * 60", "vector: {pod=\"p3\", svc=\"db\"} 2"},
+    {"VB61", 'A', "@60",
+     "sum(rate({svc=\"web\"}[1m])) by (svc) / ignoring(svc) sum(rate({svc=~\".+\"}[1m]))",
+     "vector: {} 0.8181818181818182"},
+    {"VB62", 'A', "0..60/20", "1", "matrix: {} 1@0 1@20 1@40 1@60"},
+    {"VB63", 'A', "0..60/20", "vector(7)", "matrix: {} 7@0 7@20 7@40 7@60"},
+    {"VB64", 'A', "0..60/20", "sum(" C ")", "matrix: {} 4@20 8@40 11@60"},
+    {"VB65", 'A', "0..60/20", "topk(1," C ")", "matrix: {pod=\"p1\", svc=\"web\"} 2@20 4@40 6@60"},
+    {"VB66", 'A', "0..60/20", "count_over_time({svc=\"db\"}[20s]) or vector(0)",
+     "matrix: {} 0@0 0@20 0@40 0@60 ; {pod=\"p3\", svc=\"db\"} 1@20 1@40"},
+    {"VB67", 'A', "0..60/20", "sum(count_over_time({svc=\"db\"}[20s])) > 0",
+     "matrix: {} 1@20 1@40"},
+    {"VB68", 'A', "0..60/20", "count_over_time({svc=\"db\"}[20s]) == bool 1",
+     "matrix: {pod=\"p3\", svc=\"db\"} 1@20 1@40"},
+};
+
+Test(reference_metrics, ranges)
+{
+    check_queries(range_cases, COUNT_OF(range_cases));
+}
+
+Test(reference_metrics, errors)
+{
+    check_queries(error_cases, COUNT_OF(error_cases));
+}
+
+Test(reference_metrics, vectors)
+{
+    check_queries(vector_cases, COUNT_OF(vector_cases));
+}
