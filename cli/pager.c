@@ -149,6 +149,11 @@ enum status pager_take(struct pager *p, struct page *page, struct err *err)
     if (came > 0)
         qsort(page->rows, came, sizeof(*page->rows),
               p->forward ? compare_forward : compare_backward);
+    if (came < p->overlap)
+        return err_set(err, ST_CORRUPT,
+                       "the server gives %zu of at least %" PRIu64 " entries from %" PRId64
+                       " on, not all can be read",
+                       came, p->overlap, p->bound_ns);
     int64_t last_ns = came > 0 ? page->rows[came - 1].ts_ns : 0;
     for (size_t i = 0; i < came && kept < room; i++) {
         enum status st = check_seen(p, page, &page->rows[i], &known, err);

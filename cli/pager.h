@@ -50,7 +50,8 @@ bool pager_next(struct pager *p, struct page_request *ret_request);
 /*
  * Put the answer into the order of time, and leave in it what is new and inside the limit.
  *
- * ST_CORRUPT  the server repeats itself: asking on would never end
+ * ST_CORRUPT  the server repeats itself, and asking on would never end; or it gives fewer entries
+ *             than are known, because it has a lower limit than was asked for or entries are gone
  */
 MUST_CHECK enum status pager_take(struct pager *p, struct page *page, struct err *err);
 

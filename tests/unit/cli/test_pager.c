@@ -195,3 +195,39 @@ Test(cli_pager, a_server_that_repeats_itself)
     pager_release(&p);
     arena_release(&a);
 }
+
+static const struct fewer_case {
+    const char *name;
+    size_t left; /* of the three entries that were there at first */
+    enum status want;
+} fewer_cases[] = {
+    {"all that are known came again, and no more", 3, ST_OK},
+    {"one is missing", 2, ST_CORRUPT},
+    {"all are", 0, ST_CORRUPT},
+};
+
+Test(cli_pager, a_server_that_gives_fewer_than_are_known)
+{
+    const struct stored stored[] = {{5, 0, "a"}, {5, 0, "b"}, {5, 1, "c"}};
+
+    for (size_t i = 0; i < COUNT_OF(fewer_cases); i++) {
+        const struct fewer_case *c = &fewer_cases[i];
+        struct page_request request;
+        struct pager p;
+        struct arena a;
+        struct err err = {.text = ""};
+
+        arena_init(&a, ARENA_BYTES_MAX);
+        pager_init(&p, (struct range){0, 100}, true, 0, 3);
+        cr_assert(pager_next(&p, &request));
+        struct page page = ask(&a, stored, COUNT_OF(stored), &request, true);
+        cr_assert_eq(pager_take(&p, &page, &err), ST_OK, "%s: %s", c->name, err.text);
+        cr_assert(pager_next(&p, &request));
+        page = ask(&a, stored, c->left, &request, true);
+        cr_expect_eq(pager_take(&p, &page, &err), c->want, "%s", c->name);
+        if (c->want == ST_OK)
+            cr_expect_not(pager_next(&p, &request), "%s", c->name);
+        pager_release(&p);
+        arena_release(&a);
+    }
+}
