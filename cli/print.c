@@ -33,20 +33,6 @@ bool print_has_colours(FILE *file)
     return term != NULL && strcmp(term, "dumb") != 0;
 }
 
-/* The lines of a text from elsewhere. */
-static void put_visible_lines(struct buf *b, struct str text)
-{
-    struct str line;
-    bool first = true;
-
-    while (str_split(&text, '\n', &line)) {
-        if (!first)
-            buf_put_char(b, '\n');
-        first = false;
-        put_visible(b, line);
-    }
-}
-
 int print_error(const char *command, const struct err *err)
 {
     struct buf b;
@@ -146,13 +132,27 @@ void put_visible(struct buf *b, struct str s)
     buf_put(b, s);
 }
 
+void put_visible_lines(struct buf *b, struct str text)
+{
+    struct str line;
+    bool first = true;
+
+    while (str_split(&text, '\n', &line)) {
+        if (!first)
+            buf_put_char(b, '\n');
+        first = false;
+        put_visible(b, line);
+    }
+}
+
 void put_visible_json(struct buf *b, struct str json)
 {
     size_t plain = 0, len;
 
     while (plain < json.len) {
         uint32_t rune = utf8_decode(str_cut(json, plain), &len);
-        if (rune < DELETE || rune > C1_LAST) {
+        bool invalid = rune == RUNE_ERROR && len == 1;
+        if (!invalid && (rune == '\t' || rune == '\n' || !is_control(rune))) {
             plain += len;
             continue;
         }

@@ -46,7 +46,10 @@ void put_zoned_time(struct buf *b, int64_t ts_ns, enum print_zone zone, bool fra
  */
 void put_visible(struct buf *b, struct str s);
 
-/* The same for JSON text, where DEL and C1 inside strings become \u00HH. */
+/* The same for each line of `text`; the line breaks stay. */
+void put_visible_lines(struct buf *b, struct str text);
+
+/* The same for JSON text, where such characters become \u00HH and \ufffd; line breaks stay. */
 void put_visible_json(struct buf *b, struct str json);
 
 /* How many columns `s` takes, by its characters. */

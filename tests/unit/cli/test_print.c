@@ -54,14 +54,14 @@ static const struct text_case {
 } text_cases[] = {
     {"plain", STR_INIT("grüße \xe2\x82\xac"), "grüße \xe2\x82\xac", "grüße \xe2\x82\xac"},
     {"tab stays", STR_INIT("a\tb"), "a\tb", "a\tb"},
-    {"escape", STR_INIT("\x1b[31m"), "\\x1b[31m", "\x1b[31m"},
-    {"line ends", STR_INIT("a\r\nb\n"), "a\\r\\nb\\n", "a\r\nb\n"},
-    {"zero byte", STR_INIT("a\0b"), "a\\x00b", NULL},
+    {"escape", STR_INIT("\x1b[31m"), "\\x1b[31m", "\\u001b[31m"},
+    {"line ends", STR_INIT("a\r\nb\n"), "a\\r\\nb\\n", "a\\u000d\nb\n"},
+    {"zero byte", STR_INIT("a\0b"), "a\\x00b", "a\\u0000b"},
     {"DEL", STR_INIT("\x7f"), "\\x7f", "\\u007f"},
     {"C1", STR_INIT("x\xc2\x9by"), "x\\x9by", "x\\u009by"},
     {"not C1", STR_INIT("\xc2\xa0"), "\xc2\xa0", "\xc2\xa0"},
-    {"not UTF-8", STR_INIT("\x9b\xff"), "\\x9b\\xff", NULL},
-    {"cut short", STR_INIT("a\xe2\x82"), "a\\xe2\\x82", NULL},
+    {"not UTF-8", STR_INIT("\x9b\xff"), "\\x9b\\xff", "\\ufffd\\ufffd"},
+    {"cut short", STR_INIT("a\xe2\x82"), "a\\xe2\\x82", "a\\ufffd\\ufffd"},
     {"empty", STR_INIT(""), "", ""},
 };
 
@@ -77,11 +77,20 @@ Test(cli_print, visible)
                   STR_ARG(buf_str(&b)));
         buf_reset(&b);
         put_visible_json(&b, c->in);
-        if (c->want_json != NULL)
-            cr_expect(str_eq(buf_str(&b), str_from(c->want_json)), "%s: %.*s", c->name,
-                      STR_ARG(buf_str(&b)));
+        cr_expect(str_eq(buf_str(&b), str_from(c->want_json)), "%s: %.*s", c->name,
+                  STR_ARG(buf_str(&b)));
         buf_release(&b);
     }
+}
+
+Test(cli_print, visible_lines)
+{
+    struct buf b;
+
+    buf_init(&b, 256);
+    put_visible_lines(&b, STR("a\x1b\nb\tc\n\n\x9b"));
+    cr_expect(str_eq(buf_str(&b), STR("a\\x1b\nb\tc\n\n\\x9b")), "%.*s", STR_ARG(buf_str(&b)));
+    buf_release(&b);
 }
 
 Test(cli_print, width_counts_characters)
