@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "base/time.h"
 #include "cli/command.h"
+#include "cli/print.h"
 #include "server/http/params.h"
 
 #include "base/banned.h"
@@ -389,25 +390,41 @@ void flags_put_help(struct buf *b, const struct command_line *line)
     put_flag(b, &help);
 }
 
+static int print_help(const struct command_line *line)
+{
+    struct buf text;
+    struct err err;
+
+    buf_init(&text, HELP_BYTES_MAX);
+    flags_put_help(&text, line);
+    enum status st = print_out(buf_str(&text), &err);
+    if (st == ST_OK)
+        st = print_finish(&err);
+    buf_release(&text);
+    return st == ST_OK ? EXIT_GOOD : print_error(line->command, &err);
+}
+
+static int print_wrong(const struct command_line *line, const struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, HELP_BYTES_MAX);
+    buf_printf(&text, "skald %s: %s\n", line->command, err->text);
+    put_usage(&text, line);
+    buf_printf(&text, "skald %s --help tells more.\n", line->command);
+    fprintf(stderr, "%.*s", STR_ARG(buf_str(&text)));
+    buf_release(&text);
+    return EXIT_USAGE;
+}
+
 bool flags_begin(const struct command_line *line, int argc, char **argv, struct texts *ret_operands,
                  int *ret_exit)
 {
     struct err err = {.status = ST_OK};
-    struct buf text;
 
     enum flags_verdict verdict = flags_parse(line, argc, argv, ret_operands, &err);
     if (verdict == FLAGS_RUN)
         return true;
-    buf_init(&text, HELP_BYTES_MAX);
-    if (verdict == FLAGS_HELP) {
-        flags_put_help(&text, line);
-    } else {
-        buf_printf(&text, "skald %s: %s\n", line->command, err.text);
-        put_usage(&text, line);
-        buf_printf(&text, "skald %s --help tells more.\n", line->command);
-    }
-    fprintf(verdict == FLAGS_HELP ? stdout : stderr, "%.*s", STR_ARG(buf_str(&text)));
-    buf_release(&text);
-    *ret_exit = verdict == FLAGS_HELP ? EXIT_GOOD : EXIT_USAGE;
+    *ret_exit = verdict == FLAGS_HELP ? print_help(line) : print_wrong(line, &err);
     return false;
 }

@@ -6,6 +6,7 @@
 
 #include "base/defs.h"
 #include "cli/command.h"
+#include "cli/print.h"
 #include "server/http/version.h"
 
 #include "base/banned.h"
@@ -24,8 +25,16 @@ static void print_usage(FILE *to)
 {
     fputs("Usage: skald COMMAND [ARGUMENTS]\n\n", to);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].text);
+        fprintf(to, "  %-16s %s\n", commands[i].name, commands[i].text);
     fputs("\nskald COMMAND --help tells more about one.\n", to);
+}
+
+/* Has standard output taken what was printed? */
+static int finish(const char *command)
+{
+    struct err err;
+
+    return print_finish(&err) == ST_OK ? EXIT_GOOD : print_error(command, &err);
 }
 
 int main(int argc, char **argv)
@@ -37,11 +46,11 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_usage(stdout);
-        return EXIT_GOOD;
+        return finish(argv[1]);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("skald %s\n", SKALD_VERSION);
-        return EXIT_GOOD;
+        return finish(argv[1]);
     }
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0)

@@ -148,8 +148,8 @@ class Server:
                    if re.match(re.escape(name) + r"[ {]", line))
 
 
-def skald(*arguments, stdin=b"", env=None, timeout=120):
-    """Run a client command; returns (status, stdout, stderr) as bytes."""
-    done = subprocess.run([BINARY, *arguments], input=stdin, capture_output=True, timeout=timeout,
+def skald(*arguments, stdin=b"", env=None, timeout=120, stdout=subprocess.PIPE):
+    """Run a client command; returns (status, stdout, stderr) as bytes, stdout None if it went to a file."""
+    done = subprocess.run([BINARY, *arguments], input=stdin, stdout=stdout, stderr=subprocess.PIPE, timeout=timeout,
                           env=dict(os.environ, **(env or {})), check=False)
     return done.returncode, done.stdout, done.stderr
