@@ -7,22 +7,13 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "cli/json_text.h"
 #include "cli/print.h"
 #include "proto/json.h"
 
 #include "base/banned.h"
 
 enum { STATS_NAME_BYTES_MAX = 1024 };
-
-/* The text of the next value, read over. */
-static struct str take_raw(struct json *j)
-{
-    (void)json_peek(j); /* blanks are behind us now */
-    const char *begin = j->rest.ptr;
-
-    json_skip(j);
-    return json_status(j) == ST_OK ? str_make(begin, (size_t)(j->rest.ptr - begin)) : STR("");
-}
 
 /* ---- the envelope ---- */
 
@@ -49,7 +40,7 @@ static enum status cut_object(struct str text, struct arena *a, const struct par
         if (i == count || json_peek(&j) == JSON_NULL)
             json_skip(&j);
         else
-            *parts[i].ret = parts[i].is_string ? json_read_string(&j) : take_raw(&j);
+            *parts[i].ret = parts[i].is_string ? json_read_string(&j) : json_text_take(&j);
     }
     json_finish(&j);
     return json_status(&j);
@@ -179,7 +170,7 @@ enum status answer_page(const struct answer *answer, struct arena *a, struct pag
     json_init(&j, answer->result, a, err);
     json_enter_array(&j);
     while (st == ST_OK && json_next_item(&j)) {
-        struct str stream = take_raw(&j);
+        struct str stream = json_text_take(&j);
         if (json_status(&j) == ST_OK)
             st = read_stream(stream, a, &page, err);
     }
@@ -255,56 +246,42 @@ enum status answer_series(const struct answer *answer, struct arena *a,
 
 /* ---- results that are printed as they are ---- */
 
-static void put_line_break(struct buf *b, int depth)
-{
-    enum { INDENT = 2 };
-
-    buf_printf(b, "\n%*s", depth * INDENT, "");
-}
-
-/* Copy one value with line breaks and indents. The reader limits the depth. */
-static void put_indented(struct buf *b, struct json *j, int depth)
-{
-    enum json_kind kind = json_peek(j);
-    struct str key;
-    bool empty = true;
-
-    if (kind != JSON_OBJECT && kind != JSON_ARRAY) {
-        buf_put(b, take_raw(j));
-        return;
-    }
-    if (kind == JSON_OBJECT)
-        json_enter_object(j);
-    else
-        json_enter_array(j);
-    buf_put_char(b, kind == JSON_OBJECT ? '{' : '[');
-    while (kind == JSON_OBJECT ? json_next_key(j, &key) : json_next_item(j)) {
-        if (!empty)
-            buf_put_char(b, ',');
-        empty = false;
-        put_line_break(b, depth + 1);
-        if (kind == JSON_OBJECT) {
-            json_put_string(b, key, false);
-            buf_put(b, STR(": "));
-        }
-        put_indented(b, j, depth + 1);
-    }
-    if (!empty)
-        put_line_break(b, depth);
-    buf_put_char(b, kind == JSON_OBJECT ? '}' : ']');
-}
-
 enum status answer_put_result(struct buf *b, const struct answer *answer, struct arena *a,
                               struct err *err)
 {
     struct json j;
 
     json_init(&j, answer->result, a, err);
-    put_indented(b, &j, 0);
+    json_text_put_indented(b, &j);
     json_finish(&j);
     buf_put_char(b, '\n');
     return json_status(&j) == ST_OK ? buf_status(b, err) : bad_answer(json_status(&j), err);
 }
+
+static void put_json_line(struct buf *b, struct json *j)
+{
+    json_text_put_line(b, j);
+    buf_put_char(b, '\n');
+}
+
+enum status answer_put_result_lines(struct buf *b, const struct answer *answer, struct arena *a,
+                                    struct err *err)
+{
+    struct json j;
+
+    json_init(&j, answer->result, a, err);
+    if (str_eq(answer->kind, STR("scalar"))) {
+        put_json_line(b, &j);
+    } else {
+        json_enter_array(&j);
+        while (json_next_item(&j))
+            put_json_line(b, &j);
+    }
+    json_finish(&j);
+    return json_status(&j) == ST_OK ? buf_status(b, err) : bad_answer(json_status(&j), err);
+}
+
+/* ---- what is said besides ---- */
 
 void answer_put_warnings(struct buf *b, const struct answer *answer, struct arena *a)
 {
@@ -328,7 +305,7 @@ static void put_stats(struct buf *b, struct buf *name, struct json *j)
     struct str key;
 
     if (json_peek(j) != JSON_OBJECT) {
-        struct str value = take_raw(j);
+        struct str value = json_text_take(j);
         if (str_eq(value, STR("0")) || str_eq(value, STR("false")))
             return;
         put_visible(b, buf_str(name));

@@ -75,6 +75,10 @@ MUST_CHECK enum status answer_series(const struct answer *answer, struct arena *
 MUST_CHECK enum status answer_put_result(struct buf *b, const struct answer *answer,
                                          struct arena *a, struct err *err);
 
+/* The same with one line for each sample or series of the result, which is one pair if a scalar. */
+MUST_CHECK enum status answer_put_result_lines(struct buf *b, const struct answer *answer,
+                                               struct arena *a, struct err *err);
+
 /* What the server wants to be said, one line each. */
 void answer_put_warnings(struct buf *b, const struct answer *answer, struct arena *a);
 

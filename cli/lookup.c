@@ -21,7 +21,7 @@ static const struct flag_row flags[] = {
      .letter = 'q',
      .kind = FLAG_SWITCH,
      .offset = OPTION(quiet),
-     .text = "Do not print the address that is asked."},
+     .text = "Print nothing around the result, such as the address that is asked."},
 };
 
 struct flag_group lookup_flag_group(struct lookup *l)
@@ -44,17 +44,24 @@ bool lookup_begin(struct lookup *l, const char *command, int *ret_exit)
     return false;
 }
 
+enum status lookup_ask_body(struct lookup *l, const struct client_question *question,
+                            const struct arena *a, struct str *ret_body, struct err *err)
+{
+    enum status st = arena_status(a, err);
+
+    if (st != ST_OK)
+        return st;
+    if (!l->quiet)
+        client_print_address(l->client, question);
+    return client_ask(l->client, question, ret_body, err);
+}
+
 enum status lookup_ask(struct lookup *l, const struct client_question *question, struct arena *a,
                        struct answer *ret_answer, struct err *err)
 {
     struct str body;
 
-    enum status st = arena_status(a, err);
-    if (st != ST_OK)
-        return st;
-    if (!l->quiet)
-        client_print_address(l->client, question);
-    st = client_ask(l->client, question, &body, err);
+    enum status st = lookup_ask_body(l, question, a, &body, err);
     return st == ST_OK ? answer_parse(body, a, ret_answer, err) : st;
 }
 

@@ -1,5 +1,5 @@
 /*
- * lookup.h - one question, one list as the answer: what `labels` and `series` share.
+ * lookup.h - a question to a server: what all the commands that ask one share.
  */
 #ifndef CLI_LOOKUP_H
 #define CLI_LOOKUP_H
@@ -33,7 +33,12 @@ struct flag_group lookup_flag_group(struct lookup *l);
 /* After the flags: the range and the connection. False: the command ends with `*ret_exit`. */
 bool lookup_begin(struct lookup *l, const char *command, int *ret_exit);
 
-/* Print the address, ask, take the answer apart. */
+/* Print the address and ask. The arena is that of the parameters: it must not have failed. */
+MUST_CHECK enum status lookup_ask_body(struct lookup *l, const struct client_question *question,
+                                       const struct arena *a, struct str *ret_body,
+                                       struct err *err);
+
+/* The same, and the answer is taken apart. */
 MUST_CHECK enum status lookup_ask(struct lookup *l, const struct client_question *question,
                                   struct arena *a, struct answer *ret_answer, struct err *err);
 

@@ -53,3 +53,16 @@ struct str range_text(struct arena *a, int64_t ns)
     /* Ten digits or less would be taken for seconds: zeros in front make them nanoseconds. */
     return arena_printf(a, "%011" PRId64, ns);
 }
+
+struct str range_duration_text(struct arena *a, int64_t ns)
+{
+    struct buf b;
+
+    if (ns == 0)
+        return STR("");
+    buf_init(&b, KIB);
+    num_put_double(&b, (double)ns / (double)SECOND_NS);
+    struct str seconds = arena_str(a, buf_str(&b));
+    buf_release(&b);
+    return seconds;
+}

@@ -34,6 +34,9 @@ struct range {
 MUST_CHECK enum status range_bounds(const struct range_options *options, int64_t now_ns,
                                     struct range *ret_range, struct err *err);
 
+/* A duration as the seconds of a parameter, in `a`; empty for 0, or when that is full. */
+struct str range_duration_text(struct arena *a, int64_t ns);
+
 /* A time as the text of a parameter, in `a`; empty when that is full. */
 struct str range_text(struct arena *a, int64_t ns);
 

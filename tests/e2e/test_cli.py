@@ -39,7 +39,10 @@ class Asking(unittest.TestCase):
         return out.decode(), err.decode()
 
     def query(self, *flags):
-        return self.ask("query", '{app="web"}', "--from", "2026-03-01T12:00:00Z", "--to", "2026-03-01T13:00:00Z", *flags)
+        return self.query_of('{app="web"}', *flags)
+
+    def query_of(self, logql, *flags):
+        return self.ask("query", logql, "--from", "2026-03-01T12:00:00Z", "--to", "2026-03-01T13:00:00Z", *flags)
 
     def test_default_output(self):
         out, err = self.query()
@@ -73,6 +76,26 @@ class Asking(unittest.TestCase):
                           "--batch", "7", "-o", "raw", "-q", "--forward")
         self.assertEqual(sorted(out.splitlines()), sorted(line for _, line in entries))
 
+    def test_metric_forms(self):
+        out, err = self.query_of("vector(1)", "--step", "30m", "-q", "--stats")
+        self.assertEqual(json.loads(out), [{"metric": {}, "values": [[NOON // SECOND + n, "1"] for n in (0, 1800, 3600)]}])
+        self.assertTrue(out.startswith('[\n  {\n    "metric": {},\n    "values": [\n      [\n        1772366400,\n        "1"\n'), out)
+        self.assertIn("summary.", err)
+        out, _ = self.query_of("vector(1)", "--step", "1h", "-q", "-o", "jsonl")
+        self.assertEqual(out, '{"metric":{},"values":[[1772366400,"1"],[1772370000,"1"]]}\n')
+
+    def test_instant_query(self):
+        now = ["--now", "2026-03-01T13:00:00Z"]
+        out, err = self.ask("instant-query", "vector(1)", *now)
+        self.assertEqual(json.loads(out), [{"metric": {}, "value": [1772370000, "1"]}])
+        self.assertIn(f"{self.url}/loki/api/v1/query?limit=30&query=vector%281%29&time=1772370000000000000\n", err)
+        self.assertEqual(self.ask("instant-query", "vector(1)", *now, "-q", "-o", "jsonl"),
+                         ('{"metric":{},"value":[1772370000,"1"]}\n', ""))
+        self.assertEqual(self.ask("instant-query", "1 + 1", *now, "-q", "-o", "jsonl")[0], '[1772370000,"2"]\n')
+        self.assertEqual(json.loads(self.ask("instant-query", "vector(1)", "-q")[0])[0]["value"][1], "1")
+        _, err = self.ask("instant-query", '{app="web"}', *now, status=1)
+        self.assertIn("log queries are not supported as an instant query type", err)
+
     def test_labels_and_series(self):
         times = ["--from", "2026-03-01T12:00:00Z", "--to", "2026-03-01T13:00:00Z", "-q"]
         self.assertEqual(self.ask("labels", *times)[0], "app\nhost\nservice_name\n")
@@ -98,6 +121,28 @@ class Asking(unittest.TestCase):
             out, err = self.ask(command, "--help")
             self.assertTrue(out.startswith(f"Usage: skald {command}"), out)
             self.assertEqual(err, "")
+
+    def test_full_disk(self):
+        """What could not be printed is an error, of help too."""
+        for arguments in (["--help"], ["--version"], ["query", "--help"], ["fmt", '{a="b"}'], ["check-config"],
+                          ["query", "vector(1)", "-q"], ["instant-query", "vector(1)", "-q"], ["labels", "-q"]):
+            with open("/dev/full", "wb") as full:
+                status, _, err = skald(*arguments, env={"LOKI_ADDR": self.url}, stdout=full)
+            self.assertEqual(status, 1, arguments)
+            self.assertIn(b"standard output: No space left on device", err, arguments)
+
+
+class Formatting(unittest.TestCase):
+    def test_argument_and_input(self):
+        self.assertEqual(skald("fmt", '{a="b"}|="x"|json'), (0, b'{a="b"} |= "x" | json\n', b""))
+        self.assertEqual(skald("fmt", stdin=b'\n sum( rate({a="b"}[60s]) )by(c)\n'), (0, b'sum by (c)(rate({a="b"}[1m]))\n', b""))
+
+    def test_wrong(self):
+        for query in (b"{", b"", b"\x00", b"{" * 5000, b"(" * 100000):
+            status, out, err = skald("fmt", stdin=query)
+            self.assertEqual((status, out), (1, b""), query[:10])
+            self.assertIn(b"skald fmt: ", err)
+        self.assertEqual(skald("fmt", stdin=b" " * (2 << 20))[0], 1)
 
 
 class Pushing(unittest.TestCase):

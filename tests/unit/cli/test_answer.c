@@ -190,3 +190,51 @@ Test(cli_answer, metric)
     buf_release(&b);
     arena_release(&a);
 }
+
+static const struct lines_case {
+    const char *name;
+    struct str in;
+    enum status want;
+    const char *want_lines;
+} lines_cases[] = {
+    {"matrix", STR_INIT(METRIC_BODY), ST_OK,
+     "{\"metric\":{\"a\":\"1\"},\"values\":[[1795218540.015,\"0.10000000001\"]]}\n"
+     "{\"metric\":{},\"values\":[]}\n"},
+    {"vector",
+     STR_INIT("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+              " {\"metric\": {\"app\": \"web\"}, \"value\": [1772370001, \"55296\"]} ]}}"),
+     ST_OK, "{\"metric\":{\"app\":\"web\"},\"value\":[1772370001,\"55296\"]}\n"},
+    {"scalar",
+     STR_INIT("{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":"
+              "[ 1772370000, \"13\" ]}}"),
+     ST_OK, "[1772370000,\"13\"]\n"},
+    {"nothing",
+     STR_INIT("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}}"), ST_OK,
+     ""},
+    {"no list",
+     STR_INIT("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":{}}}"),
+     ST_INVALID, NULL},
+    {"no result", STR_INIT("{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\"}}"),
+     ST_INVALID, NULL},
+};
+
+Test(cli_answer, metric_lines)
+{
+    for (size_t i = 0; i < COUNT_OF(lines_cases); i++) {
+        const struct lines_case *c = &lines_cases[i];
+        struct answer answer;
+        struct arena a;
+        struct err err;
+        struct buf b;
+
+        arena_init(&a, ARENA_BYTES_MAX);
+        buf_init(&b, 4096);
+        cr_assert_eq(answer_parse(c->in, &a, &answer, &err), ST_OK, "%s: %s", c->name, err.text);
+        cr_expect_eq(answer_put_result_lines(&b, &answer, &a, &err), c->want, "%s", c->name);
+        if (c->want_lines != NULL)
+            cr_expect(str_eq(buf_str(&b), str_from(c->want_lines)), "%s: %.*s", c->name,
+                      STR_ARG(buf_str(&b)));
+        buf_release(&b);
+        arena_release(&a);
+    }
+}

@@ -60,3 +60,25 @@ Test(cli_range, small_numbers_stay_nanoseconds)
     cr_expect_eq(ns, -5);
     arena_release(&a);
 }
+
+static const struct duration_case {
+    int64_t ns;
+    struct str want;
+} duration_cases[] = {
+    {0, STR_INIT("")},
+    {HOUR_NS, STR_INIT("3600")},
+    {SECOND_NS * 5 / 2, STR_INIT("2.5")},
+    {MS_NS, STR_INIT("0.001")},
+};
+
+Test(cli_range, durations_are_seconds)
+{
+    struct arena a;
+
+    arena_init(&a, 4096);
+    for (size_t i = 0; i < COUNT_OF(duration_cases); i++) {
+        struct str text = range_duration_text(&a, duration_cases[i].ns);
+        cr_expect(str_eq(text, duration_cases[i].want), "%.*s", STR_ARG(text));
+    }
+    arena_release(&a);
+}
