@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/arena.h"
-#include "base/io.h"
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/print.h"

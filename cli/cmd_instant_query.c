@@ -1,7 +1,6 @@
 /*
  * skald instant-query: a metric query at one moment.
  */
-#include "base/time.h"
 #include "cli/answer.h"
 #include "cli/client.h"
 #include "cli/command.h"

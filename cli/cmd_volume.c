@@ -97,7 +97,7 @@ static enum status run(struct volume *v, struct str selector, struct arena *a, s
     return st;
 }
 
-static int volume(struct volume *v, struct command_line *line, int argc, char **argv)
+static int volume(const char *command, const char *text, struct volume *v, int argc, char **argv)
 {
     struct lookup *l = &v->result.lookup;
     const struct flag_group groups[] = {
@@ -107,36 +107,39 @@ static int volume(struct volume *v, struct command_line *line, int argc, char **
         result_stats_flag_group(&v->result),
         client_flag_group(&l->client_options),
     };
+    const struct command_line line = {
+        .command = command,
+        .operands = "'SELECTOR'",
+        .text = text,
+        .groups = groups,
+        .group_count = COUNT_OF(groups),
+        .operands_min = 1,
+        .operands_max = 1,
+    };
     struct texts operands;
     struct arena arena;
     struct err err;
     int status;
 
-    line->operands = "'SELECTOR'";
-    line->operands_min = line->operands_max = 1;
-    line->groups = groups;
-    line->group_count = COUNT_OF(groups);
-    if (!flags_begin(line, argc, argv, &operands, &status) ||
-        !result_begin(&v->result, line->command, &status))
+    if (!flags_begin(&line, argc, argv, &operands, &status) ||
+        !result_begin(&v->result, command, &status))
         return status;
     arena_init(&arena, LOOKUP_ARENA_BYTES_MAX);
     enum status st = run(v, operands.items[0], &arena, &err);
     arena_release(&arena);
-    return result_end(&v->result, line->command, st, &err);
+    return result_end(&v->result, command, st, &err);
 }
 
 int cmd_volume(int argc, char **argv)
 {
     struct volume v = {.limit = LIMIT_DEFAULT};
-    struct command_line line = {.command = "volume", .text = volume_text};
 
-    return volume(&v, &line, argc, argv);
+    return volume("volume", volume_text, &v, argc, argv);
 }
 
 int cmd_volume_range(int argc, char **argv)
 {
     struct volume v = {.limit = LIMIT_DEFAULT, .by_steps = true, .step_ns = HOUR_NS};
-    struct command_line line = {.command = "volume_range", .text = volume_range_text};
 
-    return volume(&v, &line, argc, argv);
+    return volume("volume_range", volume_range_text, &v, argc, argv);
 }
