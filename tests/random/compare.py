@@ -45,7 +45,8 @@ def shown_labels(labels):
 
 
 def key(series):
-    return json.dumps(series[0], sort_keys=True, ensure_ascii=False), [(t, "NaN" if math.isnan(v) else v) for t, v in series[1]].__repr__()
+    points = [(t, "NaN") if math.isnan(v) else (t, f"{v:.9g}") for t, v in series[1]]
+    return json.dumps(shown_labels(series[0]), sort_keys=True), points
 
 
 def difference(want, got, in_order=True):
@@ -62,17 +63,17 @@ def difference(want, got, in_order=True):
         return f"{len(got.result)} {'streams' if want.kind == 'streams' else 'series'}, want {len(want.result)}"
     if want.kind == "streams":
         return streams_differ(want.result, got.result, in_order)
-    wanted, have = want.result, got.result
-    if not (want.ordered or in_order and want.kind == "vector"):
-        wanted, have = sorted(wanted, key=key), sorted(have, key=key)
-    if want.ordered:
-        # Series of one value come in no promised order.
-        if not all(same_number(w[1][0][1], h[1][0][1]) for w, h in zip(wanted, have)):
-            return "order of values differs"
-        wanted, have = sorted(wanted, key=key), sorted(have, key=key)
+    if want.kind == "vector" and want.order == "values":  # series of one value come in no promised order
+        if not all(same_number(w[1][0][1], h[1][0][1]) for w, h in zip(want.result, got.result)):
+            return "the order of values differs"
+    elif want.kind == "vector" and want.order == "labels" and in_order:
+        if not all(shown_labels(w[0]) == h[0] for w, h in zip(want.result, got.result)):
+            return "series, or their order, differ"
+    wanted, have = sorted(want.result, key=key), sorted(got.result, key=key)
     for (labels, points), (others, values) in zip(wanted, have):
-        if labels != others:
+        if shown_labels(labels) != others:
             return f"series {others}, want {shown_labels(labels)}"
+        points, values = (sorted(p, key=lambda p: (p[0], math.isnan(p[1]), p[1])) for p in (points, values))
         if [t for t, _ in points] != [t for t, _ in values]:
             return f"points of {labels} stand at other times"
         for (t, v), (_, w) in zip(points, values):

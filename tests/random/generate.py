@@ -180,7 +180,7 @@ PARSED = {"json": ["level", "status", "dur", "size", "n", "c", "user", "path", "
                    "u_geo_city", "trace_extracted"],
           "logfmt": ["level", "status", "dur", "size", "n", "c", "user", "path", "ip", "msg", "trace", "pod_extracted",
                      "trace_extracted"],
-          "access": ["ip", "user", "method", "path", "status", "bytes", "dur"], "packed": ["pod_extracted", "node", "n", "level"],
+          "access": ["ip", "user", "method", "path", "status", "bytes", "dur"], "packed": ["pod_extracted", "node", "n", "level", "status", "c", "dur"],
           "colour": ["word", "ip", "dur"], "words": ["word", "ip", "dur", "level"]}
 REGEXPS = {
     "level": ["err.*", "info|warn", "e.+", ".*r.*", "(?i)error", "(?i)INFO|warn.*", "warn|warning", "in(f|t).*", ".+", "[a-z]+"],
@@ -207,6 +207,8 @@ PATTERNS = {"access": ['<ip> - <user> "<method> <path>" <status> <bytes> <dur>',
 EXPRESSIONS = {"access": ['^(?P<ip>\\S+) - (?P<user>\\S+) "(?P<method>\\w+) (?P<path>[^"]+)" (?P<status>\\d+)',
                           '(?P<method>GET)|(?P<post>POST)', '" (?P<status>\\d+) (?P<bytes>\\d+) (?P<dur>\\S+)$'],
                "colour": ["(?P<word>\\w+): .* from (?P<ip>\\S+)"], "words": ["(?P<word>\\w+): .* in (?P<dur>\\S+) n (?P<n>\\d+)"]}
+UNWRAPS = [("c", None), ("c", None), ("n", None), ("n", None), ("status", None), ("bytes", None), ("dur", "duration"),
+           ("size", "bytes"), ("dur", "duration_seconds"), ("dur", None), ("nosuch", None), ("u_id", None)]
 RANGES = ["count_over_time", "rate", "bytes_over_time", "bytes_rate", "absent_over_time"]
 UNWRAPPED = ["rate", "sum_over_time", "avg_over_time", "min_over_time", "max_over_time", "stdvar_over_time", "stddev_over_time",
              "quantile_over_time", "first_over_time", "last_over_time", "rate_counter", "absent_over_time"]
@@ -228,7 +230,7 @@ class QueryMaker:
         return self.random.random() < p
 
     def make(self):
-        """(tree, request, parameters, headers, path)"""
+        """(tree, request)"""
         if self.chance(0.42):
             node, kind = self.log(), "range"
         else:
@@ -305,6 +307,8 @@ class QueryMaker:
             stages.append(("filter", self.filter(names)))
         if self.chance(0.75):
             stages.append(self.parser(style))
+            if stages[-1] == ("unpack",) and self.chance(0.5):
+                stages.append(("logfmt", (), None))
             names = PARSED[style] * 2 + names
             if self.data.bad and metric and self.chance(0.7) or self.chance(0.05):
                 stages.append(("filter", ("text", "__error__", self.pick(["=", "=", "=", "!="]), "")))
@@ -432,8 +436,8 @@ class QueryMaker:
         return tree.Range(op, param, tree.Log(matchers, stages), unwrap, length, offset, grouping)
 
     def unwrap(self, names):
-        name, conversion = self.pick([("c", None), ("status", None), ("n", None), ("n", None), ("c", None), ("status", None), ("dur", "duration"), ("size", "bytes"),
-                                      ("dur", "duration_seconds"), ("bytes", None), ("dur", None), ("nosuch", None), ("u_id", None)])
+        known = [u for u in UNWRAPS if u[0] in names]
+        name, conversion = self.pick(known if known and self.chance(0.95) else UNWRAPS)
         filters = []
         if self.chance(0.6):
             filters.append(("text", "__error__", "=", ""))

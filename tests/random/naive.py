@@ -16,9 +16,9 @@ from lines import Ambiguous
 MAX_SERIES = 500
 
 # status; kind: "streams" "vector" "matrix" "scalar"; result: streams [(labels, [(ns, line, metadata, parsed)])], series
-# [(labels, [(ms, value)])], a number; errors: {(status, text), ...}, any of which the answer may be; ordered: the
-# order of series counts
-Answer = namedtuple("Answer", "status kind result errors ordered", defaults=(False,))
+# [(labels, [(ms, value)])], a number; errors: {(status, text), ...}, any of which the answer may be; order: what
+# orders a vector: "labels", "values", or None if nothing is promised
+Answer = namedtuple("Answer", "status kind result errors order", defaults=("labels",))
 Request = namedtuple("Request", "kind start end step limit direction interval categorize")  # kind: "range" or "instant"; ns
 
 
@@ -128,7 +128,7 @@ class State:
 
     def fail(self, error, details=""):
         self.error, self.details = error, details or self.details
-        if self.hints.preserve:
+        if self.hints.preserve and error.endswith("ParserErr"):  # other errors fail a query that asks for __error__, too
             self.set("__preserve_error__", "true")
 
     def clash(self, name):
@@ -193,11 +193,13 @@ def keeps(f, state):
         if op in ("=", "!="):
             return (have == value) == (op == "=")
         return label_test(value)(have) == (op == "=~")
+    if kind == "ip" and state.error:
+        return True
     have = state.get(name)
     if have is None or have == "" and name in state.stream_labels():
         return False
     if kind == "ip":
-        return bool(state.error) or address_set(value).found_in(have) == (op == "=")
+        return address_set(value).found_in(have) == (op == "=")
     try:
         have = CONVERSIONS[kind](have)
     except lines.Conversion as error:
@@ -655,7 +657,7 @@ def total(values):
 
 def absent_labels(matchers):
     names = [n for n, _, _ in matchers]
-    return tuple(sorted((n, v) for n, op, v in matchers if op == "=" and names.count(n) == 1))
+    return tuple(sorted((n, v) for n, op, v in matchers if op == "=" and v != "" and names.count(n) == 1))
 
 
 PIPELINE_ERROR = "pipeline error: '%s'"
@@ -760,6 +762,8 @@ SETS = ("and", "or", "unless")
 
 
 def apply(op, a, b):
+    if op == "%" and b and math.isfinite(a / b) and a / b != round(a / b) and close(a / b, round(a / b)):
+        raise Ambiguous("nearly a multiple")
     if op in ARITHMETIC:
         return ARITHMETIC[op](a, b)
     if a != b and close(a, b):
@@ -924,11 +928,23 @@ def metric_query(node, data, request):
                          "functions like sum(), count() or topk()"))
     if errors:
         raise Refused(*errors)
-    ordered = request.kind == "instant" and isinstance(node, tree.Vector) and node.op in ("sort", "sort_desc")
-    kind = "vector" if request.kind == "instant" else "matrix"
-    if ordered:
-        return Answer(200, kind, [(dict(labels), [(at // 10**6, v)]) for labels, v in value], None, True)
-    return Answer(200, kind, [(dict(k), v) for k, v in sorted(series.items())], None)
+    if request.kind == "range":
+        return Answer(200, "matrix", [(dict(k), v) for k, v in sorted(series.items())], None)
+    order = "values" if is_sort(node) else None if any(map(is_sort, nodes_of(node))) else "labels"
+    if order != "values":
+        value = sorted(value, key=lambda s: s[0])
+    return Answer(200, "vector", [(dict(labels), [(at // 10**6, v)]) for labels, v in value], None, order)
+
+
+def is_sort(node):
+    return isinstance(node, tree.Vector) and node.op in ("sort", "sort_desc")
+
+
+def nodes_of(node):
+    yield node
+    for name in ("of", "left", "right"):
+        if hasattr(node, name):
+            yield from nodes_of(getattr(node, name))
 
 
 def answer(node, data, request):

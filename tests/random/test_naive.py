@@ -125,7 +125,7 @@ class Rows(unittest.TestCase):
                 wanted.append((labels, [(int(p.split("@")[1]) * 1000, float(p.split("@")[0])) for p in rest.split()]))
             else:
                 wanted.append((labels, [(request.start // 10**6, float(rest))]))
-        self.assertIsNone(compare.difference(naive.Answer(200, kind, wanted, None, got.ordered), got), (wanted, got.result))
+        self.assertIsNone(compare.difference(naive.Answer(200, kind, wanted, None, got.order), got), (wanted, got.result))
 
     def test_rows(self):
         for row in rows():
