@@ -148,6 +148,10 @@
       "Series in the result of a metric query.")                                                  \
     X(limits, max_streams_matchers_per_query, COUNT, "1000", 0, 0,                                \
       "Matchers in a selector.")                                                                  \
+    X(limits, volume_enabled, BOOL, "true", 0, 0,                                                 \
+      "Answer index/volume and index/volume_range; 404 otherwise.")                               \
+    X(limits, volume_max_series, COUNT, "1000", 0, 0,                                             \
+      "Series of a volume before its limit cuts them, 0 is no limit.")                            \
     X(limits, query_timeout, DURATION, "1m", MS_NS, 0,                                            \
       "A query that takes longer ends with 504.")
 /* clang-format on */

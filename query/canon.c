@@ -101,18 +101,16 @@ static void put_string_filter(struct buf *b, const struct matcher *m)
     buf_put_char(b, '`');
 }
 
-static void put_label_filter(struct buf *b, const struct label_filter_expr *f);
-
 static void put_pair(struct buf *b, const struct label_filter_expr *f)
 {
     buf_put(b, STR("( "));
-    put_label_filter(b, f->left);
+    canon_put_label_filter(b, f->left);
     buf_put(b, f->kind == LABEL_FILTER_AND ? STR(" , ") : STR(" or "));
-    put_label_filter(b, f->right);
+    canon_put_label_filter(b, f->right);
     buf_put(b, STR(" )"));
 }
 
-static void put_label_filter(struct buf *b, const struct label_filter_expr *f)
+void canon_put_label_filter(struct buf *b, const struct label_filter_expr *f)
 {
     switch (f->kind) {
     case LABEL_FILTER_STRING:
@@ -248,7 +246,7 @@ void canon_put_stage(struct buf *b, const struct stage_expr *s)
         return;
     case STAGE_LABEL_FILTER:
         buf_put(b, STR("| "));
-        put_label_filter(b, s->label_filter);
+        canon_put_label_filter(b, s->label_filter);
         return;
     case STAGE_LABEL_FORMAT:
         put_formats(b, s);
@@ -263,7 +261,7 @@ void canon_put_stage(struct buf *b, const struct stage_expr *s)
 static void put_log(struct buf *b, const struct log_expr *log)
 {
     canon_put_selector(b, log->matchers, log->matcher_count);
-    for (size_t i = 0; i < log->stage_count; i++) {
+    for (size_t i = 0; i < log->stage_count && !b->failed; i++) {
         buf_put_char(b, ' ');
         canon_put_stage(b, &log->stages[i]);
     }
@@ -271,7 +269,43 @@ static void put_log(struct buf *b, const struct log_expr *log)
 
 /* ---- metrics ---- */
 
-static void put_unwrap(struct buf *b, const struct unwrap_expr *u)
+struct str range_op_text(enum range_op op)
+{
+    static const struct str texts[] = {
+#define X(name, text) STR_INIT(text),
+        RANGE_OPS(X)
+#undef X
+    };
+
+    ASSERT((size_t)op < COUNT_OF(texts));
+    return texts[op];
+}
+
+struct str vector_op_text(enum vector_op op)
+{
+    static const struct str texts[] = {
+#define X(name, text) STR_INIT(text),
+        VECTOR_OPS(X)
+#undef X
+    };
+
+    ASSERT((size_t)op < COUNT_OF(texts));
+    return texts[op];
+}
+
+struct str binary_op_text(enum binary_op op)
+{
+    static const struct str texts[] = {
+#define X(name, text) STR_INIT(text),
+        BINARY_OPS(X)
+#undef X
+    };
+
+    ASSERT((size_t)op < COUNT_OF(texts));
+    return texts[op];
+}
+
+void canon_put_unwrap(struct buf *b, const struct unwrap_expr *u)
 {
     static const struct str conversions[] = {
         [UNWRAP_NONE] = STR_INIT(""),
@@ -281,24 +315,26 @@ static void put_unwrap(struct buf *b, const struct unwrap_expr *u)
     };
 
     ASSERT((size_t)u->conversion < COUNT_OF(conversions));
-    buf_put(b, STR(" | unwrap "));
+    buf_put(b, STR("| unwrap "));
     buf_put(b, conversions[u->conversion]);
     if (u->conversion != UNWRAP_NONE)
         buf_put_char(b, '(');
     buf_put(b, u->label);
     if (u->conversion != UNWRAP_NONE)
         buf_put_char(b, ')');
-    for (size_t i = 0; i < u->filter_count; i++) {
-        buf_put(b, STR(" | "));
-        put_label_filter(b, u->filters[i]);
-    }
 }
 
 static void put_range(struct buf *b, const struct range_expr *range)
 {
     put_log(b, &range->log);
-    if (range->unwrap.label.len > 0)
-        put_unwrap(b, &range->unwrap);
+    if (range->unwrap.label.len > 0) {
+        buf_put_char(b, ' ');
+        canon_put_unwrap(b, &range->unwrap);
+    }
+    for (size_t i = 0; i < range->unwrap.filter_count; i++) {
+        buf_put(b, STR(" | "));
+        canon_put_label_filter(b, range->unwrap.filters[i]);
+    }
     buf_put_char(b, '[');
     duration_put_prometheus(b, range->range_ns);
     buf_put_char(b, ']');
@@ -318,14 +354,7 @@ static void put_grouping(struct buf *b, const struct grouping *g)
 
 static void put_range_aggregation(struct buf *b, const struct expr *e)
 {
-    static const struct str names[] = {
-#define X(name, text) STR_INIT(text),
-        RANGE_OPS(X)
-#undef X
-    };
-
-    ASSERT((size_t)e->range_aggregation.op < COUNT_OF(names));
-    buf_put(b, names[e->range_aggregation.op]);
+    buf_put(b, range_op_text(e->range_aggregation.op));
     buf_put_char(b, '(');
     if (e->range_aggregation.has_parameter) {
         num_put_double(b, e->range_aggregation.parameter);
@@ -338,14 +367,7 @@ static void put_range_aggregation(struct buf *b, const struct expr *e)
 
 static void put_vector_aggregation(struct buf *b, const struct expr *e)
 {
-    static const struct str names[] = {
-#define X(name, text) STR_INIT(text),
-        VECTOR_OPS(X)
-#undef X
-    };
-
-    ASSERT((size_t)e->vector_aggregation.op < COUNT_OF(names));
-    buf_put(b, names[e->vector_aggregation.op]);
+    buf_put(b, vector_op_text(e->vector_aggregation.op));
     put_grouping(b, &e->vector_aggregation.grouping);
     buf_put_char(b, '(');
     if (e->vector_aggregation.parameter != 0) {
@@ -373,17 +395,10 @@ static void put_matching(struct buf *b, const struct binary_modifier *m)
 
 static void put_binary(struct buf *b, const struct expr *e)
 {
-    static const struct str names[] = {
-#define X(name, text) STR_INIT(text),
-        BINARY_OPS(X)
-#undef X
-    };
-
-    ASSERT((size_t)e->binary.op < COUNT_OF(names));
     buf_put_char(b, '(');
     canon_put_expr(b, e->binary.left);
     buf_put_char(b, ' ');
-    buf_put(b, names[e->binary.op]);
+    buf_put(b, binary_op_text(e->binary.op));
     if (e->binary.modifier.return_bool)
         buf_put(b, STR(" bool"));
     if (e->binary.modifier.has_matching)
@@ -409,6 +424,8 @@ static void put_label_replace(struct buf *b, const struct expr *e)
 
 void canon_put_expr(struct buf *b, const struct expr *e)
 {
+    if (b->failed) /* of use to whoever asks only whether the text is short */
+        return;
     switch (e->kind) {
     case EXPR_LOG:
         put_log(b, &e->log);

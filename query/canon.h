@@ -18,10 +18,21 @@ void canon_put_expr(struct buf *b, const struct expr *e);
 /* One stage, with its `|`: `|= "x"`, `| json`, `| a="b"`. */
 void canon_put_stage(struct buf *b, const struct stage_expr *s);
 
+/* Without a `|`: `a="b"`, `( a="b" , c==5 )`. */
+void canon_put_label_filter(struct buf *b, const struct label_filter_expr *f);
+
+/* `| unwrap bytes(x)`, without the filters behind it. */
+void canon_put_unwrap(struct buf *b, const struct unwrap_expr *u);
+
 /* `{a="b", c!="d"}` */
 void canon_put_selector(struct buf *b, const struct matcher *matchers, size_t count);
 
 /* As Go's %v prints a float64: an exponent below 1e-4 and from 1e+06 on. */
 void canon_put_number(struct buf *b, double v);
+
+/* The words of the language. */
+struct str range_op_text(enum range_op op);
+struct str vector_op_text(enum vector_op op);
+struct str binary_op_text(enum binary_op op);
 
 #endif

@@ -47,6 +47,13 @@ struct source_run {
     void *handle;   /* the source's own */
 };
 
+/* Sums over entries. */
+struct source_totals {
+    uint64_t entries;
+    uint64_t line_bytes;
+    uint64_t metadata_bytes; /* names and values of structured metadata */
+};
+
 struct source_block {
     uint32_t entries;
     int64_t min_ns;
@@ -84,6 +91,9 @@ struct selection {
 
     /* Find the stream of a run. */
     enum status (*identify)(struct selection *s, struct source_run *run, struct err *err);
+
+    /* What a run holds in all, without opening it; no entries: only opening it tells. */
+    struct source_totals (*totals)(struct selection *s, const struct source_run *run);
 
     /* The blocks of a run in order of time, none overlapping the next. */
     enum status (*open_run)(struct selection *s, struct source_run *run,

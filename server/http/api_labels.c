@@ -12,9 +12,8 @@
 void api_labels(struct request *r);
 void api_series(struct request *r);
 
-/* `start`, `end` and `since`, checked. */
-static enum status read_bounds(const struct request *r, int64_t *ret_start_ns, int64_t *ret_end_ns,
-                               struct err *err)
+enum status api_bounds(const struct request *r, int64_t *ret_start_ns, int64_t *ret_end_ns,
+                       struct err *err)
 {
     enum status st = params_bounds(&r->params, time_now_ns(), ret_start_ns, ret_end_ns, err);
 
@@ -31,17 +30,14 @@ static enum status find_labels(struct request *r, struct str_set *ret_set, struc
 {
     struct str text = params_get(&r->params, STR("query"));
     struct label_request request = {.tenant = r->tenant, .name = r->label_name};
-    struct matcher *matchers = NULL;
-    size_t count = 0;
     struct query_context q;
 
     api_context(r, &q);
-    enum status st = read_bounds(r, &request.start_ns, &request.end_ns, err);
+    enum status st = api_bounds(r, &request.start_ns, &request.end_ns, err);
     if (st == ST_OK && text.len > 0)
-        st = logql_parse_selector(&r->arena, text, &matchers, &count, err);
+        st = api_selector(r, false, &request.matchers, err);
     if (st != ST_OK)
         return st;
-    request.matchers = (struct matcher_list){matchers, count};
     return store_labels(r->server->store, &q, &request, ret_set, err);
 }
 
@@ -53,7 +49,7 @@ void api_labels(struct request *r)
 
     enum status st = find_labels(r, &set, &err);
     if (st != ST_OK) {
-        reply_error(r, st == ST_LIMIT ? ST_INVALID : st, &err, false);
+        api_fail(r, st, &err);
         return;
     }
     buf_put(b, STR("{\"status\":\"success\""));
@@ -125,7 +121,7 @@ static enum status find_series(struct request *r, struct labels_list *ret_list, 
     struct query_context q;
 
     api_context(r, &q);
-    enum status st = read_bounds(r, &request.start_ns, &request.end_ns, err);
+    enum status st = api_bounds(r, &request.start_ns, &request.end_ns, err);
     if (st == ST_OK)
         st = add_selectors(r, "match", &list, err);
     if (st == ST_OK)
@@ -147,7 +143,7 @@ void api_series(struct request *r)
 
     enum status st = find_series(r, &list, &err);
     if (st != ST_OK) {
-        reply_error(r, st == ST_LIMIT ? ST_INVALID : st, &err, false);
+        api_fail(r, st, &err);
         return;
     }
     buf_put(b, STR("{\"status\":\"success\",\"data\":["));

@@ -54,6 +54,25 @@ int64_t api_oldest_ns(const struct request *r, int64_t start_ns)
     return lookback_ns <= 0 ? start_ns : MAX_OF(start_ns, time_now_ns() - lookback_ns);
 }
 
+enum status api_selector(struct request *r, bool any, struct matcher_list *ret_matchers,
+                         struct err *err)
+{
+    struct str text = params_get(&r->params, STR("query"));
+    struct matcher *matchers = NULL;
+    size_t count = 0;
+
+    enum status st = any ? logql_parse_any_selector(&r->arena, text, &matchers, &count, err)
+                         : logql_parse_selector(&r->arena, text, &matchers, &count, err);
+    if (st == ST_OK)
+        *ret_matchers = (struct matcher_list){matchers, count};
+    return st;
+}
+
+void api_fail(struct request *r, enum status st, const struct err *err)
+{
+    reply_error(r, st == ST_LIMIT ? ST_INVALID : st, err, false);
+}
+
 /* What the settings allow a query to ask for. */
 static enum status check_limits(const struct request *r, const struct expr *e,
                                 const struct range_params *range, struct err *err)
@@ -157,5 +176,5 @@ void api_query(struct request *r)
     if (st == ST_OK)
         reply_json(r);
     else
-        reply_error(r, st == ST_LIMIT ? ST_INVALID : st, &err, false);
+        api_fail(r, st, &err);
 }

@@ -223,14 +223,14 @@ static enum status parse_step(struct str text, int64_t *ret_ns, struct err *err)
     return refuse("cannot parse ", text, " to a valid duration", err);
 }
 
-static enum status parse_limit(const struct params *p, uint64_t *ret_limit, struct err *err)
+enum status params_limit(struct str text, uint64_t standard, uint64_t *ret_limit, struct err *err)
 {
-    struct str text = params_get(p, STR("limit"));
     int64_t limit;
 
-    *ret_limit = LIMIT_DEFAULT;
-    if (text.len == 0)
+    if (text.len == 0) {
+        *ret_limit = standard;
         return ST_OK;
+    }
     enum status st = num_parse_i64(text, &limit);
     if (st != ST_OK)
         return not_an_integer("strconv.Atoi: parsing ", text, st, err);
@@ -241,6 +241,11 @@ static enum status parse_limit(const struct params *p, uint64_t *ret_limit, stru
         return err_set(err, ST_INVALID, "limit must be a positive value");
     *ret_limit = (uint64_t)limit;
     return ST_OK;
+}
+
+static enum status parse_limit(const struct params *p, uint64_t *ret_limit, struct err *err)
+{
+    return params_limit(params_get(p, STR("limit")), LIMIT_DEFAULT, ret_limit, err);
 }
 
 static enum status parse_direction(const struct params *p, bool *ret_backward, struct err *err)
@@ -254,30 +259,36 @@ static enum status parse_direction(const struct params *p, bool *ret_backward, s
     return ST_OK;
 }
 
-static enum status parse_steps(const struct params *p, struct range_params *r, struct err *err)
+enum status params_step(const struct params *p, int64_t start_ns, int64_t end_ns,
+                        int64_t *ret_step_ns, struct err *err)
 {
-    struct str step = params_get(p, STR("step")), interval = params_get(p, STR("interval"));
-    int64_t length_ns;
-    enum status st = ST_OK;
+    struct str text = params_get(p, STR("step"));
+    int64_t length_ns, step_ns;
 
-    if (!i64_sub(r->end_ns, r->start_ns, &length_ns))
+    if (!i64_sub(end_ns, start_ns, &length_ns))
         length_ns = INT64_MAX;
-    if (step.len > 0) {
-        st = parse_step(step, &r->step_ns, err);
-        if (st != ST_OK)
-            return st;
-    } else {
-        r->step_ns = MAX_OF(length_ns / SECOND_NS / POINTS_WANTED, 1) * SECOND_NS;
-    }
-    if (r->step_ns <= 0)
+    step_ns = MAX_OF(length_ns / SECOND_NS / POINTS_WANTED, 1) * SECOND_NS;
+    enum status st = text.len > 0 ? parse_step(text, &step_ns, err) : ST_OK;
+    if (st != ST_OK)
+        return st;
+    if (step_ns <= 0)
         return err_set(err, ST_INVALID,
                        "zero or negative query resolution step widths are not accepted. Try a "
                        "positive integer");
-    if (length_ns / r->step_ns > POINTS_MAX)
+    if (length_ns / step_ns > POINTS_MAX)
         return err_set(err, ST_INVALID,
                        "exceeded maximum resolution of 11,000 points per time series. Try "
                        "increasing the value of the step parameter");
-    if (interval.len > 0)
+    *ret_step_ns = step_ns;
+    return ST_OK;
+}
+
+static enum status parse_steps(const struct params *p, struct range_params *r, struct err *err)
+{
+    struct str interval = params_get(p, STR("interval"));
+
+    enum status st = params_step(p, r->start_ns, r->end_ns, &r->step_ns, err);
+    if (st == ST_OK && interval.len > 0)
         st = parse_step(interval, &r->interval_ns, err);
     if (st == ST_OK && r->interval_ns < 0)
         st = err_set(err, ST_INVALID, "interval must be >= 0");

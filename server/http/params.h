@@ -53,6 +53,14 @@ MUST_CHECK enum status params_bounds(const struct params *p, int64_t now_ns, int
 MUST_CHECK enum status params_time(struct str text, int64_t standard_ns, int64_t *ret_ns,
                                    struct err *err);
 
+/* A number from 1 to 2^32 - 1, or `standard` when the text is empty. */
+MUST_CHECK enum status params_limit(struct str text, uint64_t standard, uint64_t *ret_limit,
+                                    struct err *err);
+
+/* `step`: by default one that gives about 250 points; never more than 11000. */
+MUST_CHECK enum status params_step(const struct params *p, int64_t start_ns, int64_t end_ns,
+                                   int64_t *ret_step_ns, struct err *err);
+
 /* What query_range, and in part query, take besides the query itself. */
 struct range_params {
     int64_t start_ns;

@@ -20,7 +20,11 @@
     X(GET_POST,  "/loki/api/v1/label/{name}/values",  "loki_api_v1_label_name_values", api_labels,    WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/api/prom/label/{name}/values",     "api_prom_label_name_values",    api_labels,    WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/series",               "loki_api_v1_series",            api_series,    WORKER, TENANT | PARAMS) \
-    X(GET_POST,  "/api/prom/series",                  "api_prom_series",               api_series,    WORKER, TENANT | PARAMS)
+    X(GET_POST,  "/api/prom/series",                  "api_prom_series",               api_series,    WORKER, TENANT | PARAMS) \
+    X(GET_POST,  "/loki/api/v1/format_query",         "loki_api_v1_format_query",      api_format_query, WORKER, PARAMS)       \
+    X(GET_POST,  "/loki/api/v1/index/stats",          "loki_api_v1_index_stats",       api_stats,     WORKER, TENANT | PARAMS) \
+    X(GET_POST,  "/loki/api/v1/index/volume",         "loki_api_v1_index_volume",      api_volume,    WORKER, TENANT | PARAMS) \
+    X(GET_POST,  "/loki/api/v1/index/volume_range",   "loki_api_v1_index_volume_range", api_volume,   WORKER, TENANT | PARAMS)
 /* clang-format on */
 
 #define X(methods, path, metric, handler, thread, flags) void handler(struct request *r);

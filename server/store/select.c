@@ -412,6 +412,18 @@ static enum status identify(struct selection *selection, struct source_run *run,
                : err_set(err, ST_CORRUPT, "index: the stream of a chunk is not there");
 }
 
+/* The index knows it of a chunk; a head, which is in memory, is opened. */
+static struct source_totals totals(struct selection *selection, const struct source_run *run)
+{
+    const struct run_handle *handle = run->handle;
+    const struct chunk_ref *ref = &handle->ref;
+
+    (void)selection;
+    if (handle->head != NULL)
+        return (struct source_totals){0};
+    return (struct source_totals){ref->entries, ref->line_bytes, ref->metadata_bytes};
+}
+
 static enum status open_run(struct selection *selection, struct source_run *run,
                             const struct source_block **ret_blocks, uint32_t *ret_count,
                             struct err *err)
@@ -605,7 +617,7 @@ static enum status select_entries(struct source *source, struct query_context *q
     if (s == NULL)
         return arena_status(q->arena, err);
     *s = (struct store_selection){
-        .selection = {next_runs, identify, open_run, load, has_later, end},
+        .selection = {next_runs, identify, totals, open_run, load, has_later, end},
         .store = (struct store *)(void *)source,
         .q = q,
         .request = *request,

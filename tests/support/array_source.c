@@ -92,6 +92,28 @@ static enum status identify(struct selection *selection, struct source_run *run,
     return ST_OK;
 }
 
+static uint64_t metadata_bytes(struct labels l)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < l.count; i++)
+        bytes += l.pairs[i].name.len + l.pairs[i].value.len;
+    return bytes;
+}
+
+static struct source_totals totals(struct selection *selection, const struct source_run *run)
+{
+    const struct array_run *r = run->handle;
+    struct source_totals t = {0};
+
+    for (size_t i = 0; i < r->count && !cast(selection)->source->no_totals; i++) {
+        t.entries++;
+        t.line_bytes += r->entries[i]->line.len;
+        t.metadata_bytes += metadata_bytes(r->entries[i]->metadata);
+    }
+    return t;
+}
+
 static enum status open_run(struct selection *selection, struct source_run *run,
                             const struct source_block **ret_blocks, uint32_t *ret_count,
                             struct err *err)
@@ -173,7 +195,7 @@ static enum status select_entries(struct source *source, struct query_context *q
 
     (void)err;
     *s = (struct array_selection){
-        .selection = {next_runs, identify, open_run, load, has_later, end_selection},
+        .selection = {next_runs, identify, totals, open_run, load, has_later, end_selection},
         .source = array,
         .q = q,
         .request = *request,

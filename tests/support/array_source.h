@@ -8,6 +8,7 @@
 #ifndef TESTS_SUPPORT_ARRAY_SOURCE_H
 #define TESTS_SUPPORT_ARRAY_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct array_source {
     size_t run_entries;
     size_t block_entries;
     size_t blocks_loaded; /* by all queries so far */
+    bool no_totals;       /* totals() knows nothing, as for heads */
     size_t damaged_block; /* the n-th load (from 1) fails with ST_CORRUPT; 0: none */
 };
 

@@ -8,6 +8,7 @@
 #include "query/canon.h"
 #include "query/lexer.h"
 #include "query/parser.h"
+#include "query/pretty.h"
 
 #include "base/banned.h"
 
@@ -23,8 +24,10 @@ static enum status parse(struct str query, struct err *err)
     arena_init(&a, ARENA_BYTES);
     buf_init(&b, ARENA_BYTES);
     enum status st = logql_parse(&a, query, &e, err);
-    if (st == ST_OK)
+    if (st == ST_OK) {
         canon_put_expr(&b, e);
+        pretty_put_expr(&b, e);
+    }
     cr_expect(st == ST_OK || st == ST_INVALID, "%.*s: %s", STR_ARG(str_head(query, 80)),
               status_name(st));
     buf_release(&b);
