@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "base/num.h"
+#include "query/cells.h"
 
 #include "base/banned.h"
 
@@ -46,7 +47,7 @@ static enum status add(struct walk *w, int64_t bucket_ns, const struct source_to
     enum status st = w->part.bucket_ns == bucket_ns ? ST_OK : give(w, err);
 
     w->part.bucket_ns = bucket_ns;
-    volume_add(&w->part.totals, t);
+    totals_add(&w->part.totals, t);
     return st;
 }
 
@@ -204,7 +205,7 @@ static enum status count_part(void *context, const struct volume_part *part, str
     struct counting *c = context;
 
     c->counts.chunks += part->begins_run ? 1 : 0;
-    volume_add(&c->totals, &part->totals);
+    totals_add(&c->totals, &part->totals);
     return count_stream(c, part->stream, err);
 }
 

@@ -59,13 +59,6 @@ struct volume_counts {
 MUST_CHECK enum status volume_count(const struct volume_request *request,
                                     struct volume_counts *ret_counts, struct err *err);
 
-static inline void volume_add(struct source_totals *to, const struct source_totals *t)
-{
-    to->entries += t->entries;
-    to->line_bytes += t->line_bytes;
-    to->metadata_bytes += t->metadata_bytes;
-}
-
 /*
  * The bytes of an answer. Loki counts lines, two references of 4 bytes for each pair of structured
  * metadata, and the texts of pairs once a chunk. What is summed up here is the text of every pair;

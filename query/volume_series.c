@@ -1,13 +1,10 @@
-/*
- * Sums are kept in cells, one for each series and step that has entries, found by a hash map: steps
- * may be many and most of them empty.
- */
 #include "query/volume_series.h"
 
 #include <stdlib.h>
 
 #include "base/map.h"
 #include "base/time.h"
+#include "query/cells.h"
 
 #include "base/banned.h"
 
@@ -17,22 +14,11 @@ struct volume_row {
     struct source_totals totals; /* of all cells */
 };
 
-struct cell {
-    struct {
-        struct volume_row *row;
-        int64_t bucket_ns;
-    } key; /* its bytes are the key of the map */
-    struct source_totals totals;
-};
-
-_Static_assert(sizeof(((struct cell *)NULL)->key) == sizeof(void *) + sizeof(int64_t),
-               "the key of a cell has no bytes of chance in it");
-
 struct collecting {
     const struct volume_series *wanted;
     struct arena *arena;
-    struct map rows;  /* labels in stored form -> struct volume_row */
-    struct map cells; /* key of a cell -> struct cell */
+    struct map rows; /* labels in stored form -> struct volume_row */
+    struct cells cells;
     struct buf key;
     struct label *pairs; /* room for those of a stream that make its series */
     size_t pair_capacity;
@@ -77,21 +63,8 @@ static enum status add_bytes(struct collecting *c, const struct volume_part *par
         st = add_row(c, buf_str(&c->key), &row, err);
     if (st != ST_OK)
         return st;
-    volume_add(&row->totals, &part->totals);
-    struct cell key = {.key = {row, part->bucket_ns}};
-    struct str text = str_make((const char *)&key.key, sizeof(key.key));
-    struct cell *cell = map_get(&c->cells, text);
-    if (cell == NULL) {
-        cell = arena_new(c->arena, struct cell, 1);
-        if (cell == NULL)
-            return no_memory(c, err);
-        *cell = key;
-        text.ptr = (const char *)&cell->key;
-        if (map_set(&c->cells, text, cell) != ST_OK)
-            return no_memory(c, err);
-    }
-    volume_add(&cell->totals, &part->totals);
-    return ST_OK;
+    totals_add(&row->totals, &part->totals);
+    return cells_add(&c->cells, row, part->bucket_ns, &part->totals, err);
 }
 
 static bool is_wanted(const struct volume_series *v, struct str name)
@@ -179,31 +152,6 @@ static enum status sort_rows(struct collecting *c, struct volume_row ***ret_rows
     return ST_OK;
 }
 
-static int compare_cells(const void *a, const void *b)
-{
-    const struct cell *const *x = a, *const *y = b;
-
-    if ((*x)->key.row != (*y)->key.row)
-        return (uintptr_t)(*x)->key.row < (uintptr_t)(*y)->key.row ? -1 : 1;
-    return ((*x)->key.bucket_ns > (*y)->key.bucket_ns) -
-           ((*x)->key.bucket_ns < (*y)->key.bucket_ns);
-}
-
-/* All cells, those of a row together and in order of time. */
-static struct cell **sort_cells(struct collecting *c)
-{
-    struct cell **cells = arena_new(c->arena, struct cell *, c->cells.count + 1);
-    size_t cursor = 0, count = 0;
-
-    if (cells == NULL)
-        return NULL;
-    for (struct cell *cell = map_next(&c->cells, &cursor); cell != NULL;
-         cell = map_next(&c->cells, &cursor))
-        cells[count++] = cell;
-    qsort(cells, count, sizeof(struct cell *), compare_cells);
-    return cells;
-}
-
 static struct sample sample_of(const struct volume_series *v, const struct cell *cell)
 {
     const struct volume_request *r = &v->request;
@@ -212,40 +160,26 @@ static struct sample sample_of(const struct volume_series *v, const struct cell 
     return (struct sample){ts_ns, (double)volume_bytes(&cell->totals)};
 }
 
-static size_t first_cell(struct cell **cells, size_t count, const struct volume_row *row)
-{
-    size_t low = 0, high = count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if ((uintptr_t)cells[middle]->key.row < (uintptr_t)row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static enum status make_result(struct collecting *c, struct result *ret_result, struct err *err)
 {
     struct result result = {.kind = RESULT_VECTOR};
     struct volume_row **rows = NULL;
-    size_t cell_count = c->cells.count;
 
     enum status st = sort_rows(c, &rows, &result.series_count, err);
+    if (st == ST_OK)
+        st = cells_sort(&c->cells, err);
     if (st != ST_OK)
         return st;
-    struct cell **cells = sort_cells(c);
     result.series = arena_new(c->arena, struct series, result.series_count + 1);
-    struct sample *samples = arena_new(c->arena, struct sample, cell_count + 1);
-    if (cells == NULL || result.series == NULL || samples == NULL)
+    struct sample *samples = arena_new(c->arena, struct sample, c->cells.count + 1);
+    if (result.series == NULL || samples == NULL)
         return arena_status(c->arena, err);
     for (size_t i = 0; i < result.series_count; i++) {
         struct series *s = &result.series[i];
         *s = (struct series){rows[i]->labels, samples, 0};
-        for (size_t at = first_cell(cells, cell_count, rows[i]);
-             at < cell_count && cells[at]->key.row == rows[i]; at++)
-            s->samples[s->count++] = sample_of(c->wanted, cells[at]);
+        struct cell **cells = cells_of(&c->cells, rows[i], &s->count);
+        for (size_t j = 0; j < s->count; j++)
+            samples[j] = sample_of(c->wanted, cells[j]);
         samples += s->count;
         if (s->count > 1)
             result.kind = RESULT_MATRIX;
@@ -259,6 +193,7 @@ enum status volume_series(const struct volume_series *v, struct result *ret_resu
     struct collecting c = {.wanted = v, .arena = v->request.q->arena};
     struct volume_request request = v->request;
 
+    cells_init(&c.cells, c.arena);
     buf_init(&c.key, c.arena->max_bytes);
     request.add = add_part;
     request.context = &c;
@@ -266,7 +201,7 @@ enum status volume_series(const struct volume_series *v, struct result *ret_resu
     if (st == ST_OK)
         st = make_result(&c, ret_result, err);
     map_release(&c.rows);
-    map_release(&c.cells);
+    cells_release(&c.cells);
     buf_release(&c.key);
     return st;
 }

@@ -16,14 +16,12 @@ void api_volume(struct request *r);
 
 enum { SERIES_DEFAULT = 100 };
 
-static enum status count_stored(struct request *r, struct volume_counts *ret_counts,
-                                struct err *err)
+static enum status count_stored(struct request *r, struct query_context *q,
+                                struct volume_counts *ret_counts, struct err *err)
 {
-    struct query_context q;
     struct volume_request request = {
-        .source = store_source(r->server->store), .q = &q, .tenant = r->tenant};
+        .source = store_source(r->server->store), .q = q, .tenant = r->tenant};
 
-    api_context(r, &q);
     enum status st = api_bounds(r, &request.start_ns, &request.end_ns, err);
     if (st == ST_OK)
         st = api_selector(r, false, &request.matchers, err);
@@ -34,14 +32,18 @@ void api_stats(struct request *r)
 {
     struct err err = {.status = ST_OK};
     struct volume_counts c = {0};
+    struct query_context q;
 
-    enum status st = count_stored(r, &c, &err);
+    api_context(r, &q);
+    enum status st = count_stored(r, &q, &c, &err);
     if (st != ST_OK) {
         api_fail(r, st, &err);
         return;
     }
+    buf_put_char(&r->reply.body, '{');
+    render_warnings(&r->reply.body, &q.stats);
     buf_printf(&r->reply.body,
-               "{\"streams\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"bytes\":%" PRIu64
+               "\"streams\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"bytes\":%" PRIu64
                ",\"entries\":%" PRIu64 "}",
                c.streams, c.chunks, c.bytes, c.entries);
     reply_json(r);

@@ -258,6 +258,15 @@ static void put_encoding_flags(struct buf *b, struct str flags)
     buf_put(b, STR("],"));
 }
 
+void render_warnings(struct buf *b, const struct query_stats *s)
+{
+    if (s->corrupt_blocks > 0)
+        buf_printf(b,
+                   "\"warnings\":[\"%" PRIu64
+                   " blocks of entries are damaged and missing from this answer\"],",
+                   s->corrupt_blocks);
+}
+
 void render_query(struct buf *b, const struct render *r)
 {
     static const char *const kinds[] = {
@@ -268,11 +277,7 @@ void render_query(struct buf *b, const struct render *r)
     };
 
     buf_put(b, STR("{\"status\":\"success\","));
-    if (r->stats->corrupt_blocks > 0)
-        buf_printf(b,
-                   "\"warnings\":[\"%" PRIu64
-                   " blocks of entries are damaged and missing from this answer\"],",
-                   r->stats->corrupt_blocks);
+    render_warnings(b, r->stats);
     buf_printf(b, "\"data\":{\"resultType\":\"%s\",", kinds[r->result->kind]);
     if (r->encoding_flags.ptr != NULL && r->result->kind == RESULT_STREAMS)
         put_encoding_flags(b, r->encoding_flags);

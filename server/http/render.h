@@ -24,4 +24,7 @@ struct render {
 /* The whole answer to query and query_range. */
 void render_query(struct buf *b, const struct render *r);
 
+/* `"warnings":[...],` if the answer lacks something, else nothing. */
+void render_warnings(struct buf *b, const struct query_stats *s);
+
 #endif

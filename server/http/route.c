@@ -24,7 +24,9 @@
     X(GET_POST,  "/loki/api/v1/format_query",         "loki_api_v1_format_query",      api_format_query, WORKER, PARAMS)       \
     X(GET_POST,  "/loki/api/v1/index/stats",          "loki_api_v1_index_stats",       api_stats,     WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/index/volume",         "loki_api_v1_index_volume",      api_volume,    WORKER, TENANT | PARAMS) \
-    X(GET_POST,  "/loki/api/v1/index/volume_range",   "loki_api_v1_index_volume_range", api_volume,   WORKER, TENANT | PARAMS)
+    X(GET_POST,  "/loki/api/v1/index/volume_range",   "loki_api_v1_index_volume_range", api_volume,   WORKER, TENANT | PARAMS) \
+    X(GET_POST,  "/loki/api/v1/detected_labels",      "loki_api_v1_detected_labels",   api_detected_labels, WORKER, TENANT | PARAMS) \
+    X(GET_POST,  "/loki/api/v1/patterns",             "loki_api_v1_patterns",          api_patterns,  WORKER, TENANT | PARAMS)
 /* clang-format on */
 
 #define X(methods, path, metric, handler, thread, flags) void handler(struct request *r);
