@@ -9,7 +9,9 @@
 
 #include "base/err.h"
 #include "index/matcher.h"
+#include "query/ast.h"
 #include "query/context.h"
+#include "server/http/params.h"
 #include "server/http/request.h"
 
 /* Memory, deadline and cancel flag of the request. */
@@ -18,6 +20,10 @@ void api_context(struct request *r, struct query_context *ret_q);
 /* ST_INVALID: the range is longer than limits.max_query_length. */
 MUST_CHECK enum status api_check_length(const struct request *r, int64_t start_ns, int64_t end_ns,
                                         struct err *err);
+
+/* ST_INVALID: the query asks for more than the settings allow. */
+MUST_CHECK enum status api_check_query(const struct request *r, const struct expr *e,
+                                       const struct range_params *range, struct err *err);
 
 /* `start_ns`, or how far back limits.max_query_lookback lets the tenant see. */
 int64_t api_oldest_ns(const struct request *r, int64_t start_ns);

@@ -73,9 +73,8 @@ void api_fail(struct request *r, enum status st, const struct err *err)
     reply_error(r, st == ST_LIMIT ? ST_INVALID : st, err, false);
 }
 
-/* What the settings allow a query to ask for. */
-static enum status check_limits(const struct request *r, const struct expr *e,
-                                const struct range_params *range, struct err *err)
+enum status api_check_query(const struct request *r, const struct expr *e,
+                            const struct range_params *range, struct err *err)
 {
     const struct limits *limits = request_limits(r);
     uint64_t entries_max = limits->max_entries_limit_per_query;
@@ -131,7 +130,7 @@ static enum status run_query(struct request *r, struct err *err)
     if (st == ST_OK)
         st = logql_parse(&r->arena, params_get(&r->params, STR("query")), &expr, err);
     if (st == ST_OK)
-        st = check_limits(r, expr, &range, err);
+        st = api_check_query(r, expr, &range, err);
     if (st != ST_OK)
         return st;
     if (!instant && expr->kind != EXPR_LOG)

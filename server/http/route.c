@@ -26,6 +26,8 @@
     X(GET_POST,  "/loki/api/v1/index/volume",         "loki_api_v1_index_volume",      api_volume,    WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/index/volume_range",   "loki_api_v1_index_volume_range", api_volume,   WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/detected_labels",      "loki_api_v1_detected_labels",   api_detected_labels, WORKER, TENANT | PARAMS) \
+    X(GET_POST,  "/loki/api/v1/detected_fields",      "loki_api_v1_detected_fields",   api_detected_fields, WORKER, TENANT | PARAMS) \
+    X(GET_POST,  "/loki/api/v1/detected_field/{name}/values", "loki_api_v1_detected_field_name_values", api_detected_fields, WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/patterns",             "loki_api_v1_patterns",          api_patterns,  WORKER, TENANT | PARAMS)
 /* clang-format on */
 
