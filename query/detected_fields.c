@@ -155,9 +155,8 @@ static enum status find_path(struct field_detector *d, struct detected_field *f,
     static const struct str suffix = STR_INIT("_extracted");
     struct str name = f->name;
 
-    bool ok = field_path_find(d->arena, line, name, &f->path);
-    if (!ok && str_ends(name, suffix))
-        ok = field_path_find(d->arena, line, str_head(name, name.len - suffix.len), &f->path);
+    if (!field_path_find(d->arena, line, name, &f->path) && str_ends(name, suffix))
+        (void)field_path_find(d->arena, line, str_head(name, name.len - suffix.len), &f->path);
     return d->arena->failed ? no_memory(d, err) : ST_OK;
 }
 

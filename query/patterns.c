@@ -25,13 +25,14 @@
 struct tokens {
     struct str separators[PATTERN_WORDS_MAX + 2];
     struct str words[PATTERN_WORDS_MAX + 1];
-    size_t count; /* of words */
+    bool numeric[PATTERN_WORDS_MAX + 1]; /* the word has digits near its begin */
+    size_t count;                        /* of words */
 };
 
 struct cluster {
     struct cluster *next; /* of the shape, in order of their first lines */
     struct str *words;    /* `ptr` NULL: a variable */
-    bool *numeric;        /* a variable that has had digits in it */
+    bool *numeric;        /* all words that stood there had digits in them */
 };
 
 struct shape {
@@ -96,6 +97,21 @@ static struct str cut_run(struct str *rest, bool separators)
     return run;
 }
 
+static bool has_digit(struct str word)
+{
+    for (size_t i = 0; i < MIN_OF(word.len, (size_t)PATTERN_WORD_BYTES_MAX); i++) {
+        if (word.ptr[i] >= '0' && word.ptr[i] <= '9')
+            return true;
+    }
+    return false;
+}
+
+static void add_word(struct tokens *t, struct str word)
+{
+    t->numeric[t->count] = has_digit(word);
+    t->words[t->count++] = word;
+}
+
 static void tokenize(struct tokens *t, struct str line)
 {
     struct str rest = line;
@@ -110,22 +126,13 @@ static void tokenize(struct tokens *t, struct str line)
         t->separators[t->count] = separator;
         if (rest.len == 0)
             return;
-        t->words[t->count++] = cut_run(&rest, false);
+        add_word(t, cut_run(&rest, false));
     }
     t->separators[t->count] = STR(""); /* the line is cut: the rest is one more word */
     if (rest.len == 0)
         return;
-    t->words[t->count++] = rest;
+    add_word(t, rest);
     t->separators[t->count] = STR("");
-}
-
-static bool has_digit(struct str word)
-{
-    for (size_t i = 0; i < word.len; i++) {
-        if (word.ptr[i] >= '0' && word.ptr[i] <= '9')
-            return true;
-    }
-    return false;
 }
 
 /* Cannot stand in a pattern: too long, or it could be taken for a capture. */
@@ -186,8 +193,7 @@ static size_t common_words(const struct cluster *c, const struct tokens *t)
     for (size_t i = 0; i < t->count; i++) {
         bool is_variable = c->words[i].ptr == NULL;
         bool equal = !is_variable && str_eq(c->words[i], t->words[i]);
-        bool numeric = is_variable ? c->numeric[i] : has_digit(c->words[i]);
-        common += equal || (numeric && has_digit(t->words[i])) ? 1 : 0;
+        common += equal || (c->numeric[i] && t->numeric[i]) ? 1 : 0;
     }
     return common;
 }
@@ -203,7 +209,7 @@ static enum status add_cluster(struct miner *m, struct shape *s, struct cluster 
     if (c == NULL || words == NULL || numeric == NULL)
         return arena_status(m->arena, err);
     for (size_t i = 0; i < t->count; i++) {
-        numeric[i] = has_digit(t->words[i]);
+        numeric[i] = t->numeric[i];
         if (always_varies(t->words[i]))
             continue;
         words[i] = arena_str(m->arena, t->words[i]);
@@ -221,10 +227,9 @@ static enum status add_cluster(struct miner *m, struct shape *s, struct cluster 
 static void join(struct cluster *c, const struct tokens *t)
 {
     for (size_t i = 0; i < t->count; i++) {
-        if (c->words[i].ptr == NULL || str_eq(c->words[i], t->words[i]))
-            continue;
-        c->words[i] = STR_NULL;
-        c->numeric[i] = c->numeric[i] && has_digit(t->words[i]);
+        c->numeric[i] = c->numeric[i] && t->numeric[i];
+        if (c->words[i].ptr != NULL && !str_eq(c->words[i], t->words[i]))
+            c->words[i] = STR_NULL;
     }
 }
 
