@@ -343,7 +343,9 @@ def run_unpack(stage, state):
     try:
         for key, kind, value in lines.json_members(state.line):
             if kind == "string" and key == "_entry":
-                entry = lines.json_string(value)
+                entry = lines.unescape(value)
+                if entry is None:
+                    raise lines.Malformed(lines.ESCAPE)
             elif kind == "string":
                 pairs[lines.sanitize(key)] = lines.json_string(value)
     except lines.Malformed as error:
@@ -798,8 +800,8 @@ def eval_binary(node, at, context):
 
 def signature(labels, matching):
     if matching is None:
-        return labels
-    return tuple(p for p in labels if (p[0] in matching.names) == matching.on)
+        return no_empty_values(labels)
+    return tuple(p for p in no_empty_values(labels) if (p[0] in matching.names) == matching.on)
 
 
 def set_operation(node, left, right):
@@ -816,7 +818,7 @@ def matched(node, left, right):
     many, one = (right, left) if side == "right" else (left, right)
     ones = {}
     for labels, value in one:
-        key = signature(no_empty_values(labels), m)
+        key = signature(labels, m)
         if key in ones:
             word = "left" if side == "right" else "right"
             raise Refused((500, f"found duplicate series on the {word} hand-side;many-to-many matching not allowed: "
@@ -824,7 +826,7 @@ def matched(node, left, right):
         ones[key] = (labels, value)
     out, seen = [], set()
     for labels, value in many:
-        key = signature(no_empty_values(labels), m)
+        key = signature(labels, m)
         if key not in ones:
             continue
         made = result_labels(labels, ones[key][0], m)
