@@ -164,6 +164,12 @@ static bool is_borrowed(const struct hit *hit, struct labels l)
     return l.pairs == hit->stream->labels.pairs && l.count == hit->stream->labels.count;
 }
 
+/* No stage has changed the line, so one copy serves as both. */
+static bool shows_line(const struct hit *hit)
+{
+    return hit->shown.ptr == hit->line.ptr && hit->shown.len == hit->line.len;
+}
+
 static size_t labels_bytes(struct labels l)
 {
     size_t bytes = l.count * sizeof(struct label);
@@ -179,7 +185,7 @@ static size_t hit_bytes(const struct hit *hit)
 
     for (int c = 0; c < LABEL_CATEGORY_COUNT; c++)
         bytes += is_borrowed(hit, hit->labels.of[c]) ? 0 : labels_bytes(hit->labels.of[c]);
-    return bytes + (hit->shown.ptr == hit->line.ptr ? 0 : hit->shown.len);
+    return bytes + (shows_line(hit) ? 0 : hit->shown.len);
 }
 
 /* Where the copies of a hit go: pairs from the front, because they want alignment, then bytes. */
@@ -230,8 +236,7 @@ static struct kept_hit *copy_hit(const struct hit *hit, size_t *ret_bytes)
             kept->hit.labels.of[c] = copy_labels(&to, hit->labels.of[c]);
     }
     kept->hit.line = copy_str(&to, hit->line);
-    kept->hit.shown = hit->shown.ptr == hit->line.ptr ? str_make(kept->hit.line.ptr, hit->shown.len)
-                                                      : copy_str(&to, hit->shown);
+    kept->hit.shown = shows_line(hit) ? kept->hit.line : copy_str(&to, hit->shown);
     ASSERT(to.bytes == (char *)kept + bytes);
     *ret_bytes = bytes;
     return kept;

@@ -118,6 +118,24 @@ Test(engine, log_queries)
     }
 }
 
+/* Lines are copied from one collection of hits to another, where an empty one takes no room. */
+Test(engine, interval_of_lines_that_were_empty)
+{
+    static const struct array_entry entries[] = {{A, {1, STR_INIT(""), NONE}},
+                                                 {A, {5, STR_INIT(""), NONE}}};
+    struct array_source source;
+    struct engine_query q = {.end_ns = 10, .interval_ns = 2, .limit = 10, .step_ns = 1};
+    struct buf out;
+    struct err err = {.status = ST_OK};
+
+    array_source_init(&source, entries, COUNT_OF(entries));
+    buf_init(&out, TEXT_BYTES);
+    cr_assert_eq(run(&source, &q, "{app=\"a\"} | line_format \"new\"", &out, &err), ST_OK);
+    cr_expect(str_eq(buf_str(&out), STR("{app=\"a\"} 1:new 5:new\n")), "%.*s",
+              STR_ARG(buf_str(&out)));
+    buf_release(&out);
+}
+
 static const struct error_case {
     const char *query;
     bool instant;
