@@ -96,7 +96,13 @@ void label_builder_delete(struct label_builder *b, struct str name)
 void label_builder_set_error(struct label_builder *b, struct str type, struct str details)
 {
     b->error = type;
-    b->error_details = details.len == 0 ? STR_NULL : arena_str(b->scratch, details);
+    if (details.len > 0)
+        b->error_details = arena_str(b->scratch, details);
+}
+
+void label_builder_set_parser_error(struct label_builder *b, struct str type, struct str details)
+{
+    label_builder_set_error(b, type, details);
     if (b->hints != NULL && b->hints->preserve_errors)
         label_builder_set(b, PRESERVE_ERROR_NAME, STR("true"));
 }

@@ -85,9 +85,13 @@ void label_builder_set(struct label_builder *b, struct str name, struct str valu
 void label_builder_delete(struct label_builder *b, struct str name);
 
 /*
- * `type` is a constant such as "JSONParserErr"; `details` is copied. Replaces an earlier error.
+ * `type` is a constant such as "LabelFilterErr"; `details` is copied. Replaces an earlier error,
+ * but its details stay when there are no new ones.
  */
 void label_builder_set_error(struct label_builder *b, struct str type, struct str details);
+
+/* The same for parsers, whose errors the hints may preserve. */
+void label_builder_set_parser_error(struct label_builder *b, struct str type, struct str details);
 void label_builder_clear_error(struct label_builder *b);         /* details stay */
 void label_builder_clear_error_details(struct label_builder *b); /* the error stays */
 

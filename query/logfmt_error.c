@@ -26,5 +26,5 @@ void logfmt_error_set(const struct logfmt *l, struct entry_state *e)
     struct str text = fault_text(e->scratch, l);
     struct str details = arena_printf(e->scratch, "logfmt syntax error at pos %zu : %.*s",
                                       l->bad + 1, STR_ARG(text));
-    label_builder_set_error(&e->labels, STR("LogfmtParserErr"), details);
+    label_builder_set_parser_error(&e->labels, STR("LogfmtParserErr"), details);
 }

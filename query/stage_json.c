@@ -119,7 +119,7 @@ static bool run(const struct stage *s, struct entry_state *e)
     w.prefix_len = 0;
     enum extracted got = walk_object(&w, e->line, &fault);
     if (fault != JSON_FAULT_NONE)
-        label_builder_set_error(&e->labels, STR("JSONParserErr"), json_fault_text(fault));
+        label_builder_set_parser_error(&e->labels, STR("JSONParserErr"), json_fault_text(fault));
     return got != EXTRACTED_DROP;
 }
 

@@ -218,7 +218,7 @@ static bool extract_path(const struct json_expr *x, size_t i, const char **place
 
     enum search_result got = search_path(&s);
     if (got == SEARCH_FAULT)
-        label_builder_set_error(&e->labels, STR("JSONParserErr"), json_fault_text(s.fault));
+        label_builder_set_parser_error(&e->labels, STR("JSONParserErr"), json_fault_text(s.fault));
     if (got != SEARCH_FOUND)
         return false;
     if (places[w->first] == NULL || places[w->first] <= s.value.text.ptr) {
@@ -248,7 +248,7 @@ static bool run(const struct stage *s, struct entry_state *e)
         return true;
     char c = e->line.ptr[0];
     if (c != '"' && c != '{' && c != '[') {
-        label_builder_set_error(&e->labels, STR("JSONParserErr"), STR(""));
+        label_builder_set_parser_error(&e->labels, STR("JSONParserErr"), STR(""));
         return true;
     }
     const char **places = arena_new(e->scratch, const char *, x->count);

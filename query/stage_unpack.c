@@ -61,13 +61,13 @@ static bool run(const struct stage *s, struct entry_state *e)
     if (e->line.len == 0 || !label_builder_wants_any(&e->labels))
         return true;
     if (e->line.ptr[0] != '{') {
-        label_builder_set_error(&e->labels, STR("JSONParserErr"),
-                                STR("expecting json object(6), but it is not"));
+        label_builder_set_parser_error(&e->labels, STR("JSONParserErr"),
+                                       STR("expecting json object(6), but it is not"));
         return true;
     }
     enum json_fault fault = read_line(e, &p);
     if (fault != JSON_FAULT_NONE) {
-        label_builder_set_error(&e->labels, STR("JSONParserErr"), json_fault_text(fault));
+        label_builder_set_parser_error(&e->labels, STR("JSONParserErr"), json_fault_text(fault));
         return true;
     }
     if (p.line.ptr == NULL)

@@ -125,7 +125,12 @@ Test(label_builder, errors_join_the_labels)
     begin(&f, &preserving, METADATA({STR("__error__"), STR("mine")}));
     expect_labels(&f, "{app=\"web\", env=\"prod\"} {} {__error__=\"mine\"} "
                       "{__error__=\"mine\", app=\"web\", env=\"prod\"}");
-    label_builder_set_error(&f.b, STR("E"), STR(""));
+    label_builder_set_error(&f.b, STR("LabelFilterErr"), STR("why"));
+    expect_labels(&f, "{app=\"web\", env=\"prod\"} {} {__error__=\"LabelFilterErr\", "
+                      "__error_details__=\"why\"} {__error__=\"LabelFilterErr\", "
+                      "__error_details__=\"why\", app=\"web\", env=\"prod\"}");
+    label_builder_clear_error_details(&f.b);
+    label_builder_set_parser_error(&f.b, STR("E"), STR(""));
     expect_labels(&f, "{app=\"web\", env=\"prod\"} {} {__error__=\"E\", "
                       "__preserve_error__=\"true\"} {__error__=\"E\", "
                       "__preserve_error__=\"true\", app=\"web\", env=\"prod\"}");
