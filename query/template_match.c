@@ -9,9 +9,10 @@
 #include "base/banned.h"
 
 enum {
-    GROUPS_MAX = 256,         /* more are not expanded */
-    COMPILE_UNITS = 16384,    /* of work: some expressions take milliseconds */
-    SEARCH_UNIT_BYTES = 1024, /* a search may look at all that remains, but seldom does */
+    GROUPS_MAX = 256,          /* more are not expanded */
+    COMPILE_UNITS = 16384,     /* of work: some expressions take milliseconds */
+    SEARCH_UNIT_BYTES = 1024,  /* a search may look at all that remains, but seldom does */
+    EXPANSION_UNIT_BYTES = 16, /* of a replacement: names of groups are looked for in it */
 };
 
 struct matching {
@@ -24,11 +25,13 @@ struct matching {
     bool out_of_work;
 };
 
-static bool charge(struct matching *m, struct str match)
+/* For a match, what follows it and what it is replaced by. */
+static bool charge(struct matching *m, struct str match, struct str replacement)
 {
     size_t rest = m->text.len - (size_t)(match.ptr - m->text.ptr);
+    size_t units = 1 + rest / SEARCH_UNIT_BYTES + replacement.len / EXPANSION_UNIT_BYTES;
 
-    m->out_of_work = !template_work_spend(m->call->work, 1 + rest / SEARCH_UNIT_BYTES);
+    m->out_of_work = !template_work_spend(m->call->work, units);
     return !m->out_of_work;
 }
 
@@ -104,13 +107,15 @@ static bool replace_one(void *context, const struct str *groups)
     struct str replacement = template_call_str(m->call, 2);
     size_t begin = (size_t)(groups[0].ptr - m->text.ptr);
 
+    if (!charge(m, groups[0], replacement))
+        return false;
     buf_put(m->call->text, str_make(m->text.ptr + m->copied, begin - m->copied));
     if (m->literal)
         buf_put(m->call->text, replacement);
     else
         put_expanded(m, replacement, groups);
     m->copied = begin + groups[0].len;
-    return !m->call->text->failed && charge(m, groups[0]);
+    return !m->call->text->failed;
 }
 
 static bool count_one(void *context, const struct str *groups)
@@ -118,7 +123,7 @@ static bool count_one(void *context, const struct str *groups)
     struct matching *m = context;
 
     m->count++;
-    return charge(m, groups[0]);
+    return charge(m, groups[0], STR_NULL);
 }
 
 /* Compiled for this call; `*ret_own` is to be freed. */

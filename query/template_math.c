@@ -286,7 +286,9 @@ enum status fn_duration(struct template_call *c, struct template_value *ret)
     int64_t ns;
 
     enum status st = duration_parse_go(template_call_str(c, 0), &ns, c->err);
-    if (st == ST_OK)
-        *ret = value_of_float((double)(ns / SECOND_NS) + (double)(ns % SECOND_NS) / 1e9);
-    return st;
+    if (st != ST_OK)
+        return st;
+    int64_t seconds = ns / SECOND_NS;
+    *ret = value_of_float((double)seconds + (double)(ns % SECOND_NS) / (double)SECOND_NS);
+    return ST_OK;
 }

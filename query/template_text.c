@@ -40,11 +40,15 @@ static bool is_separator(uint32_t rune)
     return !rune_is_letter(rune) && !rune_is_digit(rune) && rune_is_space(rune);
 }
 
+/* To tell letters beyond ASCII takes time. */
 enum status fn_title(struct template_call *c, struct template_value *ret)
 {
+    enum { LETTER_BYTES_A_UNIT = 8 };
     struct str s = template_call_str(c, 0);
     bool begins = true;
 
+    if (!template_work_spend(c->work, s.len / LETTER_BYTES_A_UNIT))
+        return template_call_refuse_work(c);
     for (size_t len; s.len > 0; s = str_cut(s, len)) {
         char bytes[UTF8_BYTES_MAX];
         uint32_t rune = utf8_decode(s, &len);
@@ -91,7 +95,14 @@ static struct str trim_set(struct str s, struct str set, unsigned sides)
     return s;
 }
 
-/* A set that is searched for each rune of the text must not be long. */
+/* The set is searched for each rune of the text. */
+static size_t trim_units(struct str s, struct str set)
+{
+    enum { SET_UNIT_BYTES = 8 };
+
+    return (s.len / TEMPLATE_UNIT_BYTES + 1) * (set.len / SET_UNIT_BYTES + 1);
+}
+
 enum status fn_trim_cut(struct template_call *c, struct template_value *ret)
 {
     bool set_first = c->function == TEMPLATE_FUNCTION_TRIM_ALL;
@@ -101,7 +112,7 @@ enum status fn_trim_cut(struct template_call *c, struct template_value *ret)
     struct str s = template_call_str(c, set_first ? 1 : 0);
     struct str set = template_call_str(c, set_first ? 0 : 1);
 
-    if (!template_work_spend(c->work, s.len * (set.len / TEMPLATE_UNIT_BYTES)))
+    if (!template_work_spend(c->work, trim_units(s, set)))
         return template_call_refuse_work(c);
     *ret = value_of_string(trim_set(s, set, sides));
     return ST_OK;
