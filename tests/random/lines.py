@@ -62,6 +62,11 @@ def parse_float(text):
 UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 
+def quote_bytes(text):
+    """A string as Go's time package quotes it."""
+    return '"' + "".join("\\" + chr(b) if chr(b) in '"\\' else chr(b) if 0x20 <= b < 0x80 else f"\\x{b:02x}" for b in raw(text)) + '"'
+
+
 def parse_duration(text):
     """Nanoseconds."""
     rest, sign = text, 1
@@ -70,18 +75,18 @@ def parse_duration(text):
     if rest == "0":
         return 0
     if not rest:
-        raise Conversion(f"time: invalid duration {quote(text)}")
+        raise Conversion(f"time: invalid duration {quote_bytes(text)}")
     total = 0
     while rest:
         number = re.match(r"\d*(?:\.\d*)?", rest, re.A).group()
         if number in ("", "."):
-            raise Conversion(f"time: invalid duration {quote(text)}")
+            raise Conversion(f"time: invalid duration {quote_bytes(text)}")
         rest = rest[len(number):]
         unit = re.match(r"[^.0-9]*", rest).group()
         if not unit:
-            raise Conversion(f"time: missing unit in duration {quote(text)}")
+            raise Conversion(f"time: missing unit in duration {quote_bytes(text)}")
         if unit not in UNITS:
-            raise Conversion(f"time: unknown unit {quote(unit)} in duration {quote(text)}")
+            raise Conversion(f"time: unknown unit {quote_bytes(unit)} in duration {quote_bytes(text)}")
         rest = rest[len(unit):]
         whole, _, part = number.partition(".")
         total += int(whole or 0) * UNITS[unit] + int(UNITS[unit] * int(part or 0) / 10 ** len(part))

@@ -124,6 +124,12 @@ def shorten(value, size=2000):
     return text if len(text) <= size else text[:size] + f"... ({len(text)} characters)"
 
 
+def last_words(server):
+    log = server.log()
+    at = max(log.find("==ERROR"), log.find("runtime error:"), log.find("WARNING: ThreadSanitizer"))
+    return log[at:at + 3000] if at >= 0 else log[-2000:]
+
+
 def one_data_set(job):
     """(number, state, outcomes, [(query number, difference), ...])"""
     seed, number, queries, state = job
@@ -140,13 +146,13 @@ def one_data_set(job):
                     outcome, why = "different", f"the server did not answer: {traceback.format_exc(limit=1)}"
                     client = Client(server.port)
                     if server.process.poll() is not None:
-                        differences.append((query, f"the server ended with {server.process.returncode}\n{server.log()[-2000:]}"))
+                        differences.append((query, f"the server ended with {server.process.returncode}\n{last_words(server)}"))
                         break
                 outcomes[outcome] += 1
                 if why:
                     differences.append((query, why))
             if server.process.poll() is None and server.stop(30) != 0:
-                differences.append((0, f"the server stopped badly\n{server.log()[-2000:]}"))
+                differences.append((0, f"the server stopped badly\n{last_words(server)}"))
     except Exception:  # pylint: disable=broad-except
         differences.append((0, traceback.format_exc()))
     return number, state, outcomes, differences
