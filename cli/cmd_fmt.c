@@ -1,5 +1,5 @@
 /*
- * skald fmt: a query, written as the canonical text has it. Needs no server.
+ * skald fmt: a query in a form that is easy to read. Needs no server.
  */
 #include <stdio.h>
 
@@ -7,13 +7,14 @@
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/print.h"
-#include "query/canon.h"
 #include "query/parser.h"
+#include "query/pretty.h"
 
 #include "base/banned.h"
 
 static const char text[] =
-    "Prints a query in its usual form. Without LOGQL it is read from standard input.\n"
+    "Prints a query in its usual form, a long one over several lines. Without LOGQL it\n"
+    "is read from standard input.\n"
     "A query with an error is not printed: the error is, and the command fails.\n";
 
 enum { QUERY_BYTES_MAX = 1024 * 1024 };
@@ -43,7 +44,7 @@ static enum status put_formatted(struct buf *b, struct str query, struct arena *
     enum status st = logql_parse(a, query, &expr, err);
     if (st != ST_OK)
         return st;
-    canon_put_expr(b, expr);
+    pretty_put_expr(b, expr);
     buf_put_char(b, '\n');
     return buf_status(b, err);
 }

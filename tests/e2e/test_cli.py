@@ -85,6 +85,67 @@ class Asking(unittest.TestCase):
         out, _ = self.query_of("vector(1)", "--step", "1h", "-q", "-o", "jsonl")
         self.assertEqual(out, '{"metric":{},"values":[[1772366400,"1"],[1772370000,"1"]]}\n')
 
+    def test_metric_of_lines(self):
+        out, _ = self.query_of('sum by (host) (count_over_time({app="web"}[1h]))', "--step", "1h", "-q", "-o", "jsonl")
+        series = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(sorted((s["metric"]["host"], s["values"]) for s in series),
+                         [("a", [[1772366400, "1"], [1772370000, "1"]]), ("b", [[1772370000, "1"]])])
+
+    def test_stats(self):
+        out, err = self.ask("stats", '{app="many"}', *HOUR)
+        self.assertRegex(out, r"^\{\n  streams: 1\n  chunks: 1\n  bytes: \d+kB\n  entries: 3000\n\}\n$")
+        self.assertIn(f"{self.url}/loki/api/v1/index/stats?end=", err)
+        out, err = self.ask("stats", '{app="web"}', *HOUR, "-q", "-o", "jsonl")
+        stats = json.loads(out)
+        self.assertEqual((stats["streams"], stats["entries"], err), (2, 3, ""))
+        self.assertGreater(stats["bytes"], len('GET /start tab\there "q"'))
+        _, err = self.ask("stats", '{app="web"} |= "x"', *HOUR, status=1)
+        self.assertIn("only label matchers are supported", err)
+
+    def volume(self, *arguments):
+        """[(labels, bytes or points), ...] as jsonl has them, whose form by default says the same"""
+        out, _ = self.ask(*arguments, *HOUR, "-q", "-o", "jsonl")
+        rows = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(json.loads(self.ask(*arguments, *HOUR, "-q")[0]), rows)
+        return [(row["metric"], int(row["value"][1]) if "value" in row else row["values"]) for row in rows]
+
+    def test_volume(self):
+        rows = self.volume("volume", '{app=~"web|many"}')
+        self.assertEqual([labels for labels, _ in rows], [{"app": "many"}, {"app": "web"}])
+        self.assertGreater(rows[0][1], rows[1][1])
+        self.assertEqual(self.volume("volume", '{app=~"web|many"}', "--limit", "1"), rows[:1])
+        rows = self.volume("volume", '{app="web"}', "--targetLabels", "app", "--targetLabels=host")
+        self.assertEqual(sorted(labels["host"] for labels, _ in rows), ["a", "b"])
+        rows = self.volume("volume", '{app="web"}', "--aggregateByLabels")
+        self.assertIn({"app": ""}, [labels for labels, _ in rows])
+        _, err = self.ask("volume", '{app="web"}', *HOUR, "--stats")
+        self.assertIn("summary.", err)
+        self.ask("volume", '{app="web"}', "--step", "1m", status=2)
+
+    def test_volume_range(self):
+        whole = self.volume("volume_range", '{app="web"}')[0][1]
+        self.assertEqual(self.volume("volume", '{app="web"}')[0][1], whole)
+        status, text = self.server.push([({"app": "steps"}, [(NOON, "one"), (NOON + 1800 * SECOND, "two")])])
+        self.assertEqual(status, 204, text)
+        (labels, points), = self.volume("volume_range", '{app="steps"}', "--step=30m")
+        self.assertEqual((labels, [at for at, _ in points]), ({"app": "steps"}, [1772368199.999, 1772369999.999]))
+
+    def test_detected_fields(self):
+        status, text = self.server.push([({"app": "fields"}, [(NOON, "size=3kB n=1"), (NOON + 1, "size=4kB")])])
+        self.assertEqual(status, 204, text)
+        out, err = self.ask("detected-fields", '{app="fields"}', *HOUR)
+        self.assertEqual(out, "label: detected_level\t\ttype: string\t\tcardinality: 1\n"
+                              "label: n\t\ttype: int\t\tcardinality: 1\n"
+                              "label: size\t\ttype: bytes\t\tcardinality: 2\n")
+        self.assertIn(f"{self.url}/loki/api/v1/detected_fields?", err)
+        out, err = self.ask("detected-fields", '{app="fields"}', *HOUR, "-q", "-o", "jsonl")
+        fields = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([(f["label"], f["parsers"]) for f in fields],
+                         [("detected_level", None), ("n", ["logfmt"]), ("size", ["logfmt"])])
+        out, _ = self.ask("detected-fields", '{app="fields"}', *HOUR, "-q", "-o", "raw", "--field-limit", "1000")
+        self.assertEqual(sorted(json.loads(out)["fields"], key=lambda f: f["label"]), fields)
+        self.assertEqual(self.ask("detected-fields", '{app="nothing"}', *HOUR, "-q")[0], "")
+
     def test_instant_query(self):
         now = ["--now", "2026-03-01T13:00:00Z"]
         out, err = self.ask("instant-query", "vector(1)", *now)
@@ -137,6 +198,14 @@ class Formatting(unittest.TestCase):
     def test_argument_and_input(self):
         self.assertEqual(skald("fmt", '{a="b"}|="x"|json'), (0, b'{a="b"} |= "x" | json\n', b""))
         self.assertEqual(skald("fmt", stdin=b'\n sum( rate({a="b"}[60s]) )by(c)\n'), (0, b'sum by (c)(rate({a="b"}[1m]))\n', b""))
+
+    def test_long(self):
+        query = ('sum(rate({app="web", env=~".+"} | logfmt | line_format "{{.a}}" | unwrap duration(dur) [1m])) by (env, app) > 10 '
+                 'and vector(1)')
+        self.assertEqual(skald("fmt", query)[1].decode(),
+                         '    sum by (env, app)(\n'
+                         '      rate({app="web", env=~".+"} | logfmt | line_format "{{.a}}" | unwrap duration(dur)[1m])\n'
+                         '    )\n  >\n    10\nand\n  vector(1.000000)\n')
 
     def test_wrong(self):
         for query in (b"{", b"", b"\x00", b"{" * 5000, b"(" * 100000):
