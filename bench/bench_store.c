@@ -146,6 +146,7 @@ static void bench_path(const struct bench_server *s, const char *what, const cha
     bench_row(what, ms[rounds / 2], "ms");
 }
 
+/* Over all that was pushed; metric queries have steps of a minute. */
 static void bench_query(const struct bench_server *s, const char *what, const char *query,
                         const char *want, uint64_t rounds)
 {
@@ -154,7 +155,7 @@ static void bench_query(const struct bench_server *s, const char *what, const ch
     buf_init(&path, PATH_BYTES_MAX);
     buf_put(&path, STR("/loki/api/v1/query_range?query="));
     bench_put_escaped(&path, query);
-    buf_printf(&path, "&limit=100&start=%" PRId64 "&end=%" PRId64, BODIES_START_NS,
+    buf_printf(&path, "&limit=100&step=60&start=%" PRId64 "&end=%" PRId64, BODIES_START_NS,
                BODIES_START_NS + BODIES_SPAN_NS + HOUR_NS);
     buf_put_char(&path, '\0');
     bench_path(s, what, path.ptr, want, rounds);
@@ -185,6 +186,24 @@ static void bench_queries(const struct bench_server *s, uint64_t rounds)
     (void)snprintf(path, sizeof(path), "/loki/api/v1/series?%s&match=%%7Bjob%%3D%%22nginx%%22%%7D",
                    bounds);
     bench_path(s, "series of a job", path, "nginx", rounds);
+}
+
+static void bench_metrics(const struct bench_server *s, uint64_t rounds)
+{
+    bench_title("metric queries (everything flushed, steps of a minute, median)");
+    bench_query(s, "count_over_time by job", "sum by (job) (count_over_time({job=~\".+\"}[1m]))",
+                "nginx", rounds);
+    bench_query(s, "rate of lines with \"error\" by job",
+                "sum by (job) (rate({job=~\".+\"} |= \"error\" [1m]))", "values", rounds);
+    bench_query(s, "rate by detected_level, from metadata",
+                "sum by (detected_level) (rate({job=~\".+\"}[1m]))", "info", rounds);
+    bench_query(s, "json, one label wanted",
+                "sum by (level) (count_over_time({job=~\".+\"} | json | __error__=\"\" [1m]))",
+                "values", rounds);
+    bench_query(s, "logfmt, one label wanted",
+                "sum by (level) (count_over_time({job=~\".+\"} | logfmt [1m]))", "values", rounds);
+    bench_query(s, "logfmt, all labels, newest 100 lines",
+                "{job=~\".+\"} | logfmt | nosuchlabel=\"x\"", "\"result\":[]", rounds);
 }
 
 /* ---- start ---- */
@@ -224,6 +243,7 @@ int main(int argc, char **argv)
     bench_idle(&server, idle_seconds);
     bench_ingest(&server, &bodies, connections);
     bench_queries(&server, rounds);
+    bench_metrics(&server, rounds);
     bench_start(&server, &bodies, connections);
     bench_server_stop(&server);
     bodies_release(&bodies);
