@@ -4,8 +4,8 @@
  * The text stands in errors about stages, is what the format endpoint answers, and serves as a
  * key. It parses again, to a tree with the same canonical text but for what the reference loses on
  * the way too: digits of byte sizes (3072 is "3.1kB", 999999 is "1000kB", and that is "1.0MB").
- * What folded to infinity or NaN does not parse, nor does a comparison of a label whose name is an
- * operator sign (`! > 5` is "!>5").
+ * What folded to infinity or NaN does not parse, and the name `!`, which the reference takes as any
+ * other, becomes part of an operator (`! > 5` is "!>5", `json !` is `json !="!"`).
  */
 #ifndef QUERY_CANON_H
 #define QUERY_CANON_H

@@ -40,9 +40,9 @@ HOSTILE = {
     # series and steps
     "topk over a series for each line":
         f'topk(1000000, count_over_time({ALL} | label_format t="{{{{__timestamp__ | unixEpochNanos}}}}{{{{__line__}}}}" [1h]))',
-    "11000 steps over everything": (f"count_over_time({ALL} | logfmt [30d])", {"step": "0.327"}),
-    "11000 steps of quantiles": (f"quantile_over_time(0.9, {ALL} | logfmt | unwrap n [30d])", {"step": "0.327"}),
-    "11000 steps of a series for each line": (f"topk(5, sum_over_time({ALL} | logfmt | unwrap n [30d]))", {"step": "0.327"}),
+    "11000 steps over everything": (f"count_over_time({ALL} | logfmt [30d])", {"step": "0.33"}),
+    "11000 steps of quantiles": (f"quantile_over_time(0.9, {ALL} | logfmt | unwrap n [30d])", {"step": "0.33"}),
+    "11000 steps of a series for each line": (f"topk(5, sum_over_time({ALL} | logfmt | unwrap n [30d]))", {"step": "0.33"}),
     "a large offset": f"count_over_time({ALL}[200y] offset 200y) + count_over_time({ALL}[200y] offset -100000h)",
     "matching of all with all": f"count_over_time({ALL} | logfmt [1h]) * on () group_left () count_over_time({ALL} | logfmt [1h])",
 }
