@@ -61,7 +61,12 @@ struct translation {
     size_t groups = 0;
     std::set<std::string> names;
     std::vector<std::pair<size_t, std::string>> again; /* groups whose name another one has */
+    std::string refused; /* an opening of a group that Go does not take: the end of `re2` */
 };
+
+/* What stands for a refused opening: RE2 refuses it too, and no pattern that gets there has it. */
+constexpr char kBadName[] = "(?P<->";
+constexpr char kBadFlag[] = "(?\x01";
 
 /* The name of the group that begins at `go[at]` with `(?P<` or `(?<`; empty if it is none. */
 std::string group_name(const std::string &go, size_t at)
@@ -80,14 +85,32 @@ std::string group_name(const std::string &go, size_t at)
 }
 
 /*
+ * Whether Go refuses what begins at `go[at]` as a named group, or for looking like one. RE2 has
+ * other opinions on what is a name, and on `(?<=`, which to Go is the beginning of one.
+ */
+bool refuse_group(const std::string &go, size_t at, translation *t)
+{
+    size_t left = go.size() - at;
+    bool is_named =
+        (left > 4 && go.compare(at, 4, "(?P<") == 0) || (left > 3 && go.compare(at, 3, "(?<") == 0);
+    bool is_flag = go.compare(at, 3, "(?P") == 0 || go.compare(at, 3, "(?<") == 0;
+
+    if (is_named ? !group_name(go, at).empty() : !is_flag)
+        return false;
+    size_t end = is_named ? go.find('>', at) : at + 2;
+    t->refused = go.substr(at, end == std::string::npos ? end : end + 1 - at);
+    t->re2.append(is_named ? kBadName : kBadFlag);
+    return true;
+}
+
+/*
  * Translate the opening parenthesis at `go[at]`; returns the offset of the last character of it
  * that is done with. Go writes a named group in two ways, and lets several have one name; this RE2
  * knows one way, and wants each name once: later ones become groups without a name.
  */
 size_t open_group(const std::string &go, size_t at, translation *t)
 {
-    bool is_short = go.compare(at, 3, "(?<") == 0 && go.compare(at, 4, "(?<=") != 0 &&
-                    go.compare(at, 4, "(?<!") != 0;
+    bool is_short = go.compare(at, 3, "(?<") == 0;
     std::string name = group_name(go, at);
 
     t->re2.push_back('(');
@@ -112,6 +135,8 @@ bool translate(const std::string &go, translation *t)
         char c = go[i];
         char next = i + 1 < go.size() ? go[i + 1] : '\0';
         if (c == '(' && !in_class && !in_quote) {
+            if (refuse_group(go, i, t))
+                return true;
             i = open_group(go, i, t);
             continue;
         }
@@ -185,17 +210,15 @@ size_t valid_bytes(struct str text)
 }
 
 /* The piece of the pattern, as it was written, that RE2 complains about. */
-std::string go_fragment(const RE2 &re, const std::string &go)
+std::string go_fragment(const RE2 &re, const std::string &go, const translation &t)
 {
     std::string fragment = re.error_arg();
 
     if (re.error_code() == RE2::ErrorBadUTF8)
         return go.substr(valid_bytes(str_make(go.data(), go.size())));
-    if (fragment == re.pattern())
-        return go;
-    if (fragment.compare(0, 4, "(?P<") == 0 && go.find(fragment) == std::string::npos)
-        fragment.erase(2, 1); /* it was "(?<" */
-    return fragment;
+    if (!t.refused.empty() && (fragment == kBadName || fragment == kBadFlag))
+        return t.refused;
+    return fragment == re.pattern() ? go : fragment;
 }
 
 /*
@@ -285,7 +308,7 @@ try {
     auto re = std::make_unique<struct regex>(t.re2, options);
     if (!re->re.ok())
         return err_set(err, ST_INVALID, "error parsing regexp: %s: `%s`",
-                       go_text(re->re.error_code()), go_fragment(re->re, go).c_str());
+                       go_text(re->re.error_code()), go_fragment(re->re, go, t).c_str());
     if (!utf8_valid(pattern)) /* RE2 takes surrogates */
         return err_set(err, ST_INVALID, "error parsing regexp: invalid UTF-8: `%s`", go.c_str());
     for (const auto &group : t.again) {
