@@ -65,7 +65,10 @@ static size_t stages_of_line(const struct stage_expr *stages, size_t count)
     return MAX_OF(filters, 1);
 }
 
-/* Only the first line of a row of line filters has several of them, as the reference does it. */
+/*
+ * As the reference does it, only the first line of a row of line filters has several of them, and
+ * `decolorize` is not indented.
+ */
 static void put_log_lines(struct buf *b, const struct log_expr *log, unsigned level)
 {
     size_t i = 0;
@@ -74,7 +77,7 @@ static void put_log_lines(struct buf *b, const struct log_expr *log, unsigned le
     while (i < log->stage_count) {
         bool begins_row = i == 0 || log->stages[i - 1].kind != STAGE_LINE_FILTER;
         size_t count = begins_row ? stages_of_line(&log->stages[i], log->stage_count - i) : 1;
-        new_line(b, level + 1);
+        new_line(b, log->stages[i].kind == STAGE_DECOLORIZE ? 0 : level + 1);
         put_stages(b, &log->stages[i], count);
         i += count;
     }
@@ -174,8 +177,10 @@ static void put_matching(struct buf *b, const struct binary_modifier *m, const s
 {
     buf_put(b, m->on ? STR(" on") : STR(" ignoring"));
     put_names(b, &m->matching);
-    if (m->card == CARD_ONE_TO_ONE)
+    if (m->card == CARD_ONE_TO_ONE) { /* the reference has a blank where the group would be */
+        buf_put_char(b, ' ');
         return;
+    }
     buf_put(b, m->card == CARD_GROUP_LEFT ? STR(" group_left") : STR(" group_right"));
     if (m->include.count > 0)
         put_names(b, &m->include);

@@ -79,6 +79,13 @@ static const struct pretty_case {
      " |= \"1234567890123456789\" [5m] offset -1h0m0s\n  )\n)"},
     {"operation", "sum(" RATE ") / on (app) group_left (job) sum(" RATE ")",
      "  sum(" RATE ")\n/ on (app) group_left (job)\n  sum(" RATE ")"},
+    {"a blank where group_left would be", RATE " > bool on (app, job) " RATE,
+     "  " RATE "\n> bool on (app, job) \n  " RATE},
+    {"decolorize is not indented",
+     "count_over_time(" LONG " | json | decolorize | logfmt | line_format \"{{.level}} {{.msg}}\" "
+     "[5m])",
+     "count_over_time(\n  " LONG "\n    | json\n| decolorize\n    | logfmt\n"
+     "    | line_format \"{{.level}} {{.msg}}\" [5m]\n)"},
     {"no names behind group_left", RATE " * ignoring (a) group_left () (vector(1) + vector(2))",
      "  " RATE "\n* ignoring (a) group_left ()\n  (vector(1.000000) + vector(2.000000))"},
     {"operand that binds tighter", RATE " * " RATE " > bool 5",
