@@ -22,6 +22,21 @@ static inline bool i64_sub(int64_t a, int64_t b, int64_t *ret)
     return !__builtin_sub_overflow(a, b, ret);
 }
 
+/* The nearest number that fits. */
+static inline int64_t i64_add_saturated(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    return i64_add(a, b, &sum) ? sum : b < 0 ? INT64_MIN : INT64_MAX;
+}
+
+static inline int64_t i64_sub_saturated(int64_t a, int64_t b)
+{
+    int64_t difference;
+
+    return i64_sub(a, b, &difference) ? difference : b < 0 ? INT64_MAX : INT64_MIN;
+}
+
 static inline bool i64_mul(int64_t a, int64_t b, int64_t *ret)
 {
     return !__builtin_mul_overflow(a, b, ret);

@@ -110,6 +110,11 @@ struct labels join_key(struct join *j, struct labels l)
     return (struct labels){j->scratch, count};
 }
 
+size_t join_work(const struct join *j, struct labels l)
+{
+    return l.count * (1 + j->e->binary.modifier.matching.count);
+}
+
 enum status matrix_binary(const struct query_context *q, const struct expr *e, struct matrix left,
                           struct matrix right, struct matrix *ret, struct err *err)
 {

@@ -44,6 +44,9 @@ struct join {
 /* The labels of `l` that have to be equal on both sides, in the scratch space. */
 struct labels join_key(struct join *j, struct labels l);
 
+/* How much that is, in samples. */
+size_t join_work(const struct join *j, struct labels l);
+
 /* and, or, unless. */
 MUST_CHECK enum status join_sets(struct join *j, struct matrix left, struct matrix right,
                                  struct matrix *ret);

@@ -26,6 +26,7 @@ struct matching {
     struct join *j;
     const struct binary_modifier *modifier;
     struct operation operation;
+    struct name_list include; /* of the modifier, each name once */
     struct matrix one;
     struct one_side *ones; /* by number of j->keys */
     struct label_index results;
@@ -89,7 +90,7 @@ static enum status fold_one_side(struct matching *m)
         const struct matrix_series *s = &m->one.series[i];
         size_t known = j->keys.count, number;
 
-        enum status st = pace_add(&j->pace, m->one.steps + s->labels.count, j->err);
+        enum status st = pace_add(&j->pace, m->one.steps + join_work(j, s->labels), j->err);
         if (st == ST_OK)
             st = label_index_add(&j->keys, join_key(j, s->labels), &number, j->err);
         if (st == ST_OK && number < known)
@@ -104,22 +105,25 @@ static enum status fold_one_side(struct matching *m)
 
 /* ---- labels of results ---- */
 
+/* How much it is to find the labels of one result, in samples. */
+static size_t result_work(const struct matching *m, struct labels many)
+{
+    return join_work(m->j, many) + m->include.count * (1 + many.count);
+}
+
 /* Those of the many side, with what is included taken from the one side, or taken away. */
 static struct labels grouped_labels(const struct matching *m, struct labels many, struct labels one)
 {
     struct label *pairs = m->j->scratch;
-    const struct name_list *include = &m->modifier->include;
+    const struct name_list *include = &m->include;
     size_t count = 0;
 
     for (size_t i = 0; i < many.count; i++) {
         if (!name_is_listed(*include, many.pairs[i].name))
             pairs[count++] = many.pairs[i];
     }
-    for (size_t i = 0; i < include->count; i++) {
-        struct name_list before = {include->names, i};
-        if (!name_is_listed(before, include->names[i]))
-            pairs[count++] = (struct label){include->names[i], labels_get(one, include->names[i])};
-    }
+    for (size_t i = 0; i < include->count; i++)
+        pairs[count++] = (struct label){include->names[i], labels_get(one, include->names[i])};
     return (struct labels){pairs, labels_normalize(pairs, count)};
 }
 
@@ -199,7 +203,7 @@ static struct steps steps_of_owner(const struct matching *m, const struct one_si
 {
     size_t end = begin + 1;
 
-    if (o->owners == NULL || m->modifier->include.count == 0)
+    if (o->owners == NULL || m->include.count == 0)
         return (struct steps){begin, m->end};
     while (end < m->end && o->owners[end] == o->owners[begin])
         end++;
@@ -215,7 +219,7 @@ static enum status join_series(struct matching *m, const struct matrix_series *m
         size_t owner = o->owners == NULL ? o->first : o->owners[begin];
         struct matrix_series *result = NULL;
 
-        enum status st = pace_add(&m->j->pace, many->labels.count, m->j->err);
+        enum status st = pace_add(&m->j->pace, result_work(m, many->labels), m->j->err);
         if (st == ST_OK)
             st = find_result(m, many->labels, m->one.series[owner].labels, &result);
         if (st != ST_OK)
@@ -243,7 +247,7 @@ static enum status join_many_side(struct matching *m, const struct matrix *many)
         const struct matrix_series *s = &many->series[i];
         size_t number;
 
-        enum status st = pace_add(&j->pace, many->steps + s->labels.count, j->err);
+        enum status st = pace_add(&j->pace, many->steps + join_work(j, s->labels), j->err);
         if (st == ST_OK)
             st = label_index_find(&j->keys, join_key(j, s->labels), &number, j->err);
         if (st == ST_OK && number != LABEL_INDEX_NONE)
@@ -282,8 +286,11 @@ enum status join_samples(struct join *j, struct matrix left, struct matrix right
         .end = left.steps,
     };
 
+    enum status st = names_sort(j->arena, modifier->include, &m.include, j->err);
+    if (st != ST_OK)
+        return st;
     label_index_init(&m.results, j->arena);
-    enum status st = fold_one_side(&m);
+    st = fold_one_side(&m);
     if (st == ST_OK)
         st = join_many_side(&m, many);
     label_index_release(&m.results);

@@ -23,7 +23,7 @@ static enum status fold_presence(struct join *j, const struct matrix *side, bool
         const struct matrix_series *s = &side->series[i];
         size_t number;
 
-        enum status st = pace_add(&j->pace, side->steps + s->labels.count, j->err);
+        enum status st = pace_add(&j->pace, side->steps + join_work(j, s->labels), j->err);
         if (st == ST_OK)
             st = label_index_add(&j->keys, join_key(j, s->labels), &number, j->err);
         if (st != ST_OK)
@@ -52,7 +52,7 @@ static enum status mask(struct join *j, struct matrix *m, const struct matrix *o
         struct matrix_series *s = &m->series[i];
         size_t number = LABEL_INDEX_NONE;
 
-        st = pace_add(&j->pace, m->steps + s->labels.count, j->err);
+        st = pace_add(&j->pace, m->steps + join_work(j, s->labels), j->err);
         if (st == ST_OK)
             st = label_index_find(&j->keys, join_key(j, s->labels), &number, j->err);
         for (size_t step = 0; st == ST_OK && step < m->steps; step++) {

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/num.h"
 #include "base/time.h"
 #include "query/pipeline.h"
 
@@ -269,9 +270,9 @@ static enum status search_with_interval(struct log_run *r, struct hits *kept, st
         if (count < q->limit)
             break;
         if (q->backward)
-            r->end_ns = MIN_OF(seen_ns - 1, state.last_ns - q->interval_ns);
+            r->end_ns = MIN_OF(seen_ns - 1, i64_sub_saturated(state.last_ns, q->interval_ns));
         else
-            r->start_ns = MAX_OF(seen_ns + 1, state.last_ns + q->interval_ns);
+            r->start_ns = MAX_OF(seen_ns + 1, i64_add_saturated(state.last_ns, q->interval_ns));
     }
     return st;
 }

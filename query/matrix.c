@@ -90,6 +90,34 @@ bool name_is_listed(struct name_list names, struct str name)
     return false;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    const struct str *x = a, *y = b;
+
+    return str_cmp(*x, *y);
+}
+
+enum status names_sort(struct arena *a, struct name_list names, struct name_list *ret,
+                       struct err *err)
+{
+    struct name_list sorted = {.names = arena_new(a, struct str, names.count)};
+
+    if (sorted.names == NULL)
+        return arena_status(a, err);
+    if (names.count == 0) {
+        *ret = sorted;
+        return ST_OK;
+    }
+    memcpy(sorted.names, names.names, names.count * sizeof(*names.names));
+    qsort(sorted.names, names.count, sizeof(*sorted.names), compare_names);
+    for (size_t i = 0; i < names.count; i++) {
+        if (sorted.count == 0 || !str_eq(sorted.names[sorted.count - 1], sorted.names[i]))
+            sorted.names[sorted.count++] = sorted.names[i];
+    }
+    *ret = sorted;
+    return ST_OK;
+}
+
 static bool group_keeps(const struct grouping *g, struct str name)
 {
     switch (g->kind) {

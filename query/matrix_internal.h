@@ -28,6 +28,10 @@ int labels_cmp(struct labels a, struct labels b);
 
 bool name_is_listed(struct name_list names, struct str name);
 
+/* The names ascending and each once, in `a`; texts borrowed. */
+MUST_CHECK enum status names_sort(struct arena *a, struct name_list names, struct name_list *ret,
+                                  struct err *err);
+
 /* What labels_group() gives, in `scratch`, which has room for all labels of `l`. */
 struct labels labels_group_into(const struct grouping *g, struct labels l, struct label *scratch);
 

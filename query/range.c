@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "base/time.h"
 #include "query/doubles.h"
+#include "query/matrix_internal.h"
 #include "query/unwrap.h"
 #include "query/window.h"
 
@@ -32,7 +33,7 @@ struct range_run {
     const struct expr *e;
     struct pipeline pipeline;
     struct pipeline_samples samples;
-    struct name_list by; /* of the grouping, if it is one */
+    struct name_list by; /* of the grouping, so that labels come out in order */
     struct window_plan plan;
     int64_t start_ns; /* of entries that lie in any window, both inclusive */
     int64_t end_ns;
@@ -86,39 +87,6 @@ struct pipeline_samples range_samples(const struct expr *e, const struct groupin
     };
 }
 
-static bool is_listed(const struct name_list *list, struct str name)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (str_eq(list->names[i], name))
-            return true;
-    }
-    return false;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    const struct str *x = a, *y = b;
-
-    return str_cmp(*x, *y);
-}
-
-/* The names of `by`, ascending and each once, so that labels come out in order. */
-static enum status sort_names(struct arena *a, struct name_list names, struct name_list *ret)
-{
-    struct name_list sorted = {.names = arena_new(a, struct str, names.count)};
-
-    if (sorted.names == NULL)
-        return ST_LIMIT;
-    for (size_t i = 0; i < names.count; i++) {
-        if (!is_listed(&sorted, names.names[i]))
-            sorted.names[sorted.count++] = names.names[i];
-    }
-    if (sorted.count > 0)
-        qsort(sorted.names, sorted.count, sizeof(*sorted.names), compare_names);
-    *ret = sorted;
-    return ST_OK;
-}
-
 static struct labels labels_by(struct range_run *r)
 {
     struct label *pairs = arena_new(&r->scratch, struct label, r->by.count);
@@ -150,7 +118,7 @@ static struct labels sample_labels(struct range_run *r)
     size_t count = 0;
     for (size_t i = 0; pairs != NULL && i < all.count; i++) {
         struct str name = all.pairs[i].name;
-        if (!is_listed(&g->names, name) && !str_eq(name, unwrapped))
+        if (!name_is_listed(g->names, name) && !str_eq(name, unwrapped))
             pairs[count++] = all.pairs[i];
     }
     return (struct labels){pairs, count};
@@ -536,13 +504,6 @@ static enum status fill_absent(struct range_run *r, struct matrix *m, struct err
 
 /* ---- begin and end ---- */
 
-static int64_t saturated(int64_t a, int64_t b)
-{
-    int64_t sum;
-
-    return i64_add(a, b, &sum) ? sum : b < 0 ? INT64_MIN : INT64_MAX;
-}
-
 static void set_grid(struct range_run *r)
 {
     const struct engine_query *query = r->query;
@@ -556,8 +517,9 @@ static void set_grid(struct range_run *r)
         .range_ns = range->range_ns,
         .offset_ns = range->offset_ns,
     };
-    r->end_ns = saturated(engine_step_ns(query, g->steps - 1), -range->offset_ns);
-    r->start_ns = saturated(saturated(g->first_ns, -range->offset_ns), 1 - range->range_ns);
+    r->end_ns = i64_sub_saturated(engine_step_ns(query, g->steps - 1), range->offset_ns);
+    r->start_ns =
+        i64_add_saturated(i64_sub_saturated(g->first_ns, range->offset_ns), 1 - range->range_ns);
 }
 
 static enum status run(struct range_run *r, struct matrix *ret, struct err *err)
@@ -568,8 +530,8 @@ static enum status run(struct range_run *r, struct matrix *ret, struct err *err)
     enum status st = pipeline_build(r->q->arena, &r->e->range_aggregation.range.log, &r->samples,
                                     &r->pipeline, err);
     label_builder_init(&r->entry.labels, &r->scratch, &r->pipeline.hints);
-    if (st == ST_OK && sort_names(r->q->arena, r->samples.grouping->names, &r->by) != ST_OK)
-        st = arena_status(r->q->arena, err);
+    if (st == ST_OK)
+        st = names_sort(r->q->arena, r->samples.grouping->names, &r->by, err);
     if (st == ST_OK)
         st = read_entries(r, err);
     if (st == ST_OK)

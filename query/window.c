@@ -15,20 +15,6 @@
 
 #include "base/banned.h"
 
-static int64_t add_saturated(int64_t a, int64_t b)
-{
-    int64_t sum;
-
-    return i64_add(a, b, &sum) ? sum : b < 0 ? INT64_MIN : INT64_MAX;
-}
-
-static int64_t sub_saturated(int64_t a, int64_t b)
-{
-    int64_t difference;
-
-    return i64_sub(a, b, &difference) ? difference : b < 0 ? INT64_MAX : INT64_MIN;
-}
-
 /* Rounded up. */
 static int64_t divide_up(int64_t a, int64_t b)
 {
@@ -37,8 +23,8 @@ static int64_t divide_up(int64_t a, int64_t b)
 
 bool window_steps(const struct window_grid *g, int64_t ts_ns, size_t *ret_first, size_t *ret_last)
 {
-    int64_t enter_ns = sub_saturated(add_saturated(ts_ns, g->offset_ns), g->first_ns);
-    int64_t leave_ns = add_saturated(enter_ns, g->range_ns); /* the first time it is not in */
+    int64_t enter_ns = i64_sub_saturated(i64_add_saturated(ts_ns, g->offset_ns), g->first_ns);
+    int64_t leave_ns = i64_add_saturated(enter_ns, g->range_ns); /* the first time it is not in */
 
     if (leave_ns <= 0 || g->range_ns == 0)
         return false;
@@ -243,6 +229,11 @@ static double quantile(const struct window *w, const struct window_plan *p, doub
     return room[low] * (1 - weight) + room[high] * weight;
 }
 
+static double seconds_between(int64_t begin_ns, int64_t end_ns)
+{
+    return (double)i64_sub_saturated(end_ns, begin_ns) / (double)SECOND_NS;
+}
+
 /* The growth of a counter that may be reset, extrapolated to the borders of the window. */
 static double counter_rate(const struct window *w, const struct window_plan *p, double *room)
 {
@@ -257,9 +248,9 @@ static double counter_rate(const struct window *w, const struct window_plan *p, 
             growth += before;
         before = w->samples[i].value;
     }
-    double to_start = (double)(first->ts_ns - w->begin_ns) / (double)SECOND_NS;
-    double to_end = (double)(w->end_ns - last->ts_ns) / (double)SECOND_NS;
-    double span = (double)(last->ts_ns - first->ts_ns) / (double)SECOND_NS;
+    double to_start = seconds_between(w->begin_ns, first->ts_ns);
+    double to_end = seconds_between(last->ts_ns, w->end_ns);
+    double span = seconds_between(first->ts_ns, last->ts_ns);
     double average = span / (double)(w->count - 1);
     if (to_start >= average * 1.1)
         to_start = average / 2;
@@ -438,8 +429,8 @@ static enum status values_of_samples(const struct window_plan *p, const struct w
     if (samples == NULL || room == NULL)
         return arena_status(p->scratch, err);
     for (size_t i = 0; i < g->steps && st == ST_OK; i++) {
-        int64_t end_ns = g->first_ns + (int64_t)i * g->step_ns - g->offset_ns;
-        int64_t begin_ns = sub_saturated(end_ns, g->range_ns);
+        int64_t end_ns = i64_sub_saturated(g->first_ns + (int64_t)i * g->step_ns, g->offset_ns);
+        int64_t begin_ns = i64_sub_saturated(end_ns, g->range_ns);
         while (end < w->sample_count && samples[end].ts_ns <= end_ns)
             end++;
         while (begin < end && samples[begin].ts_ns <= begin_ns)

@@ -215,19 +215,14 @@ static struct str time_text(struct push_check *c, int64_t ts_ns)
 /* The times of the limits, saturating. */
 static int64_t oldest_ns(const struct push_check *c)
 {
-    int64_t v;
-
-    if (!c->limits->reject_old_samples ||
-        !i64_sub(c->now_ns, c->limits->reject_old_samples_max_age, &v))
+    if (!c->limits->reject_old_samples)
         return INT64_MIN;
-    return v;
+    return i64_sub_saturated(c->now_ns, c->limits->reject_old_samples_max_age);
 }
 
 static int64_t newest_ns(const struct push_check *c)
 {
-    int64_t v;
-
-    return i64_add(c->now_ns, c->limits->creation_grace_period, &v) ? v : INT64_MAX;
+    return i64_add_saturated(c->now_ns, c->limits->creation_grace_period);
 }
 
 /*

@@ -67,6 +67,12 @@ Test(num, checked_arithmetic)
     cr_expect_not(i64_add(INT64_MAX, 1, &v));
     cr_expect(i64_sub(INT64_MIN + 1, 1, &v) && v == INT64_MIN);
     cr_expect_not(i64_sub(INT64_MIN, 1, &v));
+    cr_expect_eq(i64_add_saturated(1, -3), -2);
+    cr_expect_eq(i64_add_saturated(INT64_MAX, 1), INT64_MAX);
+    cr_expect_eq(i64_add_saturated(INT64_MIN, -1), INT64_MIN);
+    cr_expect_eq(i64_sub_saturated(1, 3), -2);
+    cr_expect_eq(i64_sub_saturated(INT64_MIN, 1), INT64_MIN);
+    cr_expect_eq(i64_sub_saturated(0, INT64_MIN), INT64_MAX);
     cr_expect(i64_mul(INT64_MIN / 2, 2, &v) && v == INT64_MIN);
     cr_expect_not(i64_mul(INT64_MIN, -1, &v));
     cr_expect_eq(i64_floor_to(7, 5), 5);

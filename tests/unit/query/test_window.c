@@ -172,3 +172,27 @@ Test(window, infinite_means_stay)
         arena_release(&states);
     }
 }
+
+/* The ends of windows that lie behind the last time there is. */
+Test(window, far_away)
+{
+    const int64_t unit = INT64_C(1000000000000000000);
+    struct arena states, scratch;
+    struct query_context q = {.deadline_ns = INT64_MAX};
+    struct window_plan plan = {.op = window_op_find(RANGE_OP_QUANTILE_OVER_TIME, true),
+                               .grid = {unit + unit / 2, 1, 1, INT64_MAX, -8 * unit},
+                               .parameter = 1,
+                               .states = &states,
+                               .scratch = &scratch,
+                               .q = &q};
+    struct window_list windows = {0};
+    double value;
+
+    arena_init(&states, MEMORY_BYTES);
+    arena_init(&scratch, MEMORY_BYTES);
+    cr_assert_eq(window_add(&plan, &windows, (struct sample){unit, 5}), ST_OK);
+    cr_assert_eq(window_values(&plan, &windows, &value, NULL), ST_OK);
+    cr_expect(value == 5, "%f", value);
+    arena_release(&states);
+    arena_release(&scratch);
+}
