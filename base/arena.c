@@ -50,6 +50,7 @@ void arena_release(struct arena *a)
 
     for (struct arena_cleanup *c = a->cleanups; c != NULL; c = c->older)
         c->cleanup(c->object);
+    count_freed(a, a->charged_bytes);
     while (a->blocks != NULL) {
         struct arena_block *older = a->blocks->older;
         count_freed(a, a->blocks->bytes);
@@ -63,7 +64,7 @@ void arena_reset(struct arena *a)
 {
     struct arena_block *newest = a->blocks;
 
-    ASSERT(a->cleanups == NULL);
+    ASSERT(a->cleanups == NULL && a->charged_bytes == 0);
     if (newest == NULL) {
         a->failed = false;
         return;
@@ -85,6 +86,13 @@ static size_t room(const struct arena *a)
     return MIN_OF(a->max_bytes - a->used_bytes, parent->max_bytes - parent->used_bytes);
 }
 
+static void count_used(struct arena *a, size_t bytes)
+{
+    a->used_bytes += bytes;
+    if (a->parent != NULL)
+        a->parent->used_bytes += bytes;
+}
+
 static bool block_add(struct arena *a, size_t object_bytes)
 {
     size_t bytes = a->blocks == NULL ? ARENA_BLOCK_BYTES_FIRST : a->blocks->bytes * 2;
@@ -102,9 +110,7 @@ static bool block_add(struct arena *a, size_t object_bytes)
     b->bytes = bytes;
     b->older = a->blocks;
     a->blocks = b;
-    a->used_bytes += bytes;
-    if (a->parent != NULL)
-        a->parent->used_bytes += bytes;
+    count_used(a, bytes);
     a->next = (char *)(b + 1);
     a->end = (char *)b + bytes;
     return true;
@@ -153,6 +159,17 @@ bool arena_on_release(struct arena *a, void (*cleanup)(void *object), void *obje
         return false;
     *c = (struct arena_cleanup){a->cleanups, cleanup, object};
     a->cleanups = c;
+    return true;
+}
+
+bool arena_charge(struct arena *a, size_t bytes)
+{
+    if (bytes > room(a)) {
+        a->failed = true;
+        return false;
+    }
+    count_used(a, bytes);
+    a->charged_bytes += bytes;
     return true;
 }
 

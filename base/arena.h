@@ -25,7 +25,8 @@ struct arena {
     struct arena_cleanup *cleanups; /* newest first */
     char *next;                     /* free bytes of the newest block: [next, end) */
     char *end;
-    size_t used_bytes; /* of all blocks, and of all arenas below it */
+    size_t used_bytes; /* of all blocks, what was charged, and of all arenas below it */
+    size_t charged_bytes;
     size_t max_bytes;
     struct arena *parent; /* whose maximum counts as well; or NULL */
     bool failed;
@@ -54,6 +55,12 @@ void arena_reset(struct arena *a);
  * a compiled regular expression. False (and `object` stays the caller's) when the arena failed.
  */
 MUST_CHECK bool arena_on_release(struct arena *a, void (*cleanup)(void *object), void *object);
+
+/*
+ * Count memory that the arena does not hold against its maximum, until it is released: for what
+ * arena_on_release() frees. False when that is too much, and the arena has failed.
+ */
+MUST_CHECK bool arena_charge(struct arena *a, size_t bytes);
 
 /* `count` zeroed objects of `size` bytes, aligned for any type, or NULL. */
 void *arena_alloc(struct arena *a, size_t count, size_t size);

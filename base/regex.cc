@@ -16,7 +16,14 @@ extern "C" {
 namespace
 {
 
-constexpr int64_t kProgramBytesMax = 8 << 20;
+/*
+ * What one expression may use, program and caches of states together, follows from its size: RE2
+ * fills its caches up to whatever it is given, and a query may have thousands of small ones.
+ */
+constexpr int64_t kMemoryBytesMax = 8 << 20;
+constexpr int64_t kMemoryBytesMin = 256 << 10;
+constexpr int64_t kMemoryBytesEach = 4096; /* for an instruction */
+constexpr size_t kWorkBytesEach = 256;     /* likewise: regex_work_bytes() */
 constexpr size_t kGroupsMax = 256;
 
 /* Go's text for each of RE2's errors; the offending piece follows in backquotes. */
@@ -282,9 +289,11 @@ struct subject {
 
 struct regex {
     RE2 re;
+    int64_t memory_max;             /* of `re` */
     std::vector<std::string> names; /* of the groups, from 1 */
 
-    regex(const std::string &pattern, const RE2::Options &options) : re(pattern, options)
+    regex(const std::string &pattern, const RE2::Options &options)
+        : re(pattern, options), memory_max(options.max_mem())
     {
         if (!re.ok())
             return;
@@ -301,7 +310,7 @@ try {
     translation t;
 
     options.set_log_errors(false);
-    options.set_max_mem(kProgramBytesMax);
+    options.set_max_mem(kMemoryBytesMax);
     if (!translate(go, &t))
         return err_set(err, ST_INVALID, "error parsing regexp: invalid escape sequence: `\\C`");
 
@@ -311,6 +320,13 @@ try {
                        go_text(re->re.error_code()), go_fragment(re->re, go, t).c_str());
     if (!utf8_valid(pattern)) /* RE2 takes surrogates */
         return err_set(err, ST_INVALID, "error parsing regexp: invalid UTF-8: `%s`", go.c_str());
+    int64_t enough = std::max(kMemoryBytesMin, kMemoryBytesEach * re->re.ProgramSize());
+    if (enough < kMemoryBytesMax) {
+        options.set_max_mem(enough);
+        auto small = std::make_unique<struct regex>(t.re2, options);
+        if (small->re.ok())
+            re = std::move(small);
+    }
     for (const auto &group : t.again) {
         if (group.first < re->names.size())
             re->names[group.first] = group.second;
@@ -324,6 +340,43 @@ try {
 extern "C" void regex_free(struct regex *re)
 {
     delete re;
+}
+
+namespace
+{
+
+void free_object(void *re)
+{
+    regex_free(static_cast<struct regex *>(re));
+}
+
+} // namespace
+
+extern "C" size_t regex_program_size(const struct regex *re)
+{
+    return static_cast<size_t>(re->re.ProgramSize());
+}
+
+extern "C" size_t regex_work_bytes(const struct regex *re)
+{
+    return kWorkBytesEach * regex_program_size(re);
+}
+
+extern "C" enum status regex_compile_in(struct arena *a, struct str pattern,
+                                        const struct regex **ret_re, struct err *err)
+{
+    struct regex *re = nullptr;
+    enum status st = regex_compile(pattern, &re, err);
+
+    if (st != ST_OK)
+        return st;
+    if (!arena_charge(a, static_cast<size_t>(re->memory_max) + regex_work_bytes(re)) ||
+        !arena_on_release(a, free_object, re)) {
+        regex_free(re);
+        return arena_status(a, err);
+    }
+    *ret_re = re;
+    return ST_OK;
 }
 
 extern "C" bool regex_search(const struct regex *re, struct str text)

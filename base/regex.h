@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -26,6 +27,22 @@ struct regex;
  */
 MUST_CHECK enum status regex_compile(struct str pattern, struct regex **ret_re, struct err *err);
 void regex_free(struct regex *re);
+
+/*
+ * The same for as long as the arena lives, against whose maximum the expression counts with all
+ * that it may come to need, and with its work. ST_LIMIT: that is too much.
+ */
+MUST_CHECK enum status regex_compile_in(struct arena *a, struct str pattern,
+                                        const struct regex **ret_re, struct err *err);
+
+/* How large the compiled program is, in instructions: about a microsecond each to compile. */
+size_t regex_program_size(const struct regex *re);
+
+/*
+ * What it takes to compile the expression, as bytes of a budget: nothing else bounds how long a
+ * request that is full of large expressions may be busy with compiling them.
+ */
+size_t regex_work_bytes(const struct regex *re);
 
 /* Does the expression match anywhere in `text`? Anchors are the pattern's own. */
 bool regex_search(const struct regex *re, struct str text);

@@ -2,11 +2,6 @@
 
 #include "base/banned.h"
 
-static void free_regex(void *re)
-{
-    regex_free(re);
-}
-
 /* `value` with anchors around it; `tail` stands before the end of the group. */
 static struct str anchored(struct arena *a, struct str value, struct str tail)
 {
@@ -35,28 +30,21 @@ static enum status compile(struct arena *a, struct str value, const struct regex
                            struct err *err)
 {
     static const struct str tails[] = {STR_INIT(""), STR_INIT("\\E")};
-    struct regex *re = NULL;
-    enum status st = regex_compile(value, &re, err);
+    struct regex *alone = NULL;
+    enum status st = regex_compile(value, &alone, err);
 
     if (st != ST_OK)
         return st;
-    regex_free(re);
+    regex_free(alone);
 
     st = ST_INVALID;
     for (size_t i = 0; i < COUNT_OF(tails) && st == ST_INVALID; i++) {
         struct str whole = anchored(a, value, tails[i]);
         if (whole.ptr == NULL)
             return arena_status(a, err);
-        st = regex_compile(whole, &re, err);
+        st = regex_compile_in(a, whole, ret_re, err);
     }
-    if (st != ST_OK)
-        return st;
-    if (!arena_on_release(a, free_regex, re)) {
-        regex_free(re);
-        return arena_status(a, err);
-    }
-    *ret_re = re;
-    return ST_OK;
+    return st;
 }
 
 enum status matcher_make(struct arena *a, const struct matcher *wanted, struct matcher *ret_m,

@@ -43,8 +43,9 @@ enum status check_regex(struct parser *p, struct str expression)
 
     if (regex_compile(expression, &re, &reason) != ST_OK)
         return parser_refuse(p, "%s", reason.text);
+    bool affordable = arena_charge(p->a, regex_work_bytes(re));
     regex_free(re);
-    return ST_OK;
+    return affordable ? ST_OK : parser_stop(p);
 }
 
 /* The names of a regular expression's groups: at least one, each once. */
@@ -79,8 +80,9 @@ enum status check_regexp_stage(struct parser *p, struct str expression)
     if (regex_compile(expression, &re, &reason) != ST_OK)
         return parser_refuse(p, "invalid regexp parser: %s", reason.text);
     enum status st = check_groups(p, re);
+    bool affordable = arena_charge(p->a, regex_work_bytes(re));
     regex_free(re);
-    return st;
+    return st == ST_OK && !affordable ? parser_stop(p) : st;
 }
 
 enum status check_pattern_stage(struct parser *p, struct str expression)

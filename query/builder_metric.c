@@ -309,15 +309,9 @@ enum status build_vector_aggregation(struct parser *p, const struct call_parts *
 
 /* ---- label_replace ---- */
 
-static void free_regex(void *re)
-{
-    regex_free(re);
-}
-
 /* Compile the anchored pattern for `v`; what is wrong with it becomes the error of `v`. */
 static enum status compile_replace(struct parser *p, struct str pattern, struct expr_value *v)
 {
-    struct regex *re = NULL;
     struct err reason;
     struct buf whole;
 
@@ -327,18 +321,13 @@ static enum status compile_replace(struct parser *p, struct str pattern, struct 
     buf_put(&whole, STR(")$"));
     enum status st = buf_status(&whole, &reason);
     if (st == ST_OK)
-        st = regex_compile(buf_str(&whole), &re, &reason);
+        st = regex_compile_in(p->a, buf_str(&whole), &v->expr->label_replace.re, &reason);
     buf_release(&whole);
     if (st == ST_INVALID) {
         v->error = arena_printf(p->a, "invalid regex in label_replace: %s", reason.text).ptr;
         return ST_OK;
     }
-    if (st != ST_OK || !arena_on_release(p->a, free_regex, re)) {
-        regex_free(re);
-        return parser_stop(p);
-    }
-    v->expr->label_replace.re = re;
-    return ST_OK;
+    return st == ST_OK ? ST_OK : parser_stop(p);
 }
 
 enum status build_label_replace(struct parser *p, const struct replace_parts *parts,

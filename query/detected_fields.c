@@ -60,7 +60,7 @@ enum status field_detector_init(struct field_detector *d, struct arena *a, struc
     const struct stage_expr json = {.kind = STAGE_JSON}, logfmt = {.kind = STAGE_LOGFMT};
 
     *d = (struct field_detector){.arena = a, .fields_max = SIZE_MAX, .values_max = SIZE_MAX};
-    arena_init(&d->scratch, a->max_bytes);
+    arena_init_child(&d->scratch, a);
     enum status st = stage_json_compile(a, &json, &d->json, err);
     return st == ST_OK ? stage_logfmt_compile(a, &logfmt, &d->logfmt, err) : st;
 }

@@ -39,19 +39,29 @@ static enum status check_aggregation(const struct engine_query *q, const struct 
     return ST_OK;
 }
 
+static enum status check_stages(const struct engine_query *q, const struct expr *e,
+                                const struct grouping *around, struct err *err)
+{
+    struct pipeline_samples samples = range_samples(e, around);
+    struct pipeline pipeline;
+    struct arena compiled;
+
+    arena_init_child(&compiled, q->context->arena);
+    enum status st =
+        pipeline_build(&compiled, &e->range_aggregation.range.log, &samples, &pipeline, err);
+    arena_release(&compiled);
+    return st == ST_OK ? query_check(q->context, err) : st;
+}
+
 /* The errors of stages come before anything is run, wherever in the query they are. */
 static enum status check(const struct engine_query *q, const struct expr *e,
                          const struct grouping *around, struct err *err)
 {
-    struct pipeline pipeline;
     enum status st;
 
     switch (e->kind) {
-    case EXPR_RANGE_AGGREGATION: {
-        struct pipeline_samples samples = range_samples(e, around);
-        return pipeline_build(q->context->arena, &e->range_aggregation.range.log, &samples,
-                              &pipeline, err);
-    }
+    case EXPR_RANGE_AGGREGATION:
+        return check_stages(q, e, around, err);
     case EXPR_VECTOR_AGGREGATION:
         st = check_aggregation(q, e, err);
         return st == ST_OK ? check(q, e->vector_aggregation.child, grouping_around_child(e), err)
@@ -136,56 +146,39 @@ static enum status evaluate(const struct engine_query *q, const struct expr *e,
 
 /* ---- results ---- */
 
-/* The points of one series; none: `count` is 0. */
-static enum status make_series(const struct engine_query *q, const struct matrix *m, size_t i,
-                               struct series *ret, struct err *err)
+/*
+ * The points of `count` series with the same labels, by time; label_replace() may make series
+ * equal, and a range shows the points of all of them.
+ */
+static enum status make_series(const struct engine_query *q, const struct matrix_series *from,
+                               size_t count, struct series *ret, struct err *err)
 {
-    const struct matrix_series *from = &m->series[i];
+    size_t steps = engine_steps(q), places = 0;
     struct series s = {.labels = from->labels};
 
-    for (size_t step = 0; step < m->steps; step++)
-        s.count += value_is_absent(from->values[step]) ? 0 : 1;
-    s.samples = arena_new(q->context->arena, struct sample, s.count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t step = 0; step < steps; step++)
+            places += value_is_absent(from[i].values[step]) ? 0 : 1;
+    }
+    s.samples = arena_new(q->context->arena, struct sample, places);
     if (s.samples == NULL)
         return arena_status(q->context->arena, err);
-    s.count = 0;
-    for (size_t step = 0; step < m->steps; step++) {
-        if (!value_is_absent(from->values[step]))
-            s.samples[s.count++] = (struct sample){engine_step_ns(q, step), from->values[step]};
+    for (size_t step = 0; step < steps; step++) {
+        for (size_t i = 0; i < count; i++) {
+            double value = from[i].values[step];
+            if (!value_is_absent(value))
+                s.samples[s.count++] = (struct sample){engine_step_ns(q, step), value};
+        }
     }
     *ret = s;
-    return ST_OK;
-}
-
-/* label_replace() may make series equal: a range shows the points of both, by time. */
-static enum status join_series(const struct engine_query *q, struct series *into,
-                               const struct series *other, struct err *err)
-{
-    size_t i = 0, j = 0, count = 0;
-    struct sample *samples =
-        arena_new(q->context->arena, struct sample, into->count + other->count);
-
-    if (samples == NULL)
-        return arena_status(q->context->arena, err);
-    while (i < into->count || j < other->count) {
-        bool from_other = i == into->count ||
-                          (j < other->count && other->samples[j].ts_ns < into->samples[i].ts_ns);
-        samples[count++] = from_other ? other->samples[j++] : into->samples[i++];
-    }
-    into->samples = samples;
-    into->count = count;
     return ST_OK;
 }
 
 static enum status add_series(const struct engine_query *q, struct result *r,
                               const struct series *s, struct err *err)
 {
-    struct series *last = r->series_count == 0 ? NULL : &r->series[r->series_count - 1];
-
     if (s->count == 0)
         return ST_OK;
-    if (!q->instant && last != NULL && labels_eq(last->labels, s->labels))
-        return join_series(q, last, s, err);
     if (q->series_max > 0 && r->series_count == q->series_max)
         return err_set(err, ST_INVALID,
                        "maximum number of series (%zu) reached for a single query; consider "
@@ -195,6 +188,17 @@ static enum status add_series(const struct engine_query *q, struct result *r,
                        q->series_max);
     r->series[r->series_count++] = *s;
     return ST_OK;
+}
+
+/* The end of the series that are one in the result, from `begin` on. */
+static size_t equal_series(const struct engine_query *q, const struct matrix *m, size_t begin)
+{
+    size_t end = begin + 1;
+
+    while (!q->instant && end < m->count &&
+           labels_eq(m->series[begin].labels, m->series[end].labels))
+        end++;
+    return end;
 }
 
 static enum status make_result(const struct engine_query *q, struct matrix *m,
@@ -210,9 +214,10 @@ static enum status make_result(const struct engine_query *q, struct matrix *m,
     r.series = arena_new(q->context->arena, struct series, m->count);
     if (r.series == NULL)
         return arena_status(q->context->arena, err);
-    for (size_t i = 0; i < m->count && st == ST_OK; i++) {
+    for (size_t i = 0, end; i < m->count && st == ST_OK; i = end) {
         struct series s;
-        st = make_series(q, m, i, &s, err);
+        end = equal_series(q, m, i);
+        st = make_series(q, &m->series[i], end - i, &s, err);
         if (st == ST_OK)
             st = add_series(q, &r, &s, err);
     }

@@ -57,16 +57,10 @@ struct label_filter {
 
 /* ---- compiling ---- */
 
-static void free_regex(void *re)
-{
-    regex_free(re);
-}
-
 /* A test for what matches `before`, `text` and `behind` in a row. */
 static enum status make_regex(struct arena *a, const struct str parts[3], struct string_test *ret,
                               struct err *err)
 {
-    struct regex *re = NULL;
     struct buf whole;
 
     buf_init(&whole, EXPRESSION_BYTES_MAX);
@@ -74,16 +68,10 @@ static enum status make_regex(struct arena *a, const struct str parts[3], struct
         buf_put(&whole, parts[i]);
     enum status st = buf_status(&whole, err);
     if (st == ST_OK)
-        st = regex_compile(buf_str(&whole), &re, err);
+        st = regex_compile_in(a, buf_str(&whole), &ret->re, err);
     buf_release(&whole);
-    if (st != ST_OK)
-        return st;
-    if (!arena_on_release(a, free_regex, re)) {
-        regex_free(re);
-        return arena_status(a, err);
-    }
-    *ret = (struct string_test){.kind = TEST_REGEX, .re = re};
-    return ST_OK;
+    ret->kind = TEST_REGEX;
+    return st;
 }
 
 /* An expression that ends inside \Q would swallow the end of the group, so \E is tried too. */

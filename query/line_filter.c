@@ -47,22 +47,6 @@ static enum status add_test(struct test_list *list, struct line_test test)
     return ST_OK;
 }
 
-static void free_regex(void *re)
-{
-    regex_free(re);
-}
-
-static enum status add_regex(struct test_list *list, struct regex *re)
-{
-    struct line_test test = {.kind = TEST_REGEX, .re = re};
-
-    if (!arena_on_release(list->arena, free_regex, re)) {
-        regex_free(re);
-        return ST_LIMIT;
-    }
-    return add_test(list, test);
-}
-
 static bool all_terms_are_plain(const struct label_regex *simple)
 {
     for (size_t i = 0; i < simple->count; i++) {
@@ -75,18 +59,15 @@ static bool all_terms_are_plain(const struct label_regex *simple)
 static enum status add_expression(struct test_list *list, struct str text, struct err *err)
 {
     struct label_regex simple;
-    struct regex *re = NULL;
+    struct line_test regex = {.kind = TEST_REGEX};
 
-    enum status st = regex_compile(text, &re, err);
-    if (st == ST_OK)
-        st = label_regex_simplify(list->arena, text, &simple, err);
-    if (st != ST_OK) {
-        regex_free(re);
+    enum status st = label_regex_simplify(list->arena, text, &simple, err);
+    if (st != ST_OK)
         return st;
+    if (simple.kind != LABEL_REGEX_ALWAYS && !all_terms_are_plain(&simple)) {
+        st = regex_compile_in(list->arena, text, &regex.re, err);
+        return st == ST_OK ? add_test(list, regex) : st;
     }
-    if (simple.kind != LABEL_REGEX_ALWAYS && !all_terms_are_plain(&simple))
-        return add_regex(list, re);
-    regex_free(re);
     if (simple.kind == LABEL_REGEX_ALWAYS)
         list->has_always_true = true;
     for (size_t i = 0; i < simple.count && simple.kind == LABEL_REGEX_ANY_OF && st == ST_OK; i++) {

@@ -35,27 +35,6 @@ static bool run(const struct stage *s, struct entry_state *e)
     return true;
 }
 
-static void free_regex(void *re)
-{
-    regex_free(re);
-}
-
-static enum status compile(struct arena *a, struct str text, const struct regex **ret,
-                           struct err *err)
-{
-    struct regex *re = NULL;
-    enum status st = regex_compile(text, &re, err);
-
-    if (st != ST_OK)
-        return st;
-    if (!arena_on_release(a, free_regex, re)) {
-        regex_free(re);
-        return arena_status(a, err);
-    }
-    *ret = re;
-    return ST_OK;
-}
-
 enum status stage_regexp_compile(struct arena *a, const struct stage_expr *expr,
                                  struct stage *ret_stage, struct err *err)
 {
@@ -64,7 +43,7 @@ enum status stage_regexp_compile(struct arena *a, const struct stage_expr *expr,
     ASSERT(expr->kind == STAGE_REGEXP);
     if (r == NULL)
         return arena_status(a, err);
-    enum status st = compile(a, expr->text, &r->re, err);
+    enum status st = regex_compile_in(a, expr->text, &r->re, err);
     if (st != ST_OK)
         return st;
     r->group_count = regex_group_count(r->re) + 1;

@@ -446,11 +446,6 @@ static bool takes_regex(enum template_function function)
            function == TEMPLATE_FUNCTION_COUNT;
 }
 
-static void free_regex(void *re)
-{
-    regex_free(re);
-}
-
 /*
  * Compile an expression that stands in the text once, not for each entry. One that cannot be
  * compiled is an error of whoever runs the template.
@@ -458,20 +453,16 @@ static void free_regex(void *re)
 static bool prepare_regex(struct template_parser *p, const struct template_list *operands)
 {
     const struct template_node *first = operands->nodes[0];
-    struct regex *re;
 
     if (first->kind != TEMPLATE_FUNCTION || !takes_regex(first->function) || operands->count < 2 ||
         operands->nodes[1]->kind != TEMPLATE_STRING)
         return true;
-    if (regex_compile(operands->nodes[1]->string.value, &re, NULL) != ST_OK)
+    struct template_node *text = operands->nodes[1];
+    enum status st = regex_compile_in(p->a, text->string.value, &text->string.regex, NULL);
+    if (st == ST_OK || st == ST_INVALID)
         return true;
-    if (!arena_on_release(p->a, free_regex, re)) {
-        regex_free(re);
-        (void)out_of_memory(p);
-        return false;
-    }
-    operands->nodes[1]->string.regex = re;
-    return true;
+    (void)out_of_memory(p);
+    return false;
 }
 
 static struct template_node *parse_command(struct template_parser *p)

@@ -268,3 +268,21 @@ Test(arena, reset_keeps_the_newest_block)
     cr_expect_not(a.failed);
     arena_release(&a);
 }
+
+Test(arena, charges)
+{
+    struct arena parent, child;
+
+    arena_init(&parent, 1000);
+    arena_init_child(&child, &parent);
+    cr_expect(arena_charge(&child, 600));
+    cr_expect_not(arena_charge(&parent, 600));
+    cr_expect(parent.failed);
+    cr_expect_not(child.failed);
+    arena_release(&child);
+    cr_expect_eq(parent.used_bytes, 0);
+    cr_expect(arena_charge(&parent, 1000));
+    cr_expect_null(arena_bytes(&parent, 1));
+    arena_release(&parent);
+    cr_expect_eq(parent.used_bytes, 0);
+}

@@ -309,3 +309,25 @@ Test(regex, hostile_patterns)
         buf_release(&pattern);
     }
 }
+
+Test(regex, counts_against_the_arena)
+{
+    const struct regex *re = NULL;
+    size_t small, large, count = 0;
+    struct arena a;
+
+    arena_init(&a, 64 * MIB);
+    cr_assert_eq(regex_compile_in(&a, STR("a+b"), &re, NULL), ST_OK);
+    cr_expect(regex_search(re, STR("xaab")));
+    small = a.used_bytes;
+    cr_assert_eq(regex_compile_in(&a, STR("\\pL{20}"), &re, NULL), ST_OK);
+    large = a.used_bytes - small;
+    cr_expect_gt(small, 128 * KIB);
+    cr_expect_gt(large, 8 * MIB);
+    cr_expect_eq(regex_compile_in(&a, STR("("), &re, NULL), ST_INVALID);
+    while (regex_compile_in(&a, STR("a+b"), &re, NULL) == ST_OK)
+        count++;
+    cr_expect(a.failed);
+    cr_expect_lt(count, 64 * MIB / small);
+    arena_release(&a);
+}
