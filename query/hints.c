@@ -7,9 +7,7 @@
 
 struct finding {
     struct arena *arena;
-    struct str *names;
-    size_t count;
-    size_t capacity;
+    struct label_table required;
     struct early_filter *early;
     size_t early_count;
     size_t early_capacity;
@@ -17,15 +15,7 @@ struct finding {
 
 static void require(struct finding *f, struct str name)
 {
-    for (size_t i = 0; i < f->count; i++) {
-        if (str_eq(f->names[i], name))
-            return;
-    }
-    struct str *names = arena_reserve(f->arena, f->names, f->count, &f->capacity, sizeof(name));
-    if (names == NULL)
-        return;
-    f->names = names;
-    f->names[f->count++] = name;
+    label_table_put(f->arena, &f->required, name, STR_NULL);
 }
 
 /* A name that a clash made is read from the label that clashes. */
@@ -120,7 +110,6 @@ enum status hints_find(struct arena *a, const struct log_expr *log,
 {
     struct finding f = {.arena = a};
     bool restricted = is_restricted(samples);
-    bool preserve = false;
     enum status st = ST_OK;
 
     for (size_t i = 0; i < log->stage_count && st == ST_OK; i++) {
@@ -135,12 +124,10 @@ enum status hints_find(struct arena *a, const struct log_expr *log,
         require_of_samples(&f, samples);
     if (a->failed)
         return arena_status(a, err);
-    for (size_t i = 0; i < f.count; i++)
-        preserve = preserve || str_eq(f.names[i], STR("__error__"));
     *ret_hints = (struct label_hints){
         .restricted = restricted,
-        .required = {f.names, f.count},
-        .preserve_errors = preserve,
+        .required = f.required,
+        .preserve_errors = label_table_find(&f.required, STR("__error__")) != NULL,
         .early = f.early,
         .early_count = f.early_count,
     };

@@ -16,15 +16,6 @@ static bool is_there(const struct label_table *t, struct str name)
     return label_table_find(t, name) != NULL;
 }
 
-static bool is_listed(const struct name_list *list, struct str name)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (str_eq(list->names[i], name))
-            return true;
-    }
-    return false;
-}
-
 void label_builder_init(struct label_builder *b, struct arena *scratch,
                         const struct label_hints *hints)
 {
@@ -124,18 +115,18 @@ static bool is_restricted(const struct label_builder *b)
     return b->hints != NULL && b->hints->restricted;
 }
 
-static bool all_are_extracted(const struct label_builder *b)
+/* What was extracted once stays so: a name that was found need not be looked at again. */
+static bool all_are_extracted(struct label_builder *b)
 {
-    const struct name_list *required = &b->hints->required;
+    const struct label_table *required = &b->hints->required;
+    size_t *found = &b->required_extracted;
 
-    for (size_t i = 0; i < required->count; i++) {
-        if (!is_there(&b->extracted, required->names[i]))
-            return false;
-    }
-    return true;
+    while (*found < required->count && is_there(&b->extracted, required->pairs[*found].name))
+        (*found)++;
+    return *found == required->count;
 }
 
-bool label_builder_wants_any(const struct label_builder *b)
+bool label_builder_wants_any(struct label_builder *b)
 {
     return !is_restricted(b) || !all_are_extracted(b);
 }
@@ -144,9 +135,9 @@ bool label_builder_wants_prefix(const struct label_builder *b, struct str prefix
 {
     if (!is_restricted(b))
         return true;
-    const struct name_list *required = &b->hints->required;
+    const struct label_table *required = &b->hints->required;
     for (size_t i = 0; i < required->count; i++) {
-        if (str_starts(required->names[i], prefix))
+        if (str_starts(required->pairs[i].name, prefix))
             return true;
     }
     return false;
@@ -165,7 +156,7 @@ bool label_builder_wants(struct label_builder *b, struct str *name)
 
     if (is_there(&b->extracted, unclashed))
         return false;
-    if (is_restricted(b) && !is_listed(&b->hints->required, unclashed))
+    if (is_restricted(b) && !is_there(&b->hints->required, unclashed))
         return false;
     *name = unclashed;
     return true;

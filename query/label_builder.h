@@ -48,9 +48,9 @@ struct early_filter {
 
 /* What is the same for all entries of a query. A zeroed one restricts nothing. */
 struct label_hints {
-    bool restricted; /* only `required` is extracted; none at all when it is empty */
-    struct name_list required;
-    bool preserve_errors; /* mark errors so that they do not fail a metric query */
+    bool restricted;             /* only `required` is extracted; none at all when it is empty */
+    struct label_table required; /* names only */
+    bool preserve_errors;        /* mark errors so that they do not fail a metric query */
     const struct early_filter *early;
     size_t early_count;
 };
@@ -63,6 +63,7 @@ struct label_builder {
     struct label_table parsed;
     struct label_table deleted;   /* names only */
     struct label_table extracted; /* names set as parsed at any time, deleted or not */
+    size_t required_extracted;    /* so many of the required names, from the first on, are */
     struct str error;             /* empty: none */
     struct str error_details;
 };
@@ -98,7 +99,7 @@ void label_builder_clear_error_details(struct label_builder *b); /* the error st
 /* ---- for parsers ---- */
 
 /* False: no parser has anything to do, as the hints say; `regexp` alone does not ask. */
-bool label_builder_wants_any(const struct label_builder *b);
+bool label_builder_wants_any(struct label_builder *b);
 
 /* False: nothing that begins with `prefix` is wanted, so that a nested object may be skipped. */
 bool label_builder_wants_prefix(const struct label_builder *b, struct str prefix);

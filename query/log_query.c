@@ -97,6 +97,18 @@ static enum status offer_line(struct log_run *r, const struct source_run *run,
     return hits_offer(r->hits, &hit);
 }
 
+static enum status offer_error(const struct log_run *r, enum status st, struct err *err)
+{
+    if (st == ST_OK)
+        return st;
+    if (r->entry.scratch->failed)
+        return arena_status(r->entry.scratch, err);
+    if (st == ST_LIMIT)
+        return err_set(err, st, "the lines of the answer take more than %llu bytes",
+                       (unsigned long long)r->hits->bytes_max);
+    return err_set(err, st, "cannot keep a line: %s", status_text(st));
+}
+
 /* Offer the entries of a block, the best ones first. */
 static enum status read_block(struct log_run *r, const struct source_run *run,
                               const struct block *b, struct err *err)
@@ -112,13 +124,9 @@ static enum status read_block(struct log_run *r, const struct source_run *run,
         if (ts_ns >= r->start_ns && ts_ns <= r->end_ns)
             st = is_hidden(r, run, ts_ns, &hidden, err);
         if (st == ST_OK && !hidden)
-            st = offer_line(r, run, b, i);
-        if (st == ST_LIMIT)
-            return err_set(err, st, "the lines of the answer take more than %llu bytes",
-                           (unsigned long long)r->hits->bytes_max);
-        if (st != ST_OK)
-            return err_set(err, st, "cannot keep a line: %s", status_text(st));
-        st = query_check_entry(r->q, n, block_line(b, i).len, err);
+            st = offer_error(r, offer_line(r, run, b, i), err);
+        if (st == ST_OK)
+            st = pipeline_check(&r->pipeline, r->q, n, block_line(b, i).len, err);
     }
     return st;
 }
@@ -298,6 +306,7 @@ enum status log_query_run(const struct engine_query *q, struct result *ret_resul
         return err_set(err, st, "no memory for the answer");
     arena_init_child(&scratch, q->context->arena);
     r.entry.scratch = &scratch;
+    r.entry.q = q->context;
     label_builder_init(&r.entry.labels, &scratch, &r.pipeline.hints);
     if (q->end_ns > q->start_ns)
         st = q->interval_ns > 0 ? search_with_interval(&r, &result.hits, err) : search(&r, err);

@@ -116,6 +116,16 @@ static enum status stage_error(const struct stage_expr *s, enum status st, struc
     return st;
 }
 
+static bool has_templates(const struct log_expr *log)
+{
+    for (size_t i = 0; i < log->stage_count; i++) {
+        enum stage_kind kind = log->stages[i].kind;
+        if (kind == STAGE_LINE_FORMAT || kind == STAGE_LABEL_FORMAT)
+            return true;
+    }
+    return false;
+}
+
 static enum status compile_stages(struct arena *a, const struct log_expr *log, struct ordering *o,
                                   struct err *err)
 {
@@ -183,6 +193,7 @@ enum status pipeline_build(struct arena *a, const struct log_expr *log,
     p.line_filter_count = o.first_filters;
     p.stages = o.stages + o.first_filters;
     p.stage_count = o.count - o.first_filters;
+    p.has_templates = has_templates(&chosen);
     *ret_pipeline = p;
     return ST_OK;
 }

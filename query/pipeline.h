@@ -30,6 +30,7 @@ struct pipeline {
     const struct stage *sample_filters; /* what stands behind unwrap */
     size_t sample_filter_count;
     struct label_hints hints;
+    bool has_templates; /* each entry may take a while, however short it is */
 };
 
 /* What samples are made of; it decides which stages and labels matter. */
@@ -47,6 +48,13 @@ struct pipeline_samples {
 MUST_CHECK enum status pipeline_build(struct arena *a, const struct log_expr *log,
                                       const struct pipeline_samples *samples,
                                       struct pipeline *ret_pipeline, struct err *err);
+
+/* query_check() after the `n`-th entry, if it is time for it. */
+static inline enum status pipeline_check(const struct pipeline *p, const struct query_context *q,
+                                         uint32_t n, size_t line_bytes, struct err *err)
+{
+    return query_check_entry(q, p->has_templates ? 0 : n, line_bytes, err);
+}
 
 /* Does the stored line pass the line filters that come first? */
 bool pipeline_keeps(const struct pipeline *p, struct str line);

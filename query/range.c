@@ -254,7 +254,7 @@ static enum status read_block(struct range_run *r, const struct source_run *run,
     }
     for (uint32_t i = 0; i < b->count && st == ST_OK; i++) {
         st = read_entry(r, run, b, i);
-        st = st == ST_OK ? query_check_entry(r->q, i, block_line(b, i).len, err)
+        st = st == ST_OK ? pipeline_check(&r->pipeline, r->q, i, block_line(b, i).len, err)
                          : limit_error(r, st, err);
     }
     arena_release(&sets);
@@ -561,6 +561,7 @@ enum status range_run(const struct engine_query *q, const struct expr *e,
         .q = q->context,
     };
     r.entry.scratch = &r.scratch;
+    r.entry.q = q->context;
     set_grid(&r);
     arena_init_child(&r.scratch, q->context->arena);
     arena_init_child(&r.states, q->context->arena);

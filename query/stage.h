@@ -18,14 +18,25 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "query/ast.h"
+#include "query/context.h"
 #include "query/label_builder.h"
 
 struct entry_state {
     int64_t ts_ns;
     struct str line; /* as the stages before left it; borrowed or in `scratch` */
     struct label_builder labels;
-    struct arena *scratch; /* lives as long as the entry is worked on */
+    struct arena *scratch;         /* lives as long as the entry is worked on */
+    const struct query_context *q; /* NULL: nothing ends the query */
 };
+
+/*
+ * Has the query come to its end? A stage that may take long over one entry asks, and then drops the
+ * entry: whoever reads the entries asks as well, and gets the same answer.
+ */
+static inline bool entry_is_late(const struct entry_state *e)
+{
+    return e->q != NULL && query_check(e->q, NULL) != ST_OK;
+}
 
 struct stage {
     /* False: the entry is dropped. */

@@ -1,6 +1,7 @@
 /*
  * Each path is looked for on its own, from the beginning of the line: there are few of them, and
- * what they do not lead through is skipped by its brackets. The search follows keys and brackets
+ * what they do not lead through is skipped by its brackets. (Where there are many, or many steps
+ * into arrays, the end of the query is looked for in between.) The search follows keys and brackets
  * only, so that what is broken elsewhere, above all the end of a line that was cut short, does not
  * matter.
  */
@@ -11,6 +12,11 @@
 #include "query/path.h"
 
 #include "base/banned.h"
+
+enum {
+    CHECK_PATHS = 16,        /* after so many the end of the query is looked for, */
+    LONG_ARRAY_BYTES = 4096, /* and before each step into an array of this length */
+};
 
 struct wanted_path {
     struct str id;
@@ -38,7 +44,7 @@ struct search {
     size_t matched;  /* steps that the keys around `rest` agree with, <= level */
     ptrdiff_t level; /* objects around `rest`; fewer than 0 after too many braces */
     bool in_element; /* of an array, where faults are silent */
-    struct arena *scratch;
+    const struct entry_state *entry;
     struct json_value value;
     enum json_fault fault;
 };
@@ -91,7 +97,7 @@ static enum search_result visit_string(struct search *s, bool *ret_on)
     *ret_on = false;
     if (s->level < 1)
         return search_fault(s, JSON_FAULT_MALFORMED);
-    struct str name = key.escapes ? json_unescape(s->scratch, key.text) : key.text;
+    struct str name = key.escapes ? json_unescape(s->entry->scratch, key.text) : key.text;
     if (name.ptr == NULL)
         return SEARCH_NOTHING;
     s->rest = str_cut(s->rest, 1);
@@ -113,6 +119,8 @@ static bool enter_element(struct search *s)
     struct str rest = s->rest;
     struct json_value element;
 
+    if (rest.len >= LONG_ARRAY_BYTES && entry_is_late(s->entry))
+        return false;
     json_skip_blanks(&rest);
     if (rest.len == 0 || rest.ptr[0] == ']')
         return false;
@@ -213,8 +221,7 @@ static bool extract_path(const struct json_expr *x, size_t i, const char **place
                          struct entry_state *e)
 {
     const struct wanted_path *w = &x->wanted[i];
-    struct search s = {
-        .rest = e->line, .steps = w->path.steps, .count = w->path.count, .scratch = e->scratch};
+    struct search s = {.rest = e->line, .steps = w->path.steps, .count = w->path.count, .entry = e};
 
     enum search_result got = search_path(&s);
     if (got == SEARCH_FAULT)
@@ -254,8 +261,11 @@ static bool run(const struct stage *s, struct entry_state *e)
     const char **places = arena_new(e->scratch, const char *, x->count);
     if (places == NULL)
         return true;
-    for (size_t i = 0; i < x->count; i++)
+    for (size_t i = 0; i < x->count; i++) {
         found += extract_path(x, i, places, e) ? 1 : 0;
+        if (i % CHECK_PATHS == CHECK_PATHS - 1 && entry_is_late(e))
+            return false;
+    }
     if (found < x->count)
         fill_missing(x, &e->labels);
     return true;

@@ -5,45 +5,25 @@
  */
 #include "query/stage.h"
 
-#include "base/map.h"
 #include "proto/logfmt.h"
 #include "query/logfmt_error.h"
 #include "query/path.h"
 
 #include "base/banned.h"
 
-struct wanted_key {
-    struct str id;
-    struct str key;
-};
-
 struct logfmt_expr {
     bool strict;
-    struct wanted_key *wanted; /* each id once */
-    size_t count;
+    struct label_table keys; /* of each id, by id */
+    struct label_table ids;  /* what a key of the line sets, by key */
 };
 
 static void set_empty(const struct logfmt_expr *x, struct label_builder *labels)
 {
-    for (size_t i = 0; i < x->count; i++) {
-        struct str id = x->wanted[i].id;
+    for (size_t i = 0; i < x->keys.count; i++) {
+        struct str id = x->keys.pairs[i].name;
         if (str_eq(label_builder_unclash(labels, id), id))
             label_builder_set(labels, id, STR(""));
     }
-}
-
-/* The id that a key of the line sets; NULL: none. */
-static const struct str *find_id(const struct logfmt_expr *x, struct str key)
-{
-    for (size_t i = 0; i < x->count; i++) {
-        if (str_eq(x->wanted[i].key, key))
-            return &x->wanted[i].id;
-    }
-    for (size_t i = 0; i < x->count; i++) {
-        if (str_eq(x->wanted[i].id, key))
-            return &x->wanted[i].id;
-    }
-    return NULL;
 }
 
 static bool run(const struct stage *s, struct entry_state *e)
@@ -57,52 +37,52 @@ static bool run(const struct stage *s, struct entry_state *e)
     set_empty(x, &e->labels);
     logfmt_init(&scanner, e->line, x->strict);
     while (logfmt_next(&scanner, &pair)) {
-        const struct str *id = find_id(x, label_name_sanitize(e->scratch, pair.key));
+        const struct label *id =
+            label_table_find(&x->ids, label_name_sanitize(e->scratch, pair.key));
         if (id == NULL)
             continue;
         struct str value = logfmt_value(e->scratch, &pair);
-        label_builder_set(&e->labels, label_builder_unclash(&e->labels, *id),
+        label_builder_set(&e->labels, label_builder_unclash(&e->labels, id->value),
                           label_value_valid(value) ? value : STR(""));
     }
     logfmt_error_set(&scanner, e);
     return true;
 }
 
-/* Of two expressions with one id the second counts. */
-static enum status add_key(struct logfmt_expr *x, struct map *by_id, struct wanted_key k,
-                           struct err *err)
+static void add_id(struct arena *a, struct logfmt_expr *x, struct str key, struct str id)
 {
-    struct wanted_key *before = map_get(by_id, k.id);
+    if (label_table_find(&x->ids, key) == NULL)
+        label_table_put(a, &x->ids, key, id);
+}
 
-    if (before != NULL) {
-        before->key = k.key;
-        return ST_OK;
-    }
-    x->wanted[x->count] = k;
-    if (map_set(by_id, k.id, &x->wanted[x->count++]) != ST_OK)
-        return err_set(err, ST_NOMEM, "no memory for the names of a stage");
-    return ST_OK;
+/* Of two ids with one key the first is set; an id is a key only where it is no other one's. */
+static void find_ids(struct arena *a, struct logfmt_expr *x)
+{
+    for (size_t i = 0; i < x->keys.count; i++)
+        add_id(a, x, x->keys.pairs[i].value, x->keys.pairs[i].name);
+    for (size_t i = 0; i < x->keys.count; i++)
+        add_id(a, x, x->keys.pairs[i].name, x->keys.pairs[i].name);
 }
 
 enum status stage_logfmt_expr_compile(struct arena *a, const struct stage_expr *expr,
                                       struct stage *ret_stage, struct err *err)
 {
     struct logfmt_expr *x = arena_new(a, struct logfmt_expr, 1);
-    struct wanted_key *wanted = arena_new(a, struct wanted_key, expr->parser.count);
-    struct map by_id = {NULL, 0, 0};
     enum status st = ST_OK;
 
     ASSERT(expr->kind == STAGE_LOGFMT_EXPR && expr->parser.count > 0);
-    if (x == NULL || wanted == NULL)
+    if (x == NULL)
         return arena_status(a, err);
-    *x = (struct logfmt_expr){expr->parser.strict, wanted, 0};
+    x->strict = expr->parser.strict;
     for (size_t i = 0; i < expr->parser.count && st == ST_OK; i++) {
-        struct wanted_key k = {.id = expr->parser.extractions[i].id};
-        st = path_compile_key(expr->parser.extractions[i].expression, &k.key, err);
-        if (st == ST_OK)
-            st = add_key(x, &by_id, k, err);
+        struct str key = STR_NULL;
+        st = path_compile_key(expr->parser.extractions[i].expression, &key, err);
+        if (st == ST_OK) /* of two expressions with one id the second counts */
+            label_table_put(a, &x->keys, expr->parser.extractions[i].id, key);
     }
-    map_release(&by_id);
+    find_ids(a, x);
+    if (st == ST_OK)
+        st = arena_status(a, err);
     if (st == ST_OK)
         *ret_stage = (struct stage){run, x};
     return st;

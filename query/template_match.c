@@ -10,8 +10,9 @@
 
 enum {
     GROUPS_MAX = 256,          /* more are not expanded */
-    COMPILE_UNITS = 16384,     /* of work: some expressions take milliseconds */
-    SEARCH_UNIT_BYTES = 1024,  /* a search may look at all that remains, but seldom does */
+    COMPILE_UNITS = 256,       /* of work, at least, */
+    INSTRUCTION_UNITS = 8,     /* and for each instruction: some take a tenth of a second */
+    SEARCH_UNIT_BYTES = 2048,  /* a search may look at all that remains, but seldom does */
     EXPANSION_UNIT_BYTES = 16, /* of a replacement: names of groups are looked for in it */
 };
 
@@ -137,8 +138,13 @@ static enum status find_regex(struct template_call *c, const struct regex **ret_
     if (!template_work_spend(c->work, COMPILE_UNITS))
         return template_call_refuse_work(c);
     enum status st = regex_compile(template_call_str(c, 0), ret_own, c->err);
+    if (st != ST_OK)
+        return st;
     *ret_re = *ret_own;
-    return st;
+    if (template_work_spend(c->work, INSTRUCTION_UNITS * regex_program_size(*ret_own)))
+        return ST_OK;
+    regex_free(*ret_own);
+    return template_call_refuse_work(c);
 }
 
 static enum status match_all(struct matching *m, regex_match_fn *found, size_t groups)

@@ -21,7 +21,7 @@
 #include "base/banned.h"
 
 enum {
-    WORK_UNITS_MAX = 4 * 1024 * 1024, /* below a second; a line is done in some dozens */
+    WORK_UNITS_MAX = 1024 * 1024,   /* far below a second; a line is done in some dozens */
     OUTPUT_BYTES_MAX = 1024 * 1024, /* of the run, and of each text in between: lines are shorter */
     DEPTH_MAX = 1000,               /* below a megabyte of stack */
     ARGS_INLINE = 6,

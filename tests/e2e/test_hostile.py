@@ -14,6 +14,12 @@ TIMEOUT_SECONDS = 2
 SLOWER = 8 if "san-" in BINARY else 1  # sanitizers, on a machine that is busy with them
 ALL = '{app=~".+"}'
 DEEP = 900
+NAMES = ",".join(f"a{i}" for i in range(16000))
+LONG_LINES = {
+    "object": "{" + ",".join(f'"a{i}":"{i}"' for i in range(15000)) + "}",
+    "pairs": " ".join(f"a{i}={i}" for i in range(17000)),
+    "array": "[" * 120_000 + "1" + "]" * 120_000,
+}
 
 HOSTILE = {
     # nesting
@@ -44,6 +50,19 @@ HOSTILE = {
     "11000 steps of quantiles": (f"quantile_over_time(0.9, {ALL} | logfmt | unwrap n [30d])", {"step": "0.33"}),
     "11000 steps of a series for each line": (f"topk(5, sum_over_time({ALL} | logfmt | unwrap n [30d]))", {"step": "0.33"}),
     "a large offset": f"count_over_time({ALL}[200y] offset 200y) + count_over_time({ALL}[200y] offset -100000h)",
+    "thousands of expressions": ALL + "".join(f'|~"(a{{1000}}){i}"' for i in range(6000)),
+    "thousands of large expressions": ALL + "".join(f'|~"\\\\pL{{50}}{i}"' for i in range(6000)),
+    "large expressions in a selector": '{app=~".+",' + ",".join(f'a{i}=~"\\\\pL{{50}}{i}|"' for i in range(4000)) + "}",
+    "template of large expressions":
+        f'{ALL} | line_format `{{{{range $i := 10000}}}}{{{{regexReplaceAll (print "\\pL{{50}}" $i) "a" "x"}}}}{{{{end}}}}`',
+    # lists of names and long lines
+    "many paths": '{app="object"} | json ' + ",".join(f'x{i}="z"' for i in range(11000)),
+    "a path of many steps": '{app="array"} | json x="' + "[0]" * 40000 + '"',
+    "many keys": '{app="pairs"} | logfmt ' + ",".join(f'x{i}="z{i}"' for i in range(8500)),
+    "many names by": f'sum by ({NAMES},zzz) (count_over_time({{app="pairs"}} | logfmt [1h]))',
+    "many names to keep": f'{{app="pairs"}} | logfmt | keep {NAMES}',
+    "many names of group_left": f'sum by (n) (count_over_time({ALL} | logfmt [1h])) * on () group_left ({NAMES}) sum(count_over_time({ALL}[1h]))',
+    "many series that become one": f'label_replace(sum by (n, app) (count_over_time({ALL} | logfmt [1h])), "n", "x", "n", ".*")',
     "matching of all with all": f"count_over_time({ALL} | logfmt [1h]) * on () group_left () count_over_time({ALL} | logfmt [1h])",
 }
 
@@ -55,6 +74,9 @@ class Hostile(unittest.TestCase):
         for app in range(STREAMS):
             entries = [(BASE + (i * STREAMS + app) * 10**6, f"level=info n={i} app={app} msg=\"{'a' * 60} {i}\"") for i in range(LINES)]
             status, text = cls.server.push([({"app": f"a{app}"}, entries)])
+            assert status == 204, text
+        for app, line in LONG_LINES.items():
+            status, text = cls.server.push([({"app": app}, [(BASE + i, f"{line} {i}") for i in range(3)])])
             assert status == 204, text
 
     @classmethod

@@ -167,10 +167,12 @@ static bool is_one(const struct label_filter *filter, struct label_builder *b)
 
 Test(label_builder, hints_restrict_and_end_entries)
 {
-    struct str required[] = {STR("a"), STR("b_c")};
+    struct label required[] = {{STR("a"), STR_NULL}, {STR("b_c"), STR_NULL}};
     struct early_filter early[] = {{STR("a"), is_one, NULL}};
-    struct label_hints hints = {
-        .restricted = true, .required = {required, 2}, .early = early, .early_count = 1};
+    struct label_hints hints = {.restricted = true,
+                                .required = {.pairs = required, .count = 2},
+                                .early = early,
+                                .early_count = 1};
     struct label_hints nothing = {.restricted = true};
     struct str name = STR("zz");
     struct fixture f;

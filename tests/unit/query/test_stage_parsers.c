@@ -907,14 +907,13 @@ static const struct hint_row {
 
 static void check_hints(const struct hint_row *r)
 {
-    struct str required[COUNT_OF(r->required)];
+    struct label required[COUNT_OF(r->required)];
     struct label_hints hints = {.restricted = true, .early = &early, .early_count = 1};
     struct fixture f;
 
-    memcpy(required, r->required, sizeof(required));
-    hints.required.names = required;
-    while (hints.required.count < COUNT_OF(required) && required[hints.required.count].ptr != NULL)
-        hints.required.count++;
+    hints.required.pairs = required;
+    for (size_t i = 0; i < COUNT_OF(required) && r->required[i].ptr != NULL; i++)
+        required[hints.required.count++] = (struct label){r->required[i], STR_NULL};
     setup(&f, r->stages, &hints);
     run(&f, r->line, (struct labels){NULL, 0});
     cr_expect_eq(f.kept, !r->is_dropped, "%s", r->name);
