@@ -31,6 +31,7 @@ struct query_stats {
     uint64_t post_filter_lines;
     uint64_t entries_returned;
     uint64_t corrupt_blocks; /* left out because they are damaged */
+    uint64_t series_limit;   /* further series than so many were left out; 0: none were */
     int64_t index_ns;        /* time spent on finding chunks */
     int64_t read_ns;         /* time spent on reading and unpacking them */
 };

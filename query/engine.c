@@ -179,6 +179,10 @@ static enum status add_series(const struct engine_query *q, struct result *r,
 {
     if (s->count == 0)
         return ST_OK;
+    if (q->series_max > 0 && r->series_count == q->series_max && q->partial) {
+        q->context->stats.series_limit = q->series_max;
+        return ST_OK;
+    }
     if (q->series_max > 0 && r->series_count == q->series_max)
         return err_set(err, ST_INVALID,
                        "maximum number of series (%zu) reached for a single query; consider "

@@ -27,6 +27,7 @@ struct engine_query {
     int64_t interval_ns; /* log queries: the least time between two lines; 0: none */
     size_t limit;        /* log queries: of entries, >= 1 */
     size_t series_max;   /* metric queries: of the answer; 0: no limit */
+    bool partial;        /* more series are left out, as the statistics say; no error */
     bool backward;
     bool categorize; /* keep structured metadata apart from labels */
 };

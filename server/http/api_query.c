@@ -113,6 +113,18 @@ static bool has_flag(struct str flags, struct str wanted)
     return false;
 }
 
+/* Logs Drilldown shows what there is of an answer with too many series. */
+static bool wants_partial(const struct request *r)
+{
+    struct str tags = http_header_get(&r->head, STR("x-query-tags")), tag;
+
+    while (tags.ptr != NULL && str_split(&tags, ',', &tag)) {
+        if (str_eq_nocase(str_trim(tag), STR("source=grafana-lokiexplore-app")))
+            return true;
+    }
+    return false;
+}
+
 static enum status run_query(struct request *r, struct err *err)
 {
     enum { ENTRIES_MAX = 1000000 }; /* the largest value of the limit, see options.h */
@@ -147,6 +159,7 @@ static enum status run_query(struct request *r, struct err *err)
         .step_ns = range.step_ns,
         .interval_ns = range.interval_ns,
         .series_max = (size_t)request_limits(r)->max_query_series,
+        .partial = wants_partial(r),
         .limit = (size_t)MIN_OF(range.limit, (uint64_t)ENTRIES_MAX),
         .backward = range.backward,
         .categorize = has_flag(flags, STR("categorize-labels")),

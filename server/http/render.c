@@ -260,11 +260,20 @@ static void put_encoding_flags(struct buf *b, struct str flags)
 
 void render_warnings(struct buf *b, const struct query_stats *s)
 {
+    if (s->corrupt_blocks == 0 && s->series_limit == 0)
+        return;
+    buf_put(b, STR("\"warnings\":["));
     if (s->corrupt_blocks > 0)
-        buf_printf(b,
-                   "\"warnings\":[\"%" PRIu64
-                   " blocks of entries are damaged and missing from this answer\"],",
+        buf_printf(b, "\"%" PRIu64 " blocks of entries are damaged and missing from this answer\"",
                    s->corrupt_blocks);
+    if (s->corrupt_blocks > 0 && s->series_limit > 0)
+        buf_put_char(b, ',');
+    if (s->series_limit > 0)
+        buf_printf(b,
+                   "\"maximum number of series (%" PRIu64
+                   ") reached for a single query; returning partial results\"",
+                   s->series_limit);
+    buf_put(b, STR("],"));
 }
 
 void render_query(struct buf *b, const struct render *r)

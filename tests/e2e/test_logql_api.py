@@ -114,6 +114,28 @@ class Api(unittest.TestCase):
 
     # ---- labels, fields, patterns ----
 
+    def test_too_many_series(self):
+        too_many = "maximum number of series (2) reached for a single query; "
+        with Server(flags=["--limits.max_query_series=2"]) as server:
+            fill(server)
+            params = {"query": "count_over_time({app=\"db\"} | logfmt | keep rows [1h])", "start": BASE, "end": BASE + 60 * MINUTE,
+                      "time": BASE + 60 * MINUTE, "step": "1h"}
+            for path, rows in [("query_range", ["0", "1"]), ("query", ["1", "10"])]:
+                status, text = server.get("/loki/api/v1/" + path, **params)
+                self.assertEqual(status, 400)
+                self.assertTrue(text.startswith(too_many + "consider reducing"), text)
+                for tags, want in [("Source=grafana-lokiexplore-app", 200), ("a=b,source=Grafana-LokiExplore-App", 200),
+                                   ("Source=logvolhist", 400), ("", 400)]:
+                    status, _, body = server.request("GET", "/loki/api/v1/" + path, params, headers={"X-Query-Tags": tags})
+                    self.assertEqual(status, want, (tags, body))
+                    if want == 200:
+                        answer = json.loads(body)
+                        self.assertEqual(answer["warnings"], [too_many + "returning partial results"])
+                        self.assertEqual([s["metric"]["rows"] for s in answer["data"]["result"]], rows)
+            status, _, body = server.request("GET", "/loki/api/v1/query", {**params, "query": "vector(1)"},
+                                             headers={"X-Query-Tags": "Source=grafana-lokiexplore-app"})
+            self.assertNotIn("warnings", json.loads(body))
+
     def test_detected_labels(self):
         want = {"app": 2, "pod": 2, "service_name": 2}  # but not id and shard, which are numbers
         for params in [{}, {"query": '{app=~".+"}'}]:
