@@ -42,12 +42,14 @@ static inline bool i64_mul(int64_t a, int64_t b, int64_t *ret)
     return !__builtin_mul_overflow(a, b, ret);
 }
 
-/* The largest multiple of `unit` (> 0) that is not above `v`; it must fit. */
+/* The largest multiple of `unit` (> 0) that is not above `v`; INT64_MIN when that does not fit. */
 static inline int64_t i64_floor_to(int64_t v, int64_t unit)
 {
-    int64_t rest = v % unit;
+    int64_t rest = v % unit, floor = v - rest;
 
-    return rest < 0 ? v - rest - unit : v - rest;
+    if (rest < 0 && !i64_sub(floor, unit, &floor))
+        return INT64_MIN;
+    return floor;
 }
 
 /*

@@ -239,8 +239,10 @@ static enum status thin_out(const struct engine_query *q, struct interval_state 
 {
     for (size_t i = 0; i < found->count && s->kept->count < q->limit; i++) {
         const struct hit *hit = hits_at(found, i);
-        int64_t distance = q->backward ? s->last_ns - hit->ts_ns : hit->ts_ns - s->last_ns;
-        if (s->any && distance < q->interval_ns)
+        int64_t distance;
+        bool fits = q->backward ? i64_sub(s->last_ns, hit->ts_ns, &distance)
+                                : i64_sub(hit->ts_ns, s->last_ns, &distance);
+        if (s->any && fits && distance < q->interval_ns)
             continue;
         enum status st = hits_offer(s->kept, hit);
         if (st != ST_OK)
@@ -249,6 +251,24 @@ static enum status thin_out(const struct engine_query *q, struct interval_state 
         s->last_ns = hit->ts_ns;
     }
     return ST_OK;
+}
+
+/* Go on behind what was seen, and an interval behind what was kept; false: there is no such time.
+ */
+static bool move_on(struct log_run *r, int64_t seen_ns, int64_t kept_ns)
+{
+    int64_t interval_ns = r->query->interval_ns, next_ns, far_ns;
+
+    if (r->query->backward) {
+        if (!i64_sub(seen_ns, 1, &next_ns) || !i64_sub(kept_ns, interval_ns, &far_ns))
+            return false;
+        r->end_ns = MIN_OF(next_ns, far_ns);
+    } else {
+        if (!i64_add(seen_ns, 1, &next_ns) || !i64_add(kept_ns, interval_ns, &far_ns))
+            return false;
+        r->start_ns = MAX_OF(next_ns, far_ns);
+    }
+    return true;
 }
 
 /*
@@ -275,12 +295,8 @@ static enum status search_with_interval(struct log_run *r, struct hits *kept, st
         if (st == ST_OK && thin_out(q, &state, &found) != ST_OK)
             st = err_set(err, ST_LIMIT, "the lines of the answer take too much memory");
         hits_release(&found);
-        if (count < q->limit)
+        if (count < q->limit || !move_on(r, seen_ns, state.last_ns))
             break;
-        if (q->backward)
-            r->end_ns = MIN_OF(seen_ns - 1, i64_sub_saturated(state.last_ns, q->interval_ns));
-        else
-            r->start_ns = MAX_OF(seen_ns + 1, i64_add_saturated(state.last_ns, q->interval_ns));
     }
     return st;
 }
@@ -293,7 +309,7 @@ enum status log_query_run(const struct engine_query *q, struct result *ret_resul
         .query = q,
         .q = q->context,
         .start_ns = q->start_ns,
-        .end_ns = q->end_ns - 1,
+        .end_ns = MAX_OF(q->end_ns, INT64_MIN + 1) - 1,
         .hits = &result.hits,
         .now_ns = time_now_ns(),
     };

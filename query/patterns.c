@@ -259,8 +259,7 @@ static enum status add_line(struct miner *m, int64_t ts_ns, struct str line, str
                             struct err *err)
 {
     static const struct source_totals one = {.entries = 1};
-    int64_t step_ns = m->request->step_ns;
-    int64_t bucket_ns = ts_ns < INT64_MIN + step_ns ? INT64_MIN : i64_floor_to(ts_ns, step_ns);
+    int64_t bucket_ns = i64_floor_to(ts_ns, m->request->step_ns);
     struct shape *shape = NULL;
     struct cluster *cluster = NULL;
 

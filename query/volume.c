@@ -24,9 +24,7 @@ static bool overlaps(const struct volume_request *r, int64_t min_ns, int64_t max
 
 static int64_t bucket_of(const struct volume_request *r, int64_t ts_ns)
 {
-    if (r->step_ns == 0)
-        return r->start_ns;
-    return ts_ns < INT64_MIN + r->step_ns ? INT64_MIN : i64_floor_to(ts_ns, r->step_ns);
+    return r->step_ns == 0 ? r->start_ns : i64_floor_to(ts_ns, r->step_ns);
 }
 
 static enum status give(struct walk *w, struct err *err)
@@ -144,15 +142,12 @@ static enum status read_runs(struct walk *w, struct source_run *runs, size_t cou
 enum status volume_walk(const struct volume_request *request, struct err *err)
 {
     struct walk w = {.request = request};
-    const struct source_request wanted = {
-        .tenant = request->tenant,
-        .matchers = request->matchers,
-        .start_ns = request->start_ns,
-        .end_ns = request->end_ns - 1,
-    };
+    struct source_request wanted = {
+        .tenant = request->tenant, .matchers = request->matchers, .start_ns = request->start_ns};
 
     if (request->start_ns >= request->end_ns)
         return ST_OK;
+    wanted.end_ns = request->end_ns - 1;
     enum status st =
         request->source->select(request->source, request->q, &wanted, &w.selection, err);
     if (st != ST_OK)

@@ -94,12 +94,17 @@ enum status api_check_query(const struct request *r, const struct expr *e,
 }
 
 /* Metric ranges begin and end at multiples of the step. */
-static void align(struct range_params *range)
+static enum status align(struct range_params *range, struct err *err)
 {
-    int64_t end_ns = i64_floor_to(range->end_ns, range->step_ns);
+    int64_t start_ns = i64_floor_to(range->start_ns, range->step_ns);
+    int64_t end_ns = i64_floor_to(range->end_ns, range->step_ns), length_ns;
 
-    range->start_ns = i64_floor_to(range->start_ns, range->step_ns);
-    range->end_ns = end_ns == range->end_ns ? end_ns : end_ns + range->step_ns;
+    if ((end_ns != range->end_ns && !i64_add(end_ns, range->step_ns, &end_ns)) ||
+        !i64_sub(end_ns, start_ns, &length_ns))
+        return err_set(err, ST_INVALID, "the range of the query ends beyond the last time");
+    range->start_ns = start_ns;
+    range->end_ns = end_ns;
+    return ST_OK;
 }
 
 static bool has_flag(struct str flags, struct str wanted)
@@ -143,10 +148,10 @@ static enum status run_query(struct request *r, struct err *err)
         st = logql_parse(&r->arena, params_get(&r->params, STR("query")), &expr, err);
     if (st == ST_OK)
         st = api_check_query(r, expr, &range, err);
+    if (st == ST_OK && !instant && expr->kind != EXPR_LOG)
+        st = align(&range, err);
     if (st != ST_OK)
         return st;
-    if (!instant && expr->kind != EXPR_LOG)
-        align(&range);
 
     struct engine_query query = {
         .source = store_source(r->server->store),

@@ -66,6 +66,22 @@ HOSTILE = {
     "matching of all with all": f"count_over_time({ALL} | logfmt [1h]) * on () group_left () count_over_time({ALL} | logfmt [1h])",
 }
 
+# parameters that are asked for at every endpoint, beside a query that is as it should be
+PATHS = ["query_range", "query", "labels", "label/app/values", "series", "index/stats", "index/volume", "index/volume_range", "detected_labels",
+         "detected_fields", "detected_field/n/values", "patterns", "format_query"]
+TIMES = ["-9223372036854775808", "9223372036854775807", "-1", "9999999999", "1e300", "-1.0e9", "9223372036.854775807", "0000-01-01T00:00:00Z", "\0", "x" * 5000]
+NUMBERS = ["18446744073709551615", "4294967295", "0", "-1", "NaN", "1e-9", "1e300", "9199999999", "300y", "x" * 5000]
+PARAMETERS = [{name: value} for name in ["start", "end", "time"] for value in TIMES] + \
+             [{name: value} for name in ["limit", "line_limit", "field_limit", "step", "interval", "since"] for value in NUMBERS] + [
+    {"start": TIMES[0], "end": TIMES[0]}, {"start": TIMES[0], "end": TIMES[1]}, {"start": TIMES[0], "end": "-9223372036854775000"},
+    {"start": "9223372036854775000", "end": TIMES[1]}, {"start": TIMES[1], "end": TIMES[1]}, {"start": "0", "end": TIMES[1], "step": "9199999999"},
+    {"start": None, "since": "292y", "end": TIMES[0]}, {"limit": "1", "interval": "9199999999"},
+    {"limit": "1", "interval": "9199999999", "direction": "forward"}, {"start": TIMES[0], "limit": "1", "interval": "9199999999"},
+    {"targetLabels": "app," * 5000}, {"targetLabels": "," * 5000}, {"targetLabels": "x" * 20000}, {"aggregateBy": "\0"},
+    {"query": "{" + "a" * 20000 + '="x"}'}, {"query": '{app="' + "x" * 20000 + '"}'}, {"query": "{}" * 5000},
+    {"match[]": ["{}"] * 5000}, {"match[]": [ALL] * 1000},
+]
+
 
 class Hostile(unittest.TestCase):
     @classmethod
@@ -119,6 +135,32 @@ class Hostile(unittest.TestCase):
                 self.assertLess(slowest, SLOWER, "somebody else waited")
                 if SLOWER == 1:
                     self.assertLess(self.resident_megabytes(), 250)
+
+    def test_parameters(self):
+        for flags in [[], ["--limits.max_query_length=0s"]]:
+            with Server(flags=flags) as server:
+                status, text = server.push([({"app": "a"}, [(BASE + i * SECOND, f'{{"n": {i}}}', {"id": str(i)}) for i in range(50)])])
+                self.assertEqual(status, 204, text)
+                for path in PATHS:
+                    for more in PARAMETERS:
+                        with self.subTest(path=path, more=str(more)[:100], flags=flags):
+                            metric = path == "query" or (path == "query_range" and "step" in more)
+                            params = {"query": f"count_over_time({ALL}[1m])" if metric else ALL, "match[]": ALL, "start": BASE,
+                                      "end": BASE + 3600 * SECOND, **more}
+                            body = urllib.parse.urlencode({k: v for k, v in params.items() if v is not None}, doseq=True).encode()
+                            status, _, text = server.request("POST", "/loki/api/v1/" + path, body=body,
+                                                             headers={"Content-Type": "application/x-www-form-urlencoded"})
+                            self.assertIn(status, (200, 400), text[:300])
+                            if status == 200:
+                                json.loads(text)
+                self.assertEqual(server.stop(), 0)
+
+    def test_names_in_paths(self):
+        for name in ["%00", "%2f", "a%2Fb", "%ff%fe", "..", "%2e%2e", "__error__", "x" * 5000, "%7B%7D"]:
+            for path in ["label", "detected_field"]:
+                with self.subTest(path=path, name=name[:20]):
+                    status, text = self.server.get(f"/loki/api/v1/{path}/{name}/values", query='{app="a1"}', start=BASE, end=BASE + 60 * SECOND)
+                    self.assertEqual((status, json.loads(text)), (200, {"status": "success"} if path == "label" else {}))
 
 
 if __name__ == "__main__":

@@ -82,6 +82,9 @@ Test(num, checked_arithmetic)
     cr_expect_eq(i64_floor_to(-5, 5), -5);
     cr_expect_eq(i64_floor_to(INT64_MAX, INT64_MAX), INT64_MAX);
     cr_expect_eq(i64_floor_to(INT64_MIN, 2), INT64_MIN);
+    cr_expect_eq(i64_floor_to(INT64_MIN + 8, 1000), INT64_MIN);
+    cr_expect_eq(i64_floor_to(INT64_MIN + 1, INT64_MAX), -INT64_MAX);
+    cr_expect_eq(i64_floor_to(INT64_MIN, INT64_MAX), INT64_MIN);
 }
 
 /* ---- floats from text ---- */
