@@ -146,19 +146,39 @@ struct found {
     bool parsed;      /* it is no metadata; and by which parser of this module's: */
     bool line_json;   /* the line was JSON, */
     bool line_logfmt; /* or logfmt */
-    struct str line;  /* to look for the path; empty: do not */
 };
 
-static enum status find_path(struct field_detector *d, struct detected_field *f, struct str line,
-                             struct err *err)
+/* ---- paths ---- */
+
+static void keep_path(struct field_detector *d, struct str name, struct name_list path)
+{
+    struct detected_field *f = map_get(&d->map, name);
+
+    if (f == NULL || !f->by_json || f->path.count > 0)
+        return;
+    struct str *keys = arena_new(d->arena, struct str, path.count);
+    for (size_t i = 0; keys != NULL && i < path.count; i++)
+        keys[i] = arena_str(d->arena, path.names[i]);
+    if (!d->arena->failed)
+        f->path = (struct name_list){keys, path.count};
+}
+
+/* A member may have given its name to a field, or one that says that a stream label has it. */
+static void visit_path(void *context, struct str name, struct name_list path)
 {
     static const struct str suffix = STR_INIT("_extracted");
-    struct str name = f->name;
+    struct field_detector *d = context;
 
-    if (!field_path_find(d->arena, line, name, &f->path) && str_ends(name, suffix))
-        (void)field_path_find(d->arena, line, str_head(name, name.len - suffix.len), &f->path);
-    return d->arena->failed ? no_memory(d, err) : ST_OK;
+    keep_path(d, name, path);
+    char *text = arena_bytes(&d->scratch, name.len + suffix.len);
+    if (text == NULL)
+        return;
+    memcpy(text, name.ptr, name.len);
+    memcpy(text + name.len, suffix.ptr, suffix.len);
+    keep_path(d, str_make(text, name.len + suffix.len), path);
 }
+
+/* ---- adding ---- */
 
 static enum status add_found(struct field_detector *d, const struct found *found, struct err *err)
 {
@@ -173,8 +193,7 @@ static enum status add_found(struct field_detector *d, const struct found *found
     f->type = field_type_of(value);
     f->by_json = f->by_json || found->line_json;
     f->by_logfmt = f->by_logfmt || found->line_logfmt;
-    if (found->line.len > 0 && f->path.count == 0)
-        st = find_path(d, f, found->line, err);
+    d->wants_paths = d->wants_paths || (f->by_json && f->path.count == 0);
     if (found->parsed && d->only.len > 0 && f->type == FIELD_BYTES)
         value = size_in_one_form(d, value);
     return st == ST_OK ? add_value(d, f, value, err) : st;
@@ -225,8 +244,13 @@ enum status field_detector_add(struct field_detector *d, const struct result_str
     if (d->scratch.failed)
         return no_memory(d, err);
     st = add_labels(d, row->parsed, found, err); /* which the reference ascribes to the parser */
-    found.line = found.line_json ? row->line : STR("");
-    return st == ST_OK ? add_labels(d, parsed, found, err) : st;
+    d->wants_paths = false;
+    if (st == ST_OK)
+        st = add_labels(d, parsed, found, err);
+    if (st != ST_OK || !d->wants_paths)
+        return st;
+    field_paths_visit(&d->scratch, row->line, visit_path, d);
+    return d->arena->failed || d->scratch.failed ? no_memory(d, err) : ST_OK;
 }
 
 static int compare_fields(const void *a, const void *b)

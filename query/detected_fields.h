@@ -54,6 +54,7 @@ struct field_detector {
     size_t fields_max;
     struct str only;   /* the one field that is wanted; empty: all */
     size_t values_max; /* of that field */
+    bool wants_paths;  /* a field of the row that is added has none yet */
     struct stage json;
     struct stage logfmt;
 };

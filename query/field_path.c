@@ -5,68 +5,64 @@
 
 #include "base/banned.h"
 
-enum { DEPTH_MAX = 64 }; /* objects deeper than this give no labels */
+/* As in the parser: what is beyond these gives no labels. */
+enum { DEPTH_MAX = 64, NAME_BYTES_MAX = 1024 };
 
-struct search {
-    struct arena *arena;
+struct walk {
+    struct arena *scratch;
+    void (*visit)(void *context, struct str name, struct name_list path);
+    void *context;
     struct str keys[DEPTH_MAX];
-    size_t depth;
+    size_t depth; /* how many keys there are */
+    char name[NAME_BYTES_MAX];
 };
 
-/* Cut what `key` adds to a name off the front of `*name`; false: the name is another one. */
-static bool cut_part(const struct search *s, struct str key, bool first, struct str *name)
+/* Join `key` to the first `len` bytes of the name: the new length, or STR_NPOS: there is no room.
+ */
+static size_t join(struct walk *w, size_t len, struct str key)
 {
     struct str part =
-        first ? label_name_sanitize(s->arena, key) : label_name_sanitize_part(s->arena, key);
+        len == 0 ? label_name_sanitize(w->scratch, key) : label_name_sanitize_part(w->scratch, key);
 
     if (part.len == 0)
-        return !first;
-    if (!first) {
-        if (name->len == 0 || name->ptr[0] != '_')
-            return false;
-        *name = str_cut(*name, 1);
-    }
-    if (!str_starts(*name, part))
-        return false;
-    *name = str_cut(*name, part.len);
-    return true;
+        return len;
+    if (part.len >= NAME_BYTES_MAX - len)
+        return STR_NPOS;
+    if (len > 0)
+        w->name[len++] = '_';
+    memcpy(w->name + len, part.ptr, part.len);
+    return len + part.len;
 }
 
-/* Look for the rest of a name; recursion ends at DEPTH_MAX. */
-static bool search(struct search *s, struct str object, struct str name)
+/* Recursion ends at DEPTH_MAX; the first `prefix_len` bytes of the name are of the keys so far. */
+static void walk_object(struct walk *w, struct str object, size_t prefix_len)
 {
-    bool first = s->depth == 0;
     struct json_members members;
     struct json_member m;
 
-    if (s->depth == DEPTH_MAX)
-        return false;
-    json_members_init(&members, s->arena, object);
+    if (w->depth == DEPTH_MAX)
+        return;
+    json_members_init(&members, w->scratch, object);
     while (json_members_next(&members, &m)) {
-        struct str rest = name;
-        if (!cut_part(s, m.key, first, &rest))
-            continue;
-        s->keys[s->depth++] = m.key;
         bool is_leaf =
             m.value.kind == JSON_STRING || m.value.kind == JSON_NUMBER || m.value.kind == JSON_BOOL;
-        if (is_leaf && rest.len == 0)
-            return true;
-        if (m.value.kind == JSON_OBJECT && search(s, m.value.text, rest))
-            return true;
-        s->depth--;
+        size_t len = is_leaf || m.value.kind == JSON_OBJECT ? join(w, prefix_len, m.key) : STR_NPOS;
+        if (len == STR_NPOS || (is_leaf && len == 0))
+            continue;
+        w->keys[w->depth++] = m.key;
+        if (is_leaf)
+            w->visit(w->context, str_make(w->name, len), (struct name_list){w->keys, w->depth});
+        else
+            walk_object(w, m.value.text, len);
+        w->depth--;
     }
-    return false;
 }
 
-bool field_path_find(struct arena *a, struct str line, struct str name, struct name_list *ret_path)
+void field_paths_visit(struct arena *scratch, struct str line,
+                       void (*visit)(void *context, struct str name, struct name_list path),
+                       void *context)
 {
-    struct search s = {.arena = a};
+    struct walk w = {.scratch = scratch, .visit = visit, .context = context};
 
-    if (!search(&s, line, name))
-        return false;
-    struct str *keys = arena_new(a, struct str, s.depth);
-    for (size_t i = 0; keys != NULL && i < s.depth; i++)
-        keys[i] = arena_str(a, s.keys[i]);
-    *ret_path = (struct name_list){keys, s.depth};
-    return !a->failed;
+    walk_object(&w, line, 0);
 }

@@ -18,6 +18,7 @@ void api_detected_fields(struct request *r);
 
 enum {
     FIELDS_DEFAULT = 1000,
+    FIELDS_MAX = 100000, /* however many are asked for; each has a table of its values */
     LINES_DEFAULT = 100,
     LINES_MAX = 1000000, /* the largest value of the limit, see options.h */
 };
@@ -189,7 +190,7 @@ static enum status answer(struct request *r, struct err *err)
         return st;
     st = field_detector_init(&d, &r->arena, err);
     d.only = r->label_name;
-    d.fields_max = values ? 1 : (size_t)s.limit;
+    d.fields_max = values ? 1 : (size_t)MIN_OF(s.limit, (uint64_t)FIELDS_MAX);
     d.values_max = values ? (size_t)s.limit : SIZE_MAX;
     if (st == ST_OK)
         st = detect(r, &s, &d, err);

@@ -155,6 +155,17 @@ class Hostile(unittest.TestCase):
                                 json.loads(text)
                 self.assertEqual(server.stop(), 0)
 
+    def test_fields_of_wide_lines(self):
+        wide = [(BASE + i * SECOND, "{" + ",".join(f'"k{j}_{i}":1' for j in range(15_000)) + "}") for i in range(10)]
+        for begin in range(0, len(wide), 5):
+            status, text = self.server.push([({"wide": "1"}, wide[begin:begin + 5])])
+            self.assertEqual(status, 204, text)
+        begin = time.monotonic()
+        for limit in ["1000", "4294967295"]:
+            status, text = self.server.get("/loki/api/v1/detected_fields", query='{wide="1"}', start=BASE, end=BASE + 60 * SECOND, limit=limit)
+            self.assertIn(status, (200, 400), text[:300])
+        self.assertLess(time.monotonic() - begin, (TIMEOUT_SECONDS + 1.5) * SLOWER)
+
     def test_names_in_paths(self):
         for name in ["%00", "%2f", "a%2Fb", "%ff%fe", "..", "%2e%2e", "__error__", "x" * 5000, "%7B%7D"]:
             for path in ["label", "detected_field"]:
