@@ -73,23 +73,49 @@ void api_fail(struct request *r, enum status st, const struct err *err)
     reply_error(r, st == ST_LIMIT ? ST_INVALID : st, err, false);
 }
 
+/* Of the selector in `e` that has most of them; as deep as the parser lets an expression be. */
+static size_t most_matchers(const struct expr *e)
+{
+    size_t left, right;
+
+    switch (e->kind) {
+    case EXPR_LOG:
+        return e->log.matcher_count;
+    case EXPR_RANGE_AGGREGATION:
+        return e->range_aggregation.range.log.matcher_count;
+    case EXPR_VECTOR_AGGREGATION:
+        return most_matchers(e->vector_aggregation.child);
+    case EXPR_LABEL_REPLACE:
+        return most_matchers(e->label_replace.child);
+    case EXPR_BINARY:
+        left = most_matchers(e->binary.left);
+        right = most_matchers(e->binary.right);
+        return MAX_OF(left, right);
+    case EXPR_LITERAL:
+    case EXPR_VECTOR:
+        break;
+    }
+    return 0;
+}
+
 enum status api_check_query(const struct request *r, const struct expr *e,
                             const struct range_params *range, struct err *err)
 {
     const struct limits *limits = request_limits(r);
     uint64_t entries_max = limits->max_entries_limit_per_query;
+    uint64_t matchers_max = limits->max_streams_matchers_per_query;
+    size_t matchers = most_matchers(e);
 
     if (e->kind == EXPR_LOG && entries_max > 0 && range->limit > entries_max)
         return err_set(err, ST_INVALID,
                        "max entries limit per query exceeded, limit > max_entries_limit_per_query "
                        "(%llu > %llu)",
                        (unsigned long long)range->limit, (unsigned long long)entries_max);
-    if (e->kind == EXPR_LOG && e->log.matcher_count > limits->max_streams_matchers_per_query &&
-        limits->max_streams_matchers_per_query > 0)
+    if (matchers_max > 0 && matchers > matchers_max)
         return err_set(
             err, ST_INVALID,
             "max streams matchers per query exceeded, matchers-count > limit (%zu > %llu)",
-            e->log.matcher_count, (unsigned long long)limits->max_streams_matchers_per_query);
+            matchers, (unsigned long long)matchers_max);
     return api_check_length(r, range->start_ns, range->end_ns, err);
 }
 

@@ -114,6 +114,18 @@ class Api(unittest.TestCase):
 
     # ---- labels, fields, patterns ----
 
+    def test_too_many_matchers(self):
+        few, many = 'count_over_time({a="1",b="2"}[1m])', 'count_over_time({a="1",b="2",c="3"}[1m])'
+        text = "max streams matchers per query exceeded, matchers-count > limit (3 > 2)"
+        with Server(flags=["--limits.max_streams_matchers_per_query=2"]) as server:
+            for query, want in [('{a="1",b="2"}', 200), ('{a="1",b="2",c="3"}', 400), (few, 200), (many, 400), (f"sum by (a) ({many})", 400),
+                                (f"{few} + {few}", 200), (f"{few} + {many}", 400), (f"{many} + {few}", 400), ("1 + vector(2)", 200),
+                                (f'label_replace({many}, "x", "$1", "y", "(.*)")', 400)]:
+                with self.subTest(query):
+                    got = self.ask("query_range", want, server, query=query, step="1m")
+                    if want == 400:
+                        self.assertEqual(got, text)
+
     def test_too_many_series(self):
         too_many = "maximum number of series (2) reached for a single query; "
         with Server(flags=["--limits.max_query_series=2"]) as server:
