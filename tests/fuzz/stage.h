@@ -46,12 +46,14 @@ static inline struct labels stage_run(struct arena *a, const struct stage *s,
 static inline void stage_check_hints(struct arena *a, const struct stage *s, struct str in,
                                      struct labels all)
 {
-    struct str names[] = {STR_INIT("a"), STR_INIT("a_b"), STR_INIT("b_extracted")};
-    struct label_hints hints = {.restricted = true, .required = {names, COUNT_OF(names)}};
+    static const struct str names[] = {STR_INIT("a"), STR_INIT("a_b"), STR_INIT("b_extracted")};
+    struct label_hints hints = {.restricted = true};
     struct str line;
 
     if (labels_has(all, STR("__error__")))
         return;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        label_table_put(a, &hints.required, names[i], STR_NULL);
     struct labels some = stage_run(a, s, &hints, in, &line);
     for (size_t i = 0; i < some.count; i++) {
         struct label pair = some.pairs[i];
