@@ -102,15 +102,16 @@ static enum status print_body(const struct lookup *l, struct str body, struct ar
 
 /* ---- the command ---- */
 
-static enum status run(struct detected_fields *d, struct str logql, struct arena *a,
+static enum status run(void *context, const struct texts *operands, struct arena *a,
                        struct err *err)
 {
+    struct detected_fields *d = context;
     struct lookup *l = &d->lookup;
     const struct client_param params[] = {
         {"end", range_text(a, l->range.end_ns)},
         {"limit", arena_printf(a, "%llu", (unsigned long long)d->field_limit)},
         {"line_limit", arena_printf(a, "%llu", (unsigned long long)d->line_limit)},
-        {"query", logql},
+        {"query", operands->items[0]},
         {"start", range_text(a, l->range.start_ns)},
         {"step", range_duration_text(a, d->step_ns)},
     };
@@ -144,16 +145,7 @@ int cmd_detected_fields(int argc, char **argv)
         .operands_min = 1,
         .operands_max = 1,
     };
-    struct texts operands;
-    struct arena arena;
-    struct err err;
-    int status;
+    const struct lookup_command command = {&line, &d.lookup, run, &d};
 
-    if (!flags_begin(&line, argc, argv, &operands, &status) ||
-        !lookup_begin(&d.lookup, line.command, &status))
-        return status;
-    arena_init(&arena, LOOKUP_ARENA_BYTES_MAX);
-    enum status st = run(&d, operands.items[0], &arena, &err);
-    arena_release(&arena);
-    return lookup_end(&d.lookup, line.command, st, &err);
+    return lookup_run_command(&command, argc, argv);
 }

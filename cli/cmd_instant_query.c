@@ -37,12 +37,14 @@ static const struct flag_row flags[] = {
      .text = "For servers that answer a log query here too: so many lines, 30 by default."},
 };
 
-static enum status run(struct instant_query *q, struct str logql, struct arena *a, struct err *err)
+static enum status run(void *context, const struct texts *operands, struct arena *a,
+                       struct err *err)
 {
+    struct instant_query *q = context;
     struct lookup *l = &q->result.lookup;
     const struct client_param params[] = {
         {"limit", arena_printf(a, "%llu", (unsigned long long)q->limit)},
-        {"query", logql},
+        {"query", operands->items[0]},
         {"time", range_text(a, l->range.end_ns)},
     };
     struct client_question question = {"/loki/api/v1/query", params, COUNT_OF(params)};
@@ -75,16 +77,7 @@ int cmd_instant_query(int argc, char **argv)
         .operands_min = 1,
         .operands_max = 1,
     };
-    struct texts operands;
-    struct arena arena;
-    struct err err;
-    int status;
+    const struct lookup_command command = {&line, l, run, &q};
 
-    if (!flags_begin(&line, argc, argv, &operands, &status) ||
-        !result_begin(&q.result, line.command, &status))
-        return status;
-    arena_init(&arena, LOOKUP_ARENA_BYTES_MAX);
-    enum status st = run(&q, operands.items[0], &arena, &err);
-    arena_release(&arena);
-    return result_end(&q.result, line.command, st, &err);
+    return lookup_run_command(&command, argc, argv);
 }

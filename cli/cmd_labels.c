@@ -67,9 +67,10 @@ static enum status print_names(const struct lookup *l, struct name_list names, s
     return st;
 }
 
-static enum status list(struct labels_command *c, const struct texts *operands, struct arena *a,
+static enum status list(void *context, const struct texts *operands, struct arena *a,
                         struct err *err)
 {
+    struct labels_command *c = context;
     struct lookup *l = &c->lookup;
     const struct client_param params[] = {
         {"end", range_text(a, l->range.end_ns)},
@@ -111,16 +112,7 @@ int cmd_labels(int argc, char **argv)
         .group_count = COUNT_OF(groups),
         .operands_max = 1,
     };
-    struct texts operands;
-    struct arena arena;
-    struct err err;
-    int status;
+    const struct lookup_command command = {&line, &c.lookup, list, &c};
 
-    if (!flags_begin(&line, argc, argv, &operands, &status) ||
-        !lookup_begin(&c.lookup, "labels", &status))
-        return status;
-    arena_init(&arena, LOOKUP_ARENA_BYTES_MAX);
-    enum status st = list(&c, &operands, &arena, &err);
-    arena_release(&arena);
-    return lookup_end(&c.lookup, "labels", st, &err);
+    return lookup_run_command(&command, argc, argv);
 }

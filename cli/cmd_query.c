@@ -107,19 +107,23 @@ static enum status run_page(struct query *q, const struct page_request *request,
     return st;
 }
 
-static enum status run(struct query *q, struct err *err)
+static enum status run(void *context, const struct texts *operands, struct arena *a,
+                       struct err *err)
 {
+    struct query *q = context;
+    uint64_t batch = q->batch == 0 ? BATCH_DEFAULT : q->batch;
     struct page_request request;
     enum status st = ST_OK;
-    struct arena arena;
 
-    arena_init(&arena, LOOKUP_ARENA_BYTES_MAX);
-    pager_init(&q->pager, q->result.lookup.range, q->forward, q->limit, q->batch);
+    q->logql = operands->items[0];
+    result_begin(&q->result);
+    pager_init(&q->pager, q->result.lookup.range, q->forward, q->limit, batch);
     while (st == ST_OK && pager_next(&q->pager, &request)) {
-        st = run_page(q, &request, &arena, err);
-        arena_release(&arena);
+        st = run_page(q, &request, a, err);
+        arena_release(a);
     }
     pager_release(&q->pager);
+    result_end(&q->result);
     return st;
 }
 
@@ -143,16 +147,7 @@ int cmd_query(int argc, char **argv)
         .operands_min = 1,
         .operands_max = 1,
     };
-    struct texts operands;
-    struct err err;
-    int status;
+    const struct lookup_command command = {&line, l, run, &q};
 
-    if (!flags_begin(&line, argc, argv, &operands, &status) ||
-        !result_begin(&q.result, "query", &status))
-        return status;
-    q.logql = operands.items[0];
-    if (q.batch == 0)
-        q.batch = BATCH_DEFAULT;
-    enum status st = run(&q, &err);
-    return result_end(&q.result, "query", st, &err);
+    return lookup_run_command(&command, argc, argv);
 }

@@ -38,9 +38,10 @@ static enum status print_series(const struct lookup *l, struct series_list serie
     return st;
 }
 
-static enum status list(struct lookup *l, const struct texts *selectors, struct arena *a,
+static enum status list(void *context, const struct texts *selectors, struct arena *a,
                         struct err *err)
 {
+    struct lookup *l = context;
     enum { OTHER_PARAMS = 2 };
     struct client_param params[TEXTS_MAX + OTHER_PARAMS];
     struct series_list series;
@@ -76,16 +77,7 @@ int cmd_series(int argc, char **argv)
         .operands_min = 1,
         .operands_max = TEXTS_MAX,
     };
-    struct texts operands;
-    struct arena arena;
-    struct err err;
-    int status;
+    const struct lookup_command command = {&line, &lookup, list, &lookup};
 
-    if (!flags_begin(&line, argc, argv, &operands, &status) ||
-        !lookup_begin(&lookup, "series", &status))
-        return status;
-    arena_init(&arena, LOOKUP_ARENA_BYTES_MAX);
-    enum status st = list(&lookup, &operands, &arena, &err);
-    arena_release(&arena);
-    return lookup_end(&lookup, "series", st, &err);
+    return lookup_run_command(&command, argc, argv);
 }

@@ -51,11 +51,13 @@ static enum status print_stats(const struct lookup *l, const struct index_stats 
     return st;
 }
 
-static enum status run(struct lookup *l, struct str selector, struct arena *a, struct err *err)
+static enum status run(void *context, const struct texts *operands, struct arena *a,
+                       struct err *err)
 {
+    struct lookup *l = context;
     const struct client_param params[] = {
         {"end", range_text(a, l->range.end_ns)},
-        {"query", selector},
+        {"query", operands->items[0]},
         {"start", range_text(a, l->range.start_ns)},
     };
     struct client_question question = {"/loki/api/v1/index/stats", params, COUNT_OF(params)};
@@ -85,16 +87,7 @@ int cmd_stats(int argc, char **argv)
         .operands_min = 1,
         .operands_max = 1,
     };
-    struct texts operands;
-    struct arena arena;
-    struct err err;
-    int status;
+    const struct lookup_command command = {&line, &lookup, run, &lookup};
 
-    if (!flags_begin(&line, argc, argv, &operands, &status) ||
-        !lookup_begin(&lookup, line.command, &status))
-        return status;
-    arena_init(&arena, LOOKUP_ARENA_BYTES_MAX);
-    enum status st = run(&lookup, operands.items[0], &arena, &err);
-    arena_release(&arena);
-    return lookup_end(&lookup, line.command, st, &err);
+    return lookup_run_command(&command, argc, argv);
 }

@@ -72,14 +72,16 @@ static struct str comma_list(const struct texts *names, struct arena *a)
     return list;
 }
 
-static enum status run(struct volume *v, struct str selector, struct arena *a, struct err *err)
+static enum status run(void *context, const struct texts *operands, struct arena *a,
+                       struct err *err)
 {
+    struct volume *v = context;
     struct lookup *l = &v->result.lookup;
     const struct client_param params[] = {
         {"aggregateBy", v->by_labels ? STR("labels") : STR("series")},
         {"end", range_text(a, l->range.end_ns)},
         {"limit", arena_printf(a, "%llu", (unsigned long long)v->limit)},
-        {"query", selector},
+        {"query", operands->items[0]},
         {"start", range_text(a, l->range.start_ns)},
         {"step", range_duration_text(a, v->step_ns)},
         {"targetLabels", comma_list(&v->target_labels, a)},
@@ -97,7 +99,7 @@ static enum status run(struct volume *v, struct str selector, struct arena *a, s
     return st;
 }
 
-static int volume(const char *command, const char *text, struct volume *v, int argc, char **argv)
+static int volume(const char *name, const char *text, struct volume *v, int argc, char **argv)
 {
     struct lookup *l = &v->result.lookup;
     const struct flag_group groups[] = {
@@ -108,7 +110,7 @@ static int volume(const char *command, const char *text, struct volume *v, int a
         client_flag_group(&l->client_options),
     };
     const struct command_line line = {
-        .command = command,
+        .command = name,
         .operands = "'SELECTOR'",
         .text = text,
         .groups = groups,
@@ -116,18 +118,9 @@ static int volume(const char *command, const char *text, struct volume *v, int a
         .operands_min = 1,
         .operands_max = 1,
     };
-    struct texts operands;
-    struct arena arena;
-    struct err err;
-    int status;
+    const struct lookup_command command = {&line, l, run, v};
 
-    if (!flags_begin(&line, argc, argv, &operands, &status) ||
-        !result_begin(&v->result, command, &status))
-        return status;
-    arena_init(&arena, LOOKUP_ARENA_BYTES_MAX);
-    enum status st = run(v, operands.items[0], &arena, &err);
-    arena_release(&arena);
-    return result_end(&v->result, command, st, &err);
+    return lookup_run_command(&command, argc, argv);
 }
 
 int cmd_volume(int argc, char **argv)

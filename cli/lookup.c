@@ -29,21 +29,6 @@ struct flag_group lookup_flag_group(struct lookup *l)
     return (struct flag_group){flags, COUNT_OF(flags), l};
 }
 
-bool lookup_begin(struct lookup *l, const char *command, int *ret_exit)
-{
-    struct err err;
-
-    l->terminal = print_is_terminal(stdout);
-    enum status st = range_bounds(&l->range_options, time_now_ns(), &l->range, &err);
-    if (st == ST_OK)
-        st = client_new(&l->client_options, &l->client, &err);
-    if (st == ST_OK)
-        return true;
-    (void)print_error(command, &err);
-    *ret_exit = EXIT_USAGE;
-    return false;
-}
-
 enum status lookup_ask_body(struct lookup *l, const struct client_question *question,
                             const struct arena *a, struct str *ret_body, struct err *err)
 {
@@ -84,10 +69,34 @@ enum status lookup_print(const struct lookup *l, struct str line, struct err *er
     return st;
 }
 
-int lookup_end(struct lookup *l, const char *command, enum status st, struct err *err)
+/* ---- a command from its arguments to its exit status ---- */
+
+static enum status prepare(struct lookup *l, struct err *err)
 {
-    client_free(l->client);
+    l->terminal = print_is_terminal(stdout);
+    enum status st = range_bounds(&l->range_options, time_now_ns(), &l->range, err);
+    return st == ST_OK ? client_new(&l->client_options, &l->client, err) : st;
+}
+
+int lookup_run_command(const struct lookup_command *c, int argc, char **argv)
+{
+    struct texts operands;
+    struct arena arena;
+    struct err err;
+    int status;
+
+    if (!flags_begin(c->line, argc, argv, &operands, &status))
+        return status;
+    enum status st = prepare(c->lookup, &err);
+    if (st != ST_OK) {
+        (void)print_error(c->line->command, &err);
+        return EXIT_USAGE;
+    }
+    arena_init(&arena, LOOKUP_ARENA_BYTES_MAX);
+    st = c->run(c->context, &operands, &arena, &err);
+    arena_release(&arena);
+    client_free(c->lookup->client);
     if (st == ST_OK)
-        st = print_finish(err);
-    return st == ST_OK ? EXIT_GOOD : print_error(command, err);
+        st = print_finish(&err);
+    return st == ST_OK ? EXIT_GOOD : print_error(c->line->command, &err);
 }

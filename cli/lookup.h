@@ -30,9 +30,6 @@ struct lookup {
 /* --output and --quiet. */
 struct flag_group lookup_flag_group(struct lookup *l);
 
-/* After the flags: the range and the connection. False: the command ends with `*ret_exit`. */
-bool lookup_begin(struct lookup *l, const char *command, int *ret_exit);
-
 /* Print the address and ask. The arena is that of the parameters: it must not have failed. */
 MUST_CHECK enum status lookup_ask_body(struct lookup *l, const struct client_question *question,
                                        const struct arena *a, struct str *ret_body,
@@ -45,7 +42,17 @@ MUST_CHECK enum status lookup_ask(struct lookup *l, const struct client_question
 /* One line of the list. */
 MUST_CHECK enum status lookup_print(const struct lookup *l, struct str line, struct err *err);
 
-/* Close the connection; the exit status, with `err` printed if `st` is not ST_OK. */
-int lookup_end(struct lookup *l, const char *command, enum status st, struct err *err);
+struct lookup_command {
+    const struct command_line *line;
+    struct lookup *lookup; /* its options are among the flags of `line` */
+
+    /* Ask and print. The arena is empty, and released afterwards. */
+    enum status (*run)(void *context, const struct texts *operands, struct arena *a,
+                       struct err *err);
+    void *context;
+};
+
+/* All of a command: the flags, the range, the connection, `run`; the exit status. */
+int lookup_run_command(const struct lookup_command *c, int argc, char **argv);
 
 #endif

@@ -71,23 +71,19 @@ static void note_labels(const struct result *r, const char *what, const struct t
     fputc('\n', stderr);
 }
 
-bool result_begin(struct result *r, const char *command, int *ret_exit)
+void result_begin(struct result *r)
 {
-    if (!lookup_begin(&r->lookup, command, ret_exit))
-        return false;
     r->format.output = r->lookup.output;
     r->format.terminal = r->lookup.terminal;
     r->format.colours = print_has_colours(stdout);
     note_labels(r, "Ignoring labels key:", &r->format.exclude);
     note_labels(r, "Print only labels key:", &r->format.include);
     buf_init(&r->common, LABELS_BYTES_MAX * 4);
-    return true;
 }
 
-int result_end(struct result *r, const char *command, enum status st, struct err *err)
+void result_end(struct result *r)
 {
     buf_release(&r->common);
-    return lookup_end(&r->lookup, command, st, err);
 }
 
 /* ---- entries ---- */

@@ -30,8 +30,9 @@ struct flag_group result_flag_group(struct result *r);
 /* --stats alone, for what never has entries. */
 struct flag_group result_stats_flag_group(struct result *r);
 
-/* After the flags, as lookup_begin(). */
-bool result_begin(struct result *r, const char *command, int *ret_exit);
+/* Before and after the pages; what has samples alone needs neither. */
+void result_begin(struct result *r);
+void result_end(struct result *r);
 
 /* Print entries, and before them their common labels if those have changed. */
 MUST_CHECK enum status result_print_page(struct result *r, const struct page *page, struct arena *a,
@@ -43,8 +44,5 @@ MUST_CHECK enum status result_print_samples(const struct result *r, const struct
 
 /* What the answer says besides its result, on standard error. */
 void result_print_notes(const struct result *r, const struct answer *answer, struct arena *a);
-
-/* As lookup_end(). */
-int result_end(struct result *r, const char *command, enum status st, struct err *err);
 
 #endif
