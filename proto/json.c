@@ -198,19 +198,12 @@ bool json_cut_escape(struct str *in, uint32_t *ret_rune)
     return true;
 }
 
-/* Resolve the escapes of `raw`, which has at least one. */
-static struct str unescape(struct json *j, struct str raw)
+size_t json_resolve_escapes(struct str raw, bool lone_surrogates, char *to)
 {
-    char *to = arena_bytes(j->arena, raw.len);
     size_t len = 0;
 
-    if (to == NULL) {
-        j->status = arena_status(j->arena, j->err);
-        return STR_NULL;
-    }
     while (raw.len > 0) {
-        size_t plain = str_find_char(raw, '\\');
-        plain = MIN_OF(plain, raw.len);
+        size_t plain = MIN_OF(str_find_char(raw, '\\'), raw.len);
         memcpy(to + len, raw.ptr, plain);
         len += plain;
         raw = str_cut(raw, plain);
@@ -218,14 +211,31 @@ static struct str unescape(struct json *j, struct str raw)
             break;
         raw = str_cut(raw, 1);
         uint32_t rune;
-        if (!json_cut_escape(&raw, &rune)) {
-            json_fail(j, "invalid escape in the string before");
-            return STR_NULL;
-        }
+        if (!json_cut_escape(&raw, &rune))
+            return STR_NPOS;
+        if (rune >= 0xd800 && rune <= 0xdfff && !lone_surrogates)
+            return STR_NPOS;
         char bytes[UTF8_BYTES_MAX];
         size_t count = utf8_encode(rune, bytes);
         memcpy(to + len, bytes, count); /* never longer than the escape itself */
         len += count;
+    }
+    return len;
+}
+
+/* Resolve the escapes of `raw`, which has at least one. */
+static struct str unescape(struct json *j, struct str raw)
+{
+    char *to = arena_bytes(j->arena, raw.len);
+
+    if (to == NULL) {
+        j->status = arena_status(j->arena, j->err);
+        return STR_NULL;
+    }
+    size_t len = json_resolve_escapes(raw, true, to);
+    if (len == STR_NPOS) {
+        json_fail(j, "invalid escape in the string before");
+        return STR_NULL;
     }
     return str_make(to, len);
 }

@@ -6,7 +6,6 @@
  */
 #include "query/json_scan.h"
 
-#include "base/utf8.h"
 #include "query/label_builder.h"
 
 #include "base/banned.h"
@@ -193,27 +192,9 @@ enum json_fault json_cut_value(struct str *in, struct json_value *ret)
 struct str json_unescape(struct arena *a, struct str raw)
 {
     char *to = arena_bytes(a, raw.len);
-    size_t len = 0;
+    size_t len = to == NULL ? STR_NPOS : json_resolve_escapes(raw, false, to);
 
-    if (to == NULL)
-        return STR_NULL;
-    while (raw.len > 0) {
-        size_t plain = MIN_OF(str_find_char(raw, '\\'), raw.len);
-        memcpy(to + len, raw.ptr, plain);
-        len += plain;
-        raw = str_cut(raw, plain);
-        if (raw.len == 0)
-            break;
-        raw = str_cut(raw, 1);
-        uint32_t rune;
-        if (!json_cut_escape(&raw, &rune) || (rune >= 0xd800 && rune <= 0xdfff))
-            return STR_NULL;
-        char bytes[UTF8_BYTES_MAX];
-        size_t count = utf8_encode(rune, bytes);
-        memcpy(to + len, bytes, count); /* never longer than the escape itself */
-        len += count;
-    }
-    return str_make(to, len);
+    return len == STR_NPOS ? STR_NULL : str_make(to, len);
 }
 
 struct str json_label_value(struct arena *a, const struct json_value *v)
