@@ -206,6 +206,22 @@ struct str json_label_value(struct arena *a, const struct json_value *v)
     return v->kind == JSON_STRING ? label_value_sanitize(a, text) : text;
 }
 
+size_t json_name_join(struct arena *scratch, char name[JSON_NAME_BYTES_MAX], size_t len,
+                      struct str key)
+{
+    struct str part =
+        len == 0 ? label_name_sanitize(scratch, key) : label_name_sanitize_part(scratch, key);
+
+    if (part.len == 0)
+        return len;
+    if (part.len >= JSON_NAME_BYTES_MAX - len)
+        return STR_NPOS;
+    if (len > 0)
+        name[len++] = '_';
+    memcpy(name + len, part.ptr, part.len);
+    return len + part.len;
+}
+
 /* ---- members ---- */
 
 void json_members_init(struct json_members *m, struct arena *a, struct str object)

@@ -58,6 +58,17 @@ struct str json_unescape(struct arena *a, struct str raw);
  */
 struct str json_label_value(struct arena *a, const struct json_value *v);
 
+/* ---- the name of a label: the keys from the outermost object to a value ---- */
+
+enum {
+    JSON_NAME_DEPTH_MAX = 64,   /* objects deeper than this give no labels, */
+    JSON_NAME_BYTES_MAX = 1024, /* nor do members with longer names */
+};
+
+/* Join `key` to the first `len` bytes of `name`: the new length, or STR_NPOS: there is no room. */
+size_t json_name_join(struct arena *scratch, char name[JSON_NAME_BYTES_MAX], size_t len,
+                      struct str key);
+
 /* ---- the members of an object, one by one ---- */
 
 struct json_members {

@@ -10,35 +10,12 @@
 
 #include "base/banned.h"
 
-enum {
-    DEPTH_MAX = 64,        /* objects deeper than this give no labels, */
-    NAME_BYTES_MAX = 1024, /* nor do members with longer names */
-};
-
 struct walk {
     struct entry_state *entry;
     size_t depth;
     size_t prefix_len; /* the names of the objects around, joined, at the beginning of `name` */
-    char name[NAME_BYTES_MAX];
+    char name[JSON_NAME_BYTES_MAX];
 };
-
-/* Join `key` to the prefix in `w->name`: the new length, or STR_NPOS: there is no room. */
-static size_t join(struct walk *w, struct str key)
-{
-    struct arena *scratch = w->entry->scratch;
-    size_t len = w->prefix_len;
-    struct str part =
-        len == 0 ? label_name_sanitize(scratch, key) : label_name_sanitize_part(scratch, key);
-
-    if (part.len == 0)
-        return len;
-    if (part.len >= NAME_BYTES_MAX - len)
-        return STR_NPOS;
-    if (len > 0)
-        w->name[len++] = '_';
-    memcpy(w->name + len, part.ptr, part.len);
-    return len + part.len;
-}
 
 static enum extracted extract_value(struct walk *w, struct json_member *m)
 {
@@ -49,7 +26,7 @@ static enum extracted extract_value(struct walk *w, struct json_member *m)
     if (w->depth == 1)
         name = label_name_sanitize(scratch, m->key);
     else
-        name = str_make(w->name, join(w, m->key));
+        name = str_make(w->name, json_name_join(scratch, w->name, w->prefix_len, m->key));
     if (name.len == 0 || name.len == STR_NPOS || !label_builder_wants(labels, &name))
         return EXTRACTED_MORE;
     if (name.ptr == w->name)
@@ -78,9 +55,9 @@ static enum extracted walk_member(struct walk *w, struct json_member *m, enum js
     case JSON_OBJECT:
         break;
     }
-    if (w->depth == DEPTH_MAX)
+    if (w->depth == JSON_NAME_DEPTH_MAX)
         return EXTRACTED_MORE;
-    w->prefix_len = join(w, m->key);
+    w->prefix_len = json_name_join(w->entry->scratch, w->name, outer_len, m->key);
     if (w->prefix_len != STR_NPOS &&
         label_builder_wants_prefix(&w->entry->labels, str_make(w->name, w->prefix_len)))
         got = walk_object(w, m->value.text, ret_fault);
@@ -88,7 +65,7 @@ static enum extracted walk_member(struct walk *w, struct json_member *m, enum js
     return got;
 }
 
-/* Recursion ends at DEPTH_MAX. */
+/* Recursion ends at JSON_NAME_DEPTH_MAX. */
 static enum extracted walk_object(struct walk *w, struct str object, enum json_fault *ret_fault)
 {
     enum extracted got = EXTRACTED_MORE;
