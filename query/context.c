@@ -16,3 +16,11 @@ enum status query_check(const struct query_context *q, struct err *err)
             "processed");
     return ST_OK;
 }
+
+enum status query_forgive_damage(struct query_context *q, enum status st)
+{
+    if (st != ST_CORRUPT && st != ST_IO && st != ST_NOT_FOUND)
+        return st;
+    q->stats.corrupt_blocks++;
+    return ST_OK;
+}

@@ -61,4 +61,10 @@ static inline enum status query_check_entry(const struct query_context *q, uint3
     return query_check(q, err);
 }
 
+/*
+ * For a run or block that could not be read. Damage costs what it hit, not the query: it is
+ * counted, for the answer to carry a warning, and ST_OK returned. Any other status is returned.
+ */
+MUST_CHECK enum status query_forgive_damage(struct query_context *q, enum status st);
+
 #endif

@@ -131,15 +131,6 @@ static enum status read_block(struct log_run *r, const struct source_run *run,
     return st;
 }
 
-/* Damage costs what it hit, not the query: it is counted, and the answer carries a warning. */
-static enum status forgive_damage(struct log_run *r, enum status st)
-{
-    if (st != ST_CORRUPT && st != ST_IO && st != ST_NOT_FOUND)
-        return st;
-    r->q->stats.corrupt_blocks++;
-    return ST_OK;
-}
-
 static enum status read_run(struct log_run *r, struct source_run *run, struct err *err)
 {
     struct selection *selection = r->selection;
@@ -148,7 +139,7 @@ static enum status read_run(struct log_run *r, struct source_run *run, struct er
 
     enum status st = selection->open_run(selection, run, &blocks, &count, err);
     if (st != ST_OK)
-        return forgive_damage(r, st);
+        return query_forgive_damage(r->q, st);
     for (uint32_t n = 0; n < count && st == ST_OK; n++) {
         uint32_t i = r->query->backward ? count - 1 - n : n;
         struct block block;
@@ -159,7 +150,7 @@ static enum status read_run(struct log_run *r, struct source_run *run, struct er
         if (st == ST_OK)
             st = read_block(r, run, &block, err);
         else
-            st = forgive_damage(r, st);
+            st = query_forgive_damage(r->q, st);
         if (st == ST_OK)
             st = query_check(r->q, err);
     }

@@ -293,15 +293,6 @@ static enum status read_block(struct miner *m, const struct block *b, struct err
     return st;
 }
 
-/* Damage costs what it hit, not the query. */
-static enum status forgive_damage(struct miner *m, enum status st)
-{
-    if (st != ST_CORRUPT && st != ST_IO && st != ST_NOT_FOUND)
-        return st;
-    m->request->q->stats.corrupt_blocks++;
-    return ST_OK;
-}
-
 static bool overlaps(const struct patterns_request *r, int64_t min_ns, int64_t max_ns)
 {
     return max_ns >= r->start_ns && min_ns < r->end_ns;
@@ -314,13 +305,13 @@ static enum status read_run(struct miner *m, struct source_run *run, struct err 
 
     enum status st = m->selection->open_run(m->selection, run, &blocks, &count, err);
     if (st != ST_OK)
-        return forgive_damage(m, st);
+        return query_forgive_damage(m->request->q, st);
     for (uint32_t i = count; i-- > 0 && st == ST_OK && m->lines < PATTERN_LINES_MAX;) {
         struct block block;
         if (!overlaps(m->request, blocks[i].min_ns, blocks[i].max_ns))
             continue;
         st = m->selection->load(m->selection, i, SOURCE_LINES, &block, err);
-        st = st == ST_OK ? read_block(m, &block, err) : forgive_damage(m, st);
+        st = st == ST_OK ? read_block(m, &block, err) : query_forgive_damage(m->request->q, st);
         if (st == ST_OK)
             st = query_check(m->request->q, err);
     }

@@ -263,15 +263,6 @@ static enum status read_block(struct range_run *r, const struct source_run *run,
 
 /* ---- runs ---- */
 
-/* Damage costs what it hit, not the query: it is counted, and the answer carries a warning. */
-static enum status forgive_damage(struct range_run *r, enum status st)
-{
-    if (st != ST_CORRUPT && st != ST_IO && st != ST_NOT_FOUND)
-        return st;
-    r->q->stats.corrupt_blocks++;
-    return ST_OK;
-}
-
 /* Lines are only read where something looks at them. */
 static enum source_columns columns_of(const struct range_run *r, const struct source_block *b)
 {
@@ -289,13 +280,13 @@ static enum status read_run(struct range_run *r, struct source_run *run, struct 
 
     enum status st = selection->open_run(selection, run, &blocks, &count, err);
     if (st != ST_OK)
-        return forgive_damage(r, st);
+        return query_forgive_damage(r->q, st);
     for (uint32_t i = 0; i < count && st == ST_OK; i++) {
         struct block block;
         if (blocks[i].max_ns < r->start_ns || blocks[i].min_ns > r->end_ns)
             continue;
         st = selection->load(selection, i, columns_of(r, &blocks[i]), &block, err);
-        st = st == ST_OK ? read_block(r, run, &block, err) : forgive_damage(r, st);
+        st = st == ST_OK ? read_block(r, run, &block, err) : query_forgive_damage(r->q, st);
         if (st == ST_OK)
             st = query_check(r->q, err);
     }
@@ -323,7 +314,7 @@ static enum status collect_runs(struct range_run *r, struct run_list *list, stru
         for (size_t i = 0; i < count; i++) {
             st = selection->identify(selection, &runs[i], err);
             if (st != ST_OK)
-                st = forgive_damage(r, st);
+                st = query_forgive_damage(r->q, st);
             else
                 list->runs = arena_reserve(r->q->arena, list->runs, list->count, &list->capacity,
                                            sizeof(*list->runs));

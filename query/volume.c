@@ -75,15 +75,6 @@ static enum status add_block(struct walk *w, const struct block *b, struct err *
     return st;
 }
 
-/* Damage costs what it hit, not the query. */
-static enum status forgive_damage(struct walk *w, enum status st)
-{
-    if (st != ST_CORRUPT && st != ST_IO && st != ST_NOT_FOUND)
-        return st;
-    w->request->q->stats.corrupt_blocks++;
-    return ST_OK;
-}
-
 static enum status read_blocks(struct walk *w, struct source_run *run, struct err *err)
 {
     const struct source_block *blocks;
@@ -91,13 +82,13 @@ static enum status read_blocks(struct walk *w, struct source_run *run, struct er
 
     enum status st = w->selection->open_run(w->selection, run, &blocks, &count, err);
     if (st != ST_OK)
-        return forgive_damage(w, st);
+        return query_forgive_damage(w->request->q, st);
     for (uint32_t i = 0; i < count && st == ST_OK; i++) {
         struct block block;
         if (!overlaps(w->request, blocks[i].min_ns, blocks[i].max_ns))
             continue;
         st = w->selection->load(w->selection, i, SOURCE_METADATA, &block, err);
-        st = st == ST_OK ? add_block(w, &block, err) : forgive_damage(w, st);
+        st = st == ST_OK ? add_block(w, &block, err) : query_forgive_damage(w->request->q, st);
         if (st == ST_OK)
             st = query_check(w->request->q, err);
     }
@@ -117,7 +108,7 @@ static enum status read_run(struct walk *w, struct source_run *run, struct err *
 
     enum status st = w->selection->identify(w->selection, run, err);
     if (st != ST_OK)
-        return forgive_damage(w, st);
+        return query_forgive_damage(w->request->q, st);
     w->part = (struct volume_part){
         .stream = run->stream, .begins_run = true, .bucket_ns = bucket_of(w->request, run->min_ns)};
     if (is_whole(w->request, run))
