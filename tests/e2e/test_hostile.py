@@ -5,7 +5,7 @@ import time
 import unittest
 import urllib.parse
 
-from server import BINARY, Server
+from server import BINARY, Server, ServerTest
 
 BASE = 1_772_366_400_000_000_000  # 2026-03-01T12:00:00Z
 SECOND = 10**9
@@ -83,22 +83,19 @@ PARAMETERS = [{name: value} for name in ["start", "end", "time"] for value in TI
 ]
 
 
-class Hostile(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(flags=[f"--limits.query_timeout={TIMEOUT_SECONDS}s", "--querier.query_memory_max=32MB"]).start()
-        for app in range(STREAMS):
-            entries = [(BASE + (i * STREAMS + app) * 10**6, f"level=info n={i} app={app} msg=\"{'a' * 60} {i}\"") for i in range(LINES)]
-            status, text = cls.server.push([({"app": f"a{app}"}, entries)])
-            assert status == 204, text
-        for app, line in LONG_LINES.items():
-            status, text = cls.server.push([({"app": app}, [(BASE + i, f"{line} {i}") for i in range(3)])])
-            assert status == 204, text
+def fill(server):
+    for app in range(STREAMS):
+        entries = [(BASE + (i * STREAMS + app) * 10**6, f"level=info n={i} app={app} msg=\"{'a' * 60} {i}\"") for i in range(LINES)]
+        status, text = server.push([({"app": f"a{app}"}, entries)])
+        assert status == 204, text
+    for app, line in LONG_LINES.items():
+        status, text = server.push([({"app": app}, [(BASE + i, f"{line} {i}") for i in range(3)])])
+        assert status == 204, text
 
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
-        cls.server.close()
+
+class Hostile(ServerTest):
+    fill = staticmethod(fill)
+    flags = [f"--limits.query_timeout={TIMEOUT_SECONDS}s", "--querier.query_memory_max=32MB"]
 
     def resident_megabytes(self):
         with open(f"/proc/{self.server.process.pid}/status", encoding="ascii") as f:

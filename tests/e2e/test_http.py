@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from server import BINARY, Server, skald
+from server import BINARY, Server, ServerTest, skald
 import wire
 
 NOW = time.time_ns()
@@ -36,15 +36,8 @@ def raw(server, data, timeout=10):
         return out
 
 
-class Http(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(flags=["--server.http_read_timeout=2s", "--frontend.max_body_size=64KB"]).start()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
-        cls.server.close()
+class Http(ServerTest):
+    flags = ["--server.http_read_timeout=2s", "--frontend.max_body_size=64KB"]
 
     def test_routes(self):
         for method, path, want in [

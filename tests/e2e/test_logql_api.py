@@ -2,7 +2,7 @@
 import json
 import unittest
 
-from server import Server
+from server import Server, ServerTest
 
 BASE = 1_772_366_400_000_000_000  # 2026-03-01T12:00:00Z
 SECOND = 10**9
@@ -23,16 +23,8 @@ def more(server):
     assert status == 204, text
 
 
-class Api(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server().start()
-        fill(cls.server)
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
-        cls.server.close()
+class Api(ServerTest):
+    fill = staticmethod(fill)
 
     def ask(self, path, want=200, server=None, **params):
         params = {"start": BASE, "end": BASE + 60 * MINUTE, **params}

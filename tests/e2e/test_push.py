@@ -5,7 +5,7 @@ import time
 import unittest
 import zlib
 
-from server import Server
+from server import Server, ServerTest
 import wire
 
 NOW = time.time_ns()
@@ -24,16 +24,8 @@ def lines(result):
     return sorted(line for _, values in result for _, line in values)
 
 
-class Push(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(flags=["--distributor.max_recv_msg_size=1MB", "--distributor.max_decompressed_size=2MB"])
-        cls.server.start()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
-        cls.server.close()
+class Push(ServerTest):
+    flags = ["--distributor.max_recv_msg_size=1MB", "--distributor.max_decompressed_size=2MB"]
 
     def expect(self, want_status, want_text, answer):
         status, text = answer

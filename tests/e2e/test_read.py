@@ -5,7 +5,7 @@ import time
 import unittest
 import urllib.parse
 
-from server import Server
+from server import Server, ServerTest
 
 BASE = 1_772_366_400_000_000_000  # 2026-03-01T12:00:00Z
 SECOND = 10**9
@@ -20,16 +20,8 @@ def fill(server):
         assert status == 204, text
 
 
-class Read(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server().start()
-        fill(cls.server)
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
-        cls.server.close()
+class Read(ServerTest):
+    fill = staticmethod(fill)
 
     def range(self, query, **more):
         params = {"query": query, "start": BASE, "end": BASE + 3600 * SECOND, **more}

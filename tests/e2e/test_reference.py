@@ -3,7 +3,7 @@ import decimal
 import json
 import unittest
 
-from server import Server
+from server import ServerTest
 
 B = 1_772_366_460  # 2026-03-01T12:01:00Z, a multiple of 60
 SECOND = 10**9
@@ -148,18 +148,9 @@ def answer_text(text):
     return f"{kind}: " + (" ; ".join(series) or "empty")
 
 
-class Reference(unittest.TestCase):
+class Reference(ServerTest):
+    fill = staticmethod(fill)
     maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server().start()
-        fill(cls.server)
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
-        cls.server.close()
 
     def check(self, cases):
         for name, path, params, status, want in cases:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
 import urllib.parse
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -146,6 +147,25 @@ class Server:
         _, text = self.get("/metrics")
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
                    if re.match(re.escape(name) + r"[ {]", line))
+
+
+class ServerTest(unittest.TestCase):
+    """Tests that share one server, self.server; after the last it has to stop in order."""
+    flags = ()
+
+    @staticmethod
+    def fill(server):
+        """Push what the tests expect to be there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(flags=cls.flags).start()
+        cls.fill(cls.server)
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+        cls.server.close()
 
 
 def skald(*arguments, stdin=b"", env=None, timeout=120, stdout=subprocess.PIPE):
