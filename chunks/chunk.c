@@ -1,7 +1,8 @@
 /*
  * Building goes block by block: cut as many entries as fit, encode each column into a scratch
- * buffer, pack it behind the blocks before, remember the row of the table. The head, whose length
- * is known beforehand but for the number of blocks, is written last, in front of the packed blocks.
+ * buffer, pack it behind the blocks before, remember the row of the table. The filters gather in a
+ * buffer of their own. They and the head, whose length is known beforehand but for the number of
+ * blocks, are written last, in front of the packed blocks.
  *
  * Reading never trusts a length: chunk_head_parse() proves that each column lies inside the chunk,
  * and the decoders stop at the end of the bytes they were given.
@@ -11,14 +12,19 @@
 #include "base/crc.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "chunks/filter.h"
 
 #include "base/banned.h"
 
 enum {
     CHUNK_MAGIC = 0x48434b53, /* "SKCH" */
+    FEATURE_FILTERS = 1,      /* of the incompatible ones */
     CRC_OFFSET = 16,
     ROW_BYTES = 104,
-    FILTER_BYTES = 16,            /* room in each row, unused in version 1 */
+    ROW_COLUMNS_OFFSET = 24,
+    ROW_FILTER_OFFSET = 88,
+    COLUMN_BYTES = 16,
+    FILTER_PERCENT = 6,           /* of the packed columns of its block, at most */
     METADATA_BYTES_MAX = 1 << 20, /* of the distinct sets of a block, unless one entry has more */
     SCRATCH_BYTES_MAX = CHUNK_COLUMN_BYTES_MAX,
 };
@@ -49,6 +55,8 @@ struct builder {
     struct buf rows;
     uint32_t block_count;
     struct buf scratch;
+    struct buf filters;            /* of all blocks so far */
+    struct filter_builder *filter; /* of the block being built */
     struct set_table table;
     uint32_t *entry_sets; /* of the block being built */
     struct chunk_summary summary;
@@ -188,6 +196,15 @@ static void fail_with(struct buf *b, const struct buf *part)
         buf_fail(b, buf_status(part, NULL));
 }
 
+/* Note bytes in the row. What stands before them is added to `offset` when it is known. */
+static void put_place(struct builder *b, size_t offset, struct str stored, size_t raw_bytes)
+{
+    buf_put_u32(&b->rows, (uint32_t)offset);
+    buf_put_u32(&b->rows, (uint32_t)stored.len);
+    buf_put_u32(&b->rows, (uint32_t)raw_bytes);
+    buf_put_u32(&b->rows, crc32c(0, stored));
+}
+
 /* Pack the scratch buffer behind what is there and note it in the row. */
 static void put_column(struct builder *b)
 {
@@ -201,10 +218,7 @@ static void put_column(struct builder *b)
     if (codec_pack(b->spec->context, b->spec->codec, buf_str(&b->scratch), b->out) != ST_OK)
         return;
     struct str stored = str_make(b->out->ptr + begin, b->out->len - begin);
-    buf_put_u32(&b->rows, (uint32_t)(begin - b->base)); /* head_bytes is added when it is known */
-    buf_put_u32(&b->rows, (uint32_t)stored.len);
-    buf_put_u32(&b->rows, (uint32_t)b->scratch.len);
-    buf_put_u32(&b->rows, crc32c(0, stored));
+    put_place(b, begin - b->base, stored, b->scratch.len);
     buf_reset(&b->scratch);
 }
 
@@ -249,6 +263,23 @@ static void put_lines(struct builder *b, const struct chunk_entry *entries, size
     put_column(b);
 }
 
+/* Make the filter of a block whose columns take `packed_bytes`. */
+static void put_filter(struct builder *b, const struct chunk_entry *entries, size_t count,
+                       size_t packed_bytes)
+{
+    size_t begin = b->filters.len;
+
+    filter_begin(b->filter);
+    for (size_t i = 0; i < count; i++)
+        filter_add(b->filter, entries[i].line);
+    size_t bytes = filter_put(b->filter, packed_bytes * FILTER_PERCENT / 100, &b->filters);
+    fail_with(b->out, &b->filters);
+    if (bytes == 0 || b->filters.failed)
+        buf_put_zeros(&b->rows, COLUMN_BYTES);
+    else
+        put_place(b, begin, str_cut(buf_str(&b->filters), begin), bytes);
+}
+
 static size_t metadata_bytes(const struct labels *set)
 {
     size_t bytes = 0;
@@ -260,7 +291,7 @@ static size_t metadata_bytes(const struct labels *set)
 
 static void put_block(struct builder *b, const struct chunk_entry *entries, size_t count)
 {
-    size_t line_bytes = 0;
+    size_t line_bytes = 0, begin = b->out->len;
 
     for (size_t i = 0; i < count; i++) {
         line_bytes += entries[i].line.len;
@@ -277,7 +308,7 @@ static void put_block(struct builder *b, const struct chunk_entry *entries, size
     put_lengths(b, entries, count);
     put_metadata(b, count);
     put_lines(b, entries, count);
-    buf_put_zeros(&b->rows, FILTER_BYTES);
+    put_filter(b, entries, count, b->out->len - begin);
     b->block_count++;
 }
 
@@ -290,7 +321,7 @@ static void put_fixed(struct builder *b, struct buf *head, size_t head_bytes, si
     buf_put_u32(head, CHUNK_MAGIC);
     buf_put_u8(head, CHUNK_VERSION);
     buf_put_u8(head, (uint8_t)spec->codec);
-    buf_put_u16(head, 0);
+    buf_put_u16(head, b->filters.len > 0 ? FEATURE_FILTERS : 0);
     buf_put_u32(head, b->summary.chunk_bytes);
     buf_put_u32(head, b->summary.head_bytes);
     buf_put_u32(head, 0); /* the checksum, when all is there */
@@ -305,24 +336,49 @@ static void put_fixed(struct builder *b, struct buf *head, size_t head_bytes, si
     ASSERT(head->failed || head->len == CHUNK_FIXED_BYTES);
 }
 
-/* Make every offset of the table count from the start of the chunk. */
-static void shift_rows(struct buf *rows, uint32_t head_bytes)
+static uint32_t row_u32(const struct buf *rows, size_t at)
 {
-    enum { FIRST_COLUMN = 24, COLUMN_BYTES = 16 };
+    struct str field = str_cut(buf_str(rows), at);
+    uint32_t v;
 
+    bool there = get_u32(&field, &v);
+    ASSERT(there);
+    return v;
+}
+
+/* Make every offset of the table count from the start of the chunk. */
+static void shift_rows(struct buf *rows, size_t head_bytes, size_t filter_bytes)
+{
     for (size_t row = 0; row + ROW_BYTES <= rows->len; row += ROW_BYTES) {
         for (size_t column = 0; column < CHUNK_COLUMNS; column++) {
-            size_t at = row + FIRST_COLUMN + column * COLUMN_BYTES;
-            struct str field = str_make(rows->ptr + at, sizeof(uint32_t));
-            uint32_t offset;
-            bool there = get_u32(&field, &offset);
-            ASSERT(there);
-            buf_set_u32(rows, at, offset + head_bytes);
+            size_t at = row + ROW_COLUMNS_OFFSET + column * COLUMN_BYTES;
+            buf_set_u32(rows, at, row_u32(rows, at) + (uint32_t)(head_bytes + filter_bytes));
         }
+        size_t filter = row + ROW_FILTER_OFFSET;
+        bool has_filter = row_u32(rows, filter + sizeof(uint32_t)) > 0;
+        if (has_filter)
+            buf_set_u32(rows, filter, row_u32(rows, filter) + (uint32_t)head_bytes);
     }
 }
 
-/* Put the head in front of the blocks, which stand at the end of `out`. */
+/* Put head and filters in front of the blocks, which stand at the end of `out`. */
+static void put_front(struct builder *b, struct buf *head, size_t padding)
+{
+    size_t block_bytes = b->out->len - b->base;
+    size_t front_bytes = head->len + b->filters.len;
+
+    buf_put_zeros(b->out, front_bytes + padding);
+    if (b->out->failed)
+        return;
+    char *begin = b->out->ptr + b->base;
+    memmove(begin + front_bytes, begin, block_bytes);
+    memset(begin + front_bytes + block_bytes, 0, padding);
+    memcpy(begin, head->ptr, head->len);
+    if (b->filters.len > 0)
+        memcpy(begin + head->len, b->filters.ptr, b->filters.len);
+}
+
+/* The head, when all else is there. */
 static void put_head(struct builder *b)
 {
     struct buf head, names;
@@ -331,16 +387,15 @@ static void put_head(struct builder *b)
     buf_put_str(&names, b->spec->tenant);
     labels_encode(&names, b->spec->labels);
     size_t head_bytes = CHUNK_FIXED_BYTES + names.len + b->rows.len;
-    size_t block_bytes = b->out->len - b->base;
-    size_t padding = (size_t) - (head_bytes + block_bytes) & (CHUNK_ALIGN - 1);
-    size_t chunk_bytes = head_bytes + block_bytes + padding;
+    size_t content_bytes = head_bytes + b->filters.len + b->out->len - b->base;
+    size_t padding = (size_t)-content_bytes & (CHUNK_ALIGN - 1);
+    size_t chunk_bytes = content_bytes + padding;
 
     buf_init(&head, SCRATCH_BYTES_MAX);
     put_fixed(b, &head, head_bytes, chunk_bytes);
     buf_put(&head, buf_str(&names));
-    shift_rows(&b->rows, (uint32_t)head_bytes);
+    shift_rows(&b->rows, head_bytes, b->filters.len);
     buf_put(&head, buf_str(&b->rows));
-    buf_put_zeros(b->out, head_bytes + padding);
     fail_with(b->out, &names);
     fail_with(b->out, &head);
     fail_with(b->out, &b->rows);
@@ -348,10 +403,7 @@ static void put_head(struct builder *b)
         buf_fail(b->out, ST_TOO_LARGE);
     if (!b->out->failed) {
         buf_set_u32(&head, CRC_OFFSET, crc32c(0, buf_str(&head)));
-        char *begin = b->out->ptr + b->base;
-        memmove(begin + head_bytes, begin, block_bytes);
-        memset(begin + head_bytes + block_bytes, 0, padding);
-        memcpy(begin, head.ptr, head_bytes);
+        put_front(b, &head, padding);
     }
     buf_release(&head);
     buf_release(&names);
@@ -368,12 +420,14 @@ enum status chunk_build(const struct chunk_spec *spec, struct chunk_entries entr
     b.summary.max_ns = entries.items[entries.count - 1].ts_ns;
     buf_init(&b.rows, SCRATCH_BYTES_MAX);
     buf_init(&b.scratch, SCRATCH_BYTES_MAX);
+    buf_init(&b.filters, SCRATCH_BYTES_MAX);
     buf_init(&b.table.string_bytes, SCRATCH_BYTES_MAX);
     buf_init(&b.table.set_bytes, SCRATCH_BYTES_MAX);
     arena_init(&b.table.arena, SCRATCH_BYTES_MAX);
     b.entry_sets =
         mem_new(MIN_OF(entries.count, (size_t)CHUNK_BLOCK_ENTRIES_MAX), sizeof(uint32_t));
-    if (b.entry_sets == NULL)
+    b.filter = mem_bytes(sizeof(*b.filter));
+    if (b.entry_sets == NULL || b.filter == NULL)
         st = ST_NOMEM;
 
     while (entries.count > 0 && st == ST_OK) {
@@ -394,9 +448,11 @@ enum status chunk_build(const struct chunk_spec *spec, struct chunk_entries entr
     if (st == ST_OK)
         *ret_summary = b.summary;
     mem_free(b.entry_sets);
+    mem_free(b.filter);
     arena_release(&b.table.arena);
     buf_release(&b.table.set_bytes);
     buf_release(&b.table.string_bytes);
+    buf_release(&b.filters);
     buf_release(&b.scratch);
     buf_release(&b.rows);
     return st;
@@ -415,7 +471,7 @@ enum status chunk_lengths(struct str fixed, uint32_t *ret_head_bytes, uint32_t *
         !get_u8(&fixed, &codec) || !get_u16(&fixed, &incompatible) ||
         !get_u32(&fixed, &chunk_bytes) || !get_u32(&fixed, &head_bytes) || magic != CHUNK_MAGIC)
         return err_set(err, ST_CORRUPT, "no chunk begins here");
-    if (version != CHUNK_VERSION || incompatible != 0)
+    if (version != CHUNK_VERSION || (incompatible & ~FEATURE_FILTERS) != 0)
         return err_set(err, ST_CORRUPT, "chunk version %u with features %#x is not known", version,
                        incompatible);
     if (head_bytes < CHUNK_FIXED_BYTES || head_bytes > chunk_bytes ||
@@ -447,7 +503,6 @@ static bool get_column(struct str *in, struct chunk_column *ret_c)
 
 static bool get_row(struct str *in, struct chunk_block *ret_b)
 {
-    struct str filter;
     uint64_t min_ns, max_ns;
 
     if (!get_u32(in, &ret_b->entries) || !get_u32(in, &ret_b->line_bytes) ||
@@ -459,7 +514,19 @@ static bool get_row(struct str *in, struct chunk_block *ret_b)
         if (!get_column(in, &ret_b->columns[i]))
             return false;
     }
-    return get_bytes(in, FILTER_BYTES, &filter);
+    return get_column(in, &ret_b->filter);
+}
+
+/* Does the filter, if there is one, begin at `*end`, with a sensible size? */
+static bool filter_is_sound(const struct chunk_column *f, uint64_t *end)
+{
+    if (f->stored_bytes == 0)
+        return f->offset == 0 && f->raw_bytes == 0 && f->crc == 0;
+    bool sound = f->offset == *end && f->raw_bytes == f->stored_bytes &&
+                 f->raw_bytes >= FILTER_BYTES_MIN && f->raw_bytes <= FILTER_BYTES_MAX &&
+                 f->raw_bytes % FILTER_BYTES_UNIT == 0;
+    *end += f->stored_bytes;
+    return sound;
 }
 
 /* Do the columns follow one another inside [*end, chunk_bytes), with sensible sizes? */
@@ -479,29 +546,50 @@ static bool row_is_sound(const struct chunk_block *b, uint64_t *end, uint32_t ch
            b->columns[COLUMN_LENGTHS].raw_bytes >= b->entries;
 }
 
-static enum status read_rows(struct arena *a, struct str in, struct chunk_head *h, struct err *err)
+/* Read the rows and see that filters and columns fill the chunk in order. */
+static enum status read_rows(struct str in, const struct chunk_head *h, struct chunk_block *blocks,
+                             struct err *err)
 {
-    uint64_t end = h->summary.head_bytes, entries = 0, line_bytes = 0;
+    uint64_t end = h->summary.head_bytes;
 
+    for (uint32_t i = 0; i < h->block_count; i++) {
+        if (!get_row(&in, &blocks[i]) || !filter_is_sound(&blocks[i].filter, &end))
+            return err_set(err, ST_CORRUPT, "the filter of row %u makes no sense", i);
+    }
+    for (uint32_t i = 0; i < h->block_count; i++) {
+        if (!row_is_sound(&blocks[i], &end, h->summary.chunk_bytes) ||
+            (i > 0 && blocks[i].min_ns < blocks[i - 1].max_ns))
+            return err_set(err, ST_CORRUPT, "row %u of the block table makes no sense", i);
+    }
+    return ST_OK;
+}
+
+static bool sums_add_up(const struct chunk_head *h, const struct chunk_block *blocks)
+{
+    uint64_t entries = 0, line_bytes = 0;
+
+    for (uint32_t i = 0; i < h->block_count; i++) {
+        entries += blocks[i].entries;
+        line_bytes += blocks[i].line_bytes;
+    }
+    return entries == h->summary.entries && line_bytes == h->summary.line_bytes &&
+           blocks[0].min_ns == h->summary.min_ns &&
+           blocks[h->block_count - 1].max_ns == h->summary.max_ns;
+}
+
+static enum status read_table(struct arena *a, struct str in, struct chunk_head *h, struct err *err)
+{
     if (in.len != (uint64_t)h->block_count * ROW_BYTES || h->block_count == 0)
         return err_set(err, ST_CORRUPT, "a table of %zu bytes for %u blocks", in.len,
                        h->block_count);
     struct chunk_block *blocks = arena_new(a, struct chunk_block, h->block_count);
     if (blocks == NULL)
         return arena_status(a, err);
-    for (uint32_t i = 0; i < h->block_count; i++) {
-        if (!get_row(&in, &blocks[i]) || !row_is_sound(&blocks[i], &end, h->summary.chunk_bytes) ||
-            (i > 0 && blocks[i].min_ns < blocks[i - 1].max_ns))
-            return err_set(err, ST_CORRUPT, "row %u of the block table makes no sense", i);
-        entries += blocks[i].entries;
-        line_bytes += blocks[i].line_bytes;
-    }
-    if (entries != h->summary.entries || line_bytes != h->summary.line_bytes ||
-        blocks[0].min_ns != h->summary.min_ns ||
-        blocks[h->block_count - 1].max_ns != h->summary.max_ns)
-        return err_set(err, ST_CORRUPT, "the sums of a chunk do not add up");
+    enum status st = read_rows(in, h, blocks, err);
+    if (st == ST_OK && !sums_add_up(h, blocks))
+        st = err_set(err, ST_CORRUPT, "the sums of a chunk do not add up");
     h->blocks = blocks;
-    return ST_OK;
+    return st;
 }
 
 /* What stands between the checksum and the tenant. */
@@ -538,7 +626,7 @@ enum status chunk_head_parse(struct arena *a, struct str bytes, struct chunk_hea
         return err_set(err, ST_CORRUPT, "the head of a chunk is cut short");
     st = labels_decode(a, &rest, &h.labels, err);
     if (st == ST_OK)
-        st = read_rows(a, rest, &h, err);
+        st = read_table(a, rest, &h, err);
     if (st == ST_OK)
         *ret_head = h;
     return st;
@@ -551,4 +639,21 @@ void chunk_block_range(const struct chunk_block *b, enum chunk_column_kind last,
 
     *ret_offset = b->columns[COLUMN_TIMES].offset;
     *ret_bytes = end->offset + end->stored_bytes - *ret_offset;
+}
+
+uint32_t chunk_filters_bytes(const struct chunk_head *h)
+{
+    return h->blocks[0].columns[COLUMN_TIMES].offset - h->summary.head_bytes;
+}
+
+struct str chunk_block_filter(const struct chunk_head *h, uint32_t index, struct str filters)
+{
+    const struct chunk_column *f = &h->blocks[index].filter;
+
+    ASSERT(index < h->block_count && filters.len == chunk_filters_bytes(h));
+    if (f->stored_bytes == 0)
+        return STR_NULL;
+    struct str stored = str_cut(filters, f->offset - h->summary.head_bytes);
+    stored = str_head(stored, f->stored_bytes);
+    return crc32c(0, stored) == f->crc ? stored : STR_NULL;
 }

@@ -97,6 +97,7 @@ struct chunk_block {
     int64_t min_ns;
     int64_t max_ns;
     struct chunk_column columns[CHUNK_COLUMNS];
+    struct chunk_column filter; /* stored_bytes 0: it has none */
 };
 
 struct chunk_head {
@@ -133,6 +134,16 @@ MUST_CHECK enum status chunk_head_parse(struct arena *a, struct str bytes,
 /* The bytes of a chunk that hold the columns of a block up to and including `last`. */
 void chunk_block_range(const struct chunk_block *b, enum chunk_column_kind last,
                        uint32_t *ret_offset, uint32_t *ret_bytes);
+
+/* The bytes of a chunk that hold the filters of all its blocks, right behind the head; perhaps 0.
+ */
+uint32_t chunk_filters_bytes(const struct chunk_head *h);
+
+/*
+ * The filter of a block for filter_may_contain(). `filters` are the bytes of all, which the result
+ * borrows. Empty, which lets everything through, when the block has none or it is damaged.
+ */
+struct str chunk_block_filter(const struct chunk_head *h, uint32_t index, struct str filters);
 
 /*
  * Memory that blocks are unpacked into, again and again. It grows to the largest block it has seen.

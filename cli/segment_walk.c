@@ -19,6 +19,7 @@ enum status segment_walk_open(struct segment_walk *w, const char *path, struct e
         return err_errno(err, "open %s", path);
     buf_init(&w->head, CHUNK_BYTES_MAX);
     buf_init(&w->block, CHUNK_BYTES_MAX);
+    buf_init(&w->filters, CHUNK_BYTES_MAX);
     buf_init(&w->window, WINDOW_BYTES + CHUNK_FIXED_BYTES);
     arena_init(&w->arena, HEAD_ARENA_BYTES_MAX);
     w->memory.context = codec_context_new();
@@ -36,6 +37,7 @@ void segment_walk_close(struct segment_walk *w)
     (void)close(w->fd);
     buf_release(&w->head);
     buf_release(&w->block);
+    buf_release(&w->filters);
     buf_release(&w->window);
     arena_release(&w->arena);
     block_memory_release(&w->memory);
@@ -180,6 +182,13 @@ enum status segment_walk_block(struct segment_walk *w, const struct chunk_place 
         return st;
     struct chunk_part part = {&place->head, index, COLUMN_LINES, buf_str(&w->block)};
     return chunk_block_unpack(&w->memory, &part, ret_block, err);
+}
+
+enum status segment_walk_filters(struct segment_walk *w, const struct chunk_place *place,
+                                 struct err *err)
+{
+    return read_range(w, &w->filters, place->offset + place->head.summary.head_bytes,
+                      chunk_filters_bytes(&place->head), err);
 }
 
 enum status segment_walk_padding(struct segment_walk *w, const struct chunk_place *place,

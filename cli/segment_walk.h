@@ -21,8 +21,9 @@ struct segment_walk {
     uint64_t end;    /* nothing behind it is looked at; the caller may lower it */
     uint64_t offset; /* of the next chunk */
     char header[SEGMENT_HEADER_BYTES_MAX];
-    struct buf head;  /* bytes of the head that was read last */
-    struct buf block; /* the same of a block */
+    struct buf head;    /* bytes of the head that was read last */
+    struct buf block;   /* the same of a block */
+    struct buf filters; /* and of the filters of the chunk */
     struct buf window;
     struct arena arena; /* of the head */
     struct block_memory memory;
@@ -62,6 +63,10 @@ MUST_CHECK enum status segment_walk_head(struct segment_walk *w, uint64_t offset
 /* Unpack a block of the chunk; it borrows the walk until the next call. ST_CORRUPT: damaged. */
 MUST_CHECK enum status segment_walk_block(struct segment_walk *w, const struct chunk_place *place,
                                           uint32_t index, struct block *ret_block, struct err *err);
+
+/* Read the filters of the chunk into `filters`; for chunk_block_filter(). */
+MUST_CHECK enum status segment_walk_filters(struct segment_walk *w, const struct chunk_place *place,
+                                            struct err *err);
 
 /* Are there only zeros, and few of them, behind the last block? */
 MUST_CHECK enum status segment_walk_padding(struct segment_walk *w, const struct chunk_place *place,

@@ -3,6 +3,7 @@
  * crash, or is being written now.
  */
 #include "base/time.h"
+#include "chunks/filter.h"
 #include "cli/segment_walk.h"
 #include "cli/verify.h"
 
@@ -51,6 +52,23 @@ static uint64_t bytes_of_set(struct labels set)
     return bytes;
 }
 
+/* Does the filter of a block let every line of it through? */
+static void check_filter(struct file_check *c, uint32_t index, const struct block *block)
+{
+    const struct chunk_head *h = &c->place.head;
+    bool denies = false;
+
+    if (h->blocks[index].filter.stored_bytes == 0)
+        return;
+    struct str filter = chunk_block_filter(h, index, buf_str(&c->walk.filters));
+    for (uint32_t i = 0; i < block->count && !denies; i++)
+        denies = !filter_may_contain(filter, block_line(block, i));
+    if (filter.len == 0)
+        report(c, c->place.offset, &h->labels, "the filter of a block is damaged");
+    else if (denies)
+        report(c, c->place.offset, &h->labels, "the filter of a block denies a line of it");
+}
+
 /* Check the columns of a block; `*metadata_bytes` grows by what its entries have. */
 static void check_block(struct file_check *c, uint32_t index, uint64_t *metadata_bytes)
 {
@@ -67,6 +85,7 @@ static void check_block(struct file_check *c, uint32_t index, uint64_t *metadata
     }
     for (uint32_t i = 0; i < block.count && *metadata_bytes != UINT64_MAX; i++)
         *metadata_bytes += bytes_of_set(block_metadata(&block, i));
+    check_filter(c, index, &block);
 }
 
 static void check_chunk(struct file_check *c)
@@ -79,6 +98,10 @@ static void check_chunk(struct file_check *c)
     c->segment->chunks++;
     c->segment->chunk_bytes += c->place.bytes;
     check_belonging(c);
+    if (segment_walk_filters(&c->walk, &c->place, &err) != ST_OK) {
+        report(c, c->place.offset, &h->labels, err.text);
+        return;
+    }
     for (uint32_t i = 0; i < h->block_count; i++)
         check_block(c, i, &metadata_bytes);
     if (metadata_bytes != UINT64_MAX && metadata_bytes != h->summary.metadata_bytes)

@@ -315,6 +315,29 @@ class Files(unittest.TestCase):
         self.assertEqual({s["stream"]["app"] for s in answer["data"]["result"]}, whole)
         self.assertTrue(answer["warnings"])
 
+    def test_damaged_filter(self):
+        self.server.start()  # few grams in much that cannot be compressed
+        lines = [(NOON + n, f"{n * 2654435761 % 2**32:032b}") for n in range(1500)]
+        self.assertEqual(self.server.push([({"app": "c"}, lines)])[0], 204)
+        self.server.flush()
+        self.server.kill()
+        self.segment = sorted(glob.glob(self.server.data + "/segments/*"))[-1]
+        status, out, _ = skald("dump", self.segment)
+        self.assertEqual(status, 0)
+        chunk = re.search(r'^offset (\d+): .*filters of ([1-9]\d*) bytes, .*app="c"', out.decode(), re.MULTILINE)
+        self.assertTrue(chunk, out)
+        with open(self.segment, "rb") as f:
+            f.seek(int(chunk[1]) + 12)
+            head_bytes = int.from_bytes(f.read(4), "little")
+        self.flip(self.segment, int(chunk[1]) + head_bytes + 10)
+        status, out, _ = skald("verify", self.server.data)
+        self.assertEqual(status, 1)
+        self.assertIn("filter of a block is damaged", out.decode())
+        self.server.start()  # no line is lost
+        status, text = self.server.get("/loki/api/v1/query_range", query='{app="c"} |= "' + lines[7][1] + '"', start=NOON,
+                                       end=NOON + SECOND)
+        self.assertEqual((status, json.loads(text)["data"]["result"][0]["values"][0][1]), (200, lines[7][1]))
+
     def test_damaged_log(self):
         self.flip(self.log, 60)
         status, out, _ = skald("verify", self.server.data)

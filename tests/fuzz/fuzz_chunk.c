@@ -1,9 +1,11 @@
 /*
  * A chunk: its head and all columns of all blocks, first as it is, then with its checksums mended.
- * The entries of a block that can be read make a chunk that holds the same entries.
+ * The entries of a block that can be read make a chunk that holds the same entries, and whose
+ * filter lets their lines through.
  */
 #include "chunks/chunk.h"
 
+#include "chunks/filter.h"
 #include "tests/fuzz/mend.h"
 
 #include "base/banned.h"
@@ -27,7 +29,7 @@ enum {
 
 static void mend_row(struct buf *b, size_t row)
 {
-    for (size_t i = 0; i < CHUNK_COLUMNS; i++) {
+    for (size_t i = 0; i <= CHUNK_COLUMNS; i++) { /* the filter is the last one */
         size_t column = row + ROW_COLUMNS_OFFSET + i * COLUMN_BYTES;
         size_t begin = mend_get(b, column);
         size_t bytes = mend_get(b, column + COLUMN_STORED_OFFSET);
@@ -79,6 +81,13 @@ static void close_chunk(struct reading *r)
     arena_release(&r->arena);
 }
 
+static struct str filter_of(const struct reading *r, uint32_t index)
+{
+    struct str filters = str_cut(r->bytes, r->head.summary.head_bytes);
+
+    return chunk_block_filter(&r->head, index, str_head(filters, chunk_filters_bytes(&r->head)));
+}
+
 static enum status read_block(struct reading *r, uint32_t index, enum chunk_column_kind last,
                               struct block *ret_block)
 {
@@ -104,7 +113,9 @@ static void check_same(struct str chunk, const struct block *want)
     ASSERT(open_chunk(&r, chunk) == ST_OK);
     for (uint32_t index = 0; index < r.head.block_count; index++) {
         ASSERT(read_block(&r, index, COLUMN_LINES, &b) == ST_OK);
+        struct str filter = filter_of(&r, index);
         for (uint32_t i = 0; i < b.count; i++, at++) {
+            ASSERT(filter_may_contain(filter, block_line(&b, i)));
             ASSERT(at < want->count && b.ts_ns[i] == want->ts_ns[at]);
             ASSERT(str_eq(block_line(&b, i), block_line(want, at)));
             ASSERT(labels_eq(block_metadata(&b, i), block_metadata(want, at)));
@@ -149,6 +160,7 @@ static void read_chunk(struct str bytes)
     enum status st = open_chunk(&r, bytes);
     for (uint32_t index = 0; st == ST_OK && index < r.head.block_count; index++) {
         enum status block_st = ST_OK;
+        (void)filter_may_contain(filter_of(&r, index), STR("needle"));
         for (unsigned last = 0; last < CHUNK_COLUMNS && block_st == ST_OK; last++)
             block_st = read_block(&r, index, (enum chunk_column_kind)last, &block);
         if (block_st == ST_OK && block.lines.len <= REBUILD_LINE_BYTES_MAX)

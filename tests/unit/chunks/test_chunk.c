@@ -1,6 +1,7 @@
 #include "chunks/chunk.h"
 
 #include "base/crc.h"
+#include "chunks/filter.h"
 #include "tests/support/expect.h"
 #include "tests/support/files.h"
 #include "tests/support/random.h"
@@ -98,6 +99,23 @@ static enum status read_blocks(const struct reading *r, const struct chunk_head 
     return st == ST_OK && first != r->want.count ? ST_INTERNAL : st;
 }
 
+/* Does the filter of each block let every line of it through? */
+static bool filters_are_true(const struct reading *r, const struct chunk_head *h)
+{
+    struct str filters = str_head(str_cut(r->bytes, h->summary.head_bytes), chunk_filters_bytes(h));
+    size_t first = 0;
+
+    for (uint32_t i = 0; i < h->block_count; i++) {
+        struct str filter = chunk_block_filter(h, i, filters);
+        for (size_t e = first; e < first + h->blocks[i].entries && e < r->want.count; e++) {
+            if (!filter_may_contain(filter, r->want.items[e].line))
+                return false;
+        }
+        first += h->blocks[i].entries;
+    }
+    return true;
+}
+
 static bool same_head(const struct chunk_head *h, const struct chunk_entries *want)
 {
     uint64_t line_bytes = 0;
@@ -131,6 +149,8 @@ static enum status read_chunk(const struct reading *r)
         st = ST_INTERNAL;
     for (unsigned last = COLUMN_TIMES; last < CHUNK_COLUMNS && st == ST_OK; last++)
         st = read_blocks(r, &head, (enum chunk_column_kind)last);
+    if (st == ST_OK && !filters_are_true(r, &head))
+        st = ST_INTERNAL;
     arena_release(&a);
     return st;
 }
@@ -277,27 +297,135 @@ static struct chunk_entry golden_items[] = {
 };
 static const struct chunk_entries golden = {golden_items, COUNT_OF(golden_items)};
 
-static struct str build_golden(struct codec_context *context, enum codec codec, struct buf *out)
+enum { FILTERED = 110, FILTERED_LINE_BYTES = 50, FILTERED_BLOCK_BYTES = 5000 };
+
+/* Two blocks of few grams, the second of which is too small for a filter. */
+static struct chunk_entries filtered_entries(void)
 {
-    struct chunk_spec spec = spec_of(context, codec, 40);
+    static struct chunk_entry items[FILTERED];
+    static char text[FILTERED][FILTERED_LINE_BYTES];
+    struct random r = random_of(7);
+
+    for (size_t i = 0; i < FILTERED; i++) {
+        for (size_t at = 0; at < FILTERED_LINE_BYTES; at++)
+            text[i][at] = "abcd"[random_below(&r, 4)];
+        items[i] = (struct chunk_entry){(int64_t)i * 1000, str_make(text[i], FILTERED_LINE_BYTES),
+                                        &sets[i % 2]};
+    }
+    return (struct chunk_entries){items, FILTERED};
+}
+
+/* What is damaged in the tests below. */
+enum sample { SAMPLE_PLAIN, SAMPLE_FILTERED, SAMPLES };
+
+static const struct {
+    const char *golden;
+    size_t block_bytes;
+    uint32_t blocks;
+} samples[SAMPLES] = {
+    [SAMPLE_PLAIN] = {"chunk-v1.bin", 40, 3},
+    [SAMPLE_FILTERED] = {"chunk-v1-filters.bin", FILTERED_BLOCK_BYTES, 2},
+};
+
+static struct chunk_entries sample_entries(enum sample sample)
+{
+    return sample == SAMPLE_PLAIN ? golden : filtered_entries();
+}
+
+static struct str build_sample(struct codec_context *context, enum sample sample, enum codec codec,
+                               struct buf *out)
+{
+    struct chunk_spec spec = spec_of(context, codec, samples[sample].block_bytes);
     struct chunk_summary summary;
 
     buf_init(out, MIB);
-    REQUIRE_OK(chunk_build(&spec, golden, out, &summary));
+    REQUIRE_OK(chunk_build(&spec, sample_entries(sample), out, &summary));
     return buf_str(out);
 }
 
 Test(chunk, golden)
 {
     struct codec_context *context = codec_context_new();
-    struct buf out;
-    struct str bytes = build_golden(context, CODEC_NONE, &out);
 
-    files_expect_golden("chunk-v1.bin", bytes);
-    struct str stored = files_read("tests/golden/chunk-v1.bin");
-    struct reading reading = {context, stored, golden};
-    EXPECT_STATUS("what was written once", read_chunk(&reading), ST_OK);
-    mem_free((void *)(uintptr_t)stored.ptr);
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        char path[TEST_PATH_BYTES];
+        struct buf out;
+        struct str bytes = build_sample(context, (enum sample)i, CODEC_NONE, &out);
+        files_expect_golden(samples[i].golden, bytes);
+        struct str stored = files_read(files_path(path, "tests/golden", samples[i].golden));
+        struct reading reading = {context, stored, sample_entries((enum sample)i)};
+        EXPECT_STATUS("what was written once", read_chunk(&reading), ST_OK);
+        mem_free((void *)(uintptr_t)stored.ptr);
+        buf_release(&out);
+    }
+    codec_context_free(context);
+}
+
+/* ---- filters ---- */
+
+enum { FEATURES_OFFSET = 6 };
+
+static struct str filters_of(const struct chunk_head *h, struct str bytes)
+{
+    return str_head(str_cut(bytes, h->summary.head_bytes), chunk_filters_bytes(h));
+}
+
+/* Only a chunk that has filters says so, and they take 6 % of its columns at most. */
+Test(chunk, filters)
+{
+    struct codec_context *context = codec_context_new();
+
+    for (unsigned i = 0; i < (unsigned)SAMPLES * (CODEC_ZSTD + 1); i++) {
+        enum sample sample = (enum sample)(i % SAMPLES);
+        uint32_t head_bytes, chunk_bytes;
+        struct chunk_head h;
+        struct arena a;
+        struct buf out;
+        struct str bytes = build_sample(context, sample, (enum codec)(i / SAMPLES), &out);
+        arena_init(&a, MIB);
+        REQUIRE_OK(chunk_lengths(bytes, &head_bytes, &chunk_bytes, NULL));
+        REQUIRE_OK(chunk_head_parse(&a, str_head(bytes, head_bytes), &h, NULL));
+        cr_expect_eq(bytes.ptr[FEATURES_OFFSET], sample == SAMPLE_FILTERED);
+        cr_expect_eq(h.block_count, samples[sample].blocks);
+        struct str filters = filters_of(&h, bytes);
+        struct str filter = chunk_block_filter(&h, 0, filters);
+        cr_expect_eq(filters.len, filter.len, "only the first block has one");
+        if (sample == SAMPLE_FILTERED) {
+            uint32_t offset, packed_bytes;
+            chunk_block_range(&h.blocks[0], COLUMN_LINES, &offset, &packed_bytes);
+            cr_expect_geq(filter.len, FILTER_BYTES_MIN);
+            cr_expect_leq(filter.len, packed_bytes * 6 / 100);
+            cr_expect(!filter_may_contain(filter, STR("no-such-needle-at-all")));
+        }
+        cr_expect_eq(chunk_block_filter(&h, h.block_count - 1, filters).len, 0);
+        arena_release(&a);
+        buf_release(&out);
+    }
+    codec_context_free(context);
+}
+
+/* A damaged filter is none. */
+Test(chunk, damaged_filter)
+{
+    struct codec_context *context = codec_context_new();
+    uint32_t head_bytes, chunk_bytes;
+    struct chunk_head h;
+    struct arena a;
+    struct buf out;
+    struct str bytes = build_sample(context, SAMPLE_FILTERED, CODEC_ZSTD, &out);
+
+    arena_init(&a, MIB);
+    REQUIRE_OK(chunk_lengths(bytes, &head_bytes, &chunk_bytes, NULL));
+    REQUIRE_OK(chunk_head_parse(&a, str_head(bytes, head_bytes), &h, NULL));
+    struct str filters = filters_of(&h, bytes);
+    for (size_t bit = 0; bit < (size_t)filters.len * 8; bit++) {
+        char *byte = out.ptr + head_bytes + bit / 8;
+        *byte = (char)(*byte ^ (1 << bit % 8));
+        cr_expect_eq(chunk_block_filter(&h, 0, filters).len, 0, "bit %zu", bit);
+        *byte = (char)(*byte ^ (1 << bit % 8));
+    }
+    cr_expect_eq(chunk_block_filter(&h, 0, filters).len, filters.len);
+    arena_release(&a);
     buf_release(&out);
     codec_context_free(context);
 }
@@ -309,20 +437,22 @@ Test(chunk, flipped_at_every_bit)
 {
     struct codec_context *context = codec_context_new();
 
-    for (unsigned codec = CODEC_NONE; codec <= CODEC_ZSTD; codec++) {
+    for (unsigned i = 0; i < (unsigned)SAMPLES * (CODEC_ZSTD + 1); i++) {
+        enum sample sample = (enum sample)(i % SAMPLES);
+        struct chunk_entries entries = sample_entries(sample);
         size_t unnoticed = 0, other = 0;
         struct buf out;
-        struct str bytes = build_golden(context, (enum codec)codec, &out);
+        struct str bytes = build_sample(context, sample, (enum codec)(i / SAMPLES), &out);
         for (size_t bit = 0; bit < bytes.len * 8; bit++) {
-            struct reading reading = {context, bytes, golden};
+            struct reading reading = {context, bytes, entries};
             out.ptr[bit / 8] = (char)(out.ptr[bit / 8] ^ (1 << bit % 8));
             enum status st = read_chunk(&reading);
             unnoticed += st == ST_INTERNAL;
             other += st != ST_OK && st != ST_INTERNAL && st != ST_CORRUPT;
             out.ptr[bit / 8] = (char)(out.ptr[bit / 8] ^ (1 << bit % 8));
         }
-        cr_expect_eq(unnoticed, 0, "codec %u: %zu", codec, unnoticed);
-        cr_expect_eq(other, 0, "codec %u: %zu", codec, other);
+        cr_expect_eq(unnoticed, 0, "sample %u: %zu", i, unnoticed);
+        cr_expect_eq(other, 0, "sample %u: %zu", i, other);
         buf_release(&out);
     }
     codec_context_free(context);
@@ -333,7 +463,7 @@ Test(chunk, truncated_at_every_length)
     struct codec_context *context = codec_context_new();
     uint32_t head_bytes, chunk_bytes;
     struct buf out;
-    struct str bytes = build_golden(context, CODEC_ZSTD, &out);
+    struct str bytes = build_sample(context, SAMPLE_FILTERED, CODEC_ZSTD, &out);
 
     REQUIRE_OK(chunk_lengths(bytes, &head_bytes, &chunk_bytes, NULL));
     for (size_t len = 0; len < bytes.len; len++) {
@@ -341,7 +471,7 @@ Test(chunk, truncated_at_every_length)
         struct chunk_head head;
         struct arena a;
         memcpy(copy, bytes.ptr, len);
-        struct reading reading = {context, str_make(copy, len), golden};
+        struct reading reading = {context, str_make(copy, len), filtered_entries()};
         EXPECT_STATUS("chunk", read_chunk(&reading), ST_CORRUPT);
         arena_init(&a, MIB);
         if (len != head_bytes)
@@ -373,11 +503,12 @@ static uint32_t take_u32(const char *from)
 static void mend_checksums(char *bytes, size_t len, uint32_t head_bytes, uint32_t blocks)
 {
     enum { CRC_OFFSET = 16, ROW_BYTES = 104, FIRST_COLUMN = 24, COLUMN_BYTES = 16 };
+    enum { PLACES = CHUNK_COLUMNS + 1 }; /* the filter too */
     size_t rows = head_bytes - (size_t)blocks * ROW_BYTES;
 
-    for (size_t i = 0; i < (size_t)blocks * CHUNK_COLUMNS; i++) {
-        char *column = bytes + rows + i / CHUNK_COLUMNS * ROW_BYTES + FIRST_COLUMN +
-                       i % CHUNK_COLUMNS * COLUMN_BYTES;
+    for (size_t i = 0; i < (size_t)blocks * PLACES; i++) {
+        char *column =
+            bytes + rows + i / PLACES * ROW_BYTES + FIRST_COLUMN + i % PLACES * COLUMN_BYTES;
         uint64_t offset = take_u32(column), stored = take_u32(column + 4);
         if (offset + stored <= len)
             put_u32(column + 12, crc32c(0, str_make(bytes + offset, stored)));
@@ -393,19 +524,21 @@ Test(chunk, forged)
     struct codec_context *context = codec_context_new();
     uint32_t head_bytes, chunk_bytes;
 
-    for (unsigned codec = CODEC_NONE; codec <= CODEC_ZSTD; codec++) {
+    for (unsigned sample = 0; sample < (unsigned)SAMPLES * (CODEC_ZSTD + 1); sample++) {
+        struct chunk_entries entries = sample_entries((enum sample)(sample % SAMPLES));
         struct buf out;
-        struct str bytes = build_golden(context, (enum codec)codec, &out);
+        struct str bytes = build_sample(context, (enum sample)(sample % SAMPLES),
+                                        (enum codec)(sample / SAMPLES), &out);
         char *copy = mem_bytes(bytes.len); /* of just this size, for the address sanitizer */
         REQUIRE_OK(chunk_lengths(bytes, &head_bytes, &chunk_bytes, NULL));
         for (size_t i = 0; i < 20000; i++) {
             size_t at = i % bytes.len;
-            struct reading reading = {context, str_make(copy, bytes.len), golden};
+            struct reading reading = {context, str_make(copy, bytes.len), entries};
             memcpy(copy, bytes.ptr, bytes.len);
             copy[at] = (char)(random_below(&r, 2) == 0 ? 0xff : random_below(&r, 256));
             if (random_below(&r, 2) == 0)
                 copy[random_below(&r, bytes.len)] = (char)random_u64(&r);
-            mend_checksums(copy, bytes.len, head_bytes, 3);
+            mend_checksums(copy, bytes.len, head_bytes, samples[sample % SAMPLES].blocks);
             enum status st = read_chunk(&reading);
             cr_assert(st == ST_OK || st == ST_CORRUPT || st == ST_INTERNAL || st == ST_NOMEM ||
                           st == ST_LIMIT,
@@ -488,7 +621,7 @@ Test(chunk, unpack_with_nth_allocation_failing)
     struct chunk_head head;
     struct arena a;
     struct buf out;
-    struct str bytes = build_golden(context, CODEC_ZSTD, &out);
+    struct str bytes = build_sample(context, SAMPLE_PLAIN, CODEC_ZSTD, &out);
 
     arena_init(&a, MIB);
     REQUIRE_OK(chunk_lengths(bytes, &head_bytes, &chunk_bytes, NULL));
