@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <re2/filtered_re2.h>
 #include <re2/re2.h>
 
 extern "C" {
@@ -25,6 +27,9 @@ constexpr int64_t kMemoryBytesMin = 256 << 10;
 constexpr int64_t kMemoryBytesEach = 4096; /* for an instruction */
 constexpr size_t kWorkBytesEach = 256;     /* likewise: regex_work_bytes() */
 constexpr size_t kGroupsMax = 256;
+constexpr size_t kNeedsPatternMax = 4096; /* of larger ones it is not asked what they need, */
+constexpr int kNeedsProgramMax = 500;     /* for they are compiled once more for that */
+constexpr int kNeedBytesMin = 4;
 
 /* Go's text for each of RE2's errors; the offending piece follows in backquotes. */
 const char *go_text(RE2::ErrorCode code)
@@ -285,12 +290,102 @@ struct subject {
     }
 };
 
+RE2::Options options_of(int64_t memory_max)
+{
+    RE2::Options options;
+
+    options.set_log_errors(false);
+    options.set_max_mem(memory_max);
+    return options;
+}
+
+/*
+ * The letters that RE2 may have made of something else when it says in lower case what an
+ * expression needs: without case, k matches the sign for Kelvin and s the long s, which become k
+ * and s. Where code points are named, there may be a capital I with a dot too.
+ */
+std::string doubtful_letters(const std::string &pattern)
+{
+    std::string letters;
+
+    for (size_t i = 0; i < pattern.size(); i++) {
+        char c = pattern[i];
+        if (static_cast<unsigned char>(c) >= 0x80)
+            return "iks";
+        if (c == '\\' && i + 1 < pattern.size()) {
+            c = pattern[++i];
+            if (c == 'x' || c == 'p' || c == 'P' || (c >= '0' && c <= '9'))
+                return "iks";
+        } else if (pattern.compare(i, 2, "(?") == 0 && pattern.compare(i, 3, "(?P") != 0) {
+            size_t end = pattern.find_first_of(":)", i);
+            if (pattern.find('i', i) < end)
+                letters = "ks";
+        }
+    }
+    return letters;
+}
+
+/*
+ * What must be in a text that an expression matches: RE2 says it as an expression of atoms with
+ * "and" and "or". Of an atom only pieces can be asked for: those whose letters are beyond doubt.
+ */
+struct needs {
+    re2::FilteredRE2 tree{kNeedBytesMin};
+    std::vector<std::vector<std::string>> atoms;
+    bool known = false;
+
+    explicit needs(const RE2 &re)
+    {
+        std::vector<std::string> texts;
+        std::string letters = doubtful_letters(re.pattern());
+        int id;
+
+        if (re.pattern().size() > kNeedsPatternMax || re.ProgramSize() > kNeedsProgramMax ||
+            tree.Add(re.pattern(), re.options(), &id) != RE2::NoError)
+            return;
+        tree.Compile(&texts);
+        for (const std::string &text : texts)
+            atoms.push_back(pieces(text, letters));
+        known = true;
+    }
+
+    static std::vector<std::string> pieces(const std::string &text, const std::string &letters)
+    {
+        std::vector<std::string> all(1);
+
+        for (char c : text) {
+            if (static_cast<unsigned char>(c) >= 0x80 || letters.find(c) != std::string::npos)
+                all.emplace_back();
+            else
+                all.back().push_back(c);
+        }
+        return all;
+    }
+
+    bool may_be_met(regex_probe_fn *may_contain, void *context) const
+    {
+        std::vector<int> there, matching;
+
+        for (size_t i = 0; i < atoms.size(); i++) {
+            bool all = std::all_of(atoms[i].begin(), atoms[i].end(), [&](const std::string &s) {
+                return may_contain(context, str_make(s.data(), s.size()));
+            });
+            if (all)
+                there.push_back(static_cast<int>(i));
+        }
+        tree.AllPotentials(there, &matching);
+        return !matching.empty();
+    }
+};
+
 } // namespace
 
 struct regex {
     RE2 re;
     int64_t memory_max;             /* of `re` */
     std::vector<std::string> names; /* of the groups, from 1 */
+    mutable std::once_flag needs_found;
+    mutable std::unique_ptr<const needs> needed; /* found when it is asked for */
 
     regex(const std::string &pattern, const RE2::Options &options)
         : re(pattern, options), memory_max(options.max_mem())
@@ -305,16 +400,13 @@ struct regex {
 
 extern "C" enum status regex_compile(struct str pattern, struct regex **ret_re, struct err *err)
 try {
-    RE2::Options options;
     std::string go(pattern.ptr == nullptr ? "" : pattern.ptr, pattern.len);
     translation t;
 
-    options.set_log_errors(false);
-    options.set_max_mem(kMemoryBytesMax);
     if (!translate(go, &t))
         return err_set(err, ST_INVALID, "error parsing regexp: invalid escape sequence: `\\C`");
 
-    auto re = std::make_unique<struct regex>(t.re2, options);
+    auto re = std::make_unique<struct regex>(t.re2, options_of(kMemoryBytesMax));
     if (!re->re.ok())
         return err_set(err, ST_INVALID, "error parsing regexp: %s: `%s`",
                        go_text(re->re.error_code()), go_fragment(re->re, go, t).c_str());
@@ -322,8 +414,7 @@ try {
         return err_set(err, ST_INVALID, "error parsing regexp: invalid UTF-8: `%s`", go.c_str());
     int64_t enough = std::max(kMemoryBytesMin, kMemoryBytesEach * re->re.ProgramSize());
     if (enough < kMemoryBytesMax) {
-        options.set_max_mem(enough);
-        auto small = std::make_unique<struct regex>(t.re2, options);
+        auto small = std::make_unique<struct regex>(t.re2, options_of(enough));
         if (small->re.ok())
             re = std::move(small);
     }
@@ -386,6 +477,14 @@ extern "C" bool regex_search(const struct regex *re, struct str text)
 
     return find(re->re, piece(text), nullptr, 0) ||
            (sanitize(text, &copy, &origin) && find(re->re, copy, nullptr, 0));
+}
+
+extern "C" bool regex_may_match(const struct regex *re, regex_probe_fn *may_contain, void *context)
+try {
+    std::call_once(re->needs_found, [re] { re->needed = std::make_unique<const needs>(re->re); });
+    return !re->needed->known || re->needed->may_be_met(may_contain, context);
+} catch (const std::bad_alloc &) {
+    return true;
 }
 
 extern "C" size_t regex_group_count(const struct regex *re)

@@ -47,6 +47,13 @@ size_t regex_work_bytes(const struct regex *re);
 /* Does the expression match anywhere in `text`? Anchors are the pattern's own. */
 bool regex_search(const struct regex *re, struct str text);
 
+/*
+ * May the expression match in a text of which only this much is known: `may_contain(context, s)` is
+ * false if `s` is not in it, in whatever case its ASCII letters are? False is for sure.
+ */
+typedef bool regex_probe_fn(void *context, struct str s);
+bool regex_may_match(const struct regex *re, regex_probe_fn *may_contain, void *context);
+
 /* How many capture groups there are, and the name of group `i` (from 1); empty if it has none. */
 size_t regex_group_count(const struct regex *re);
 struct str regex_group_name(const struct regex *re, size_t i);

@@ -5,7 +5,6 @@
  */
 #include "query/line_filter.h"
 
-#include "base/regex.h"
 #include "query/ipset.h"
 #include "query/label_regex.h"
 #include "query/line_pattern.h"
@@ -160,4 +159,39 @@ bool line_filter_keeps(const struct line_filter *f, struct str line)
     for (size_t i = 0; i < f->count && !any; i++)
         any = test_holds(&f->tests[i], line);
     return any != f->negated;
+}
+
+static bool pattern_may_match(const struct line_pattern *p, regex_probe_fn *may_contain,
+                              void *context)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (!p->parts[i].is_capture && !may_contain(context, p->parts[i].text))
+            return false;
+    }
+    return true;
+}
+
+static bool test_may_hold(const struct line_test *t, regex_probe_fn *may_contain, void *context)
+{
+    switch (t->kind) {
+    case TEST_CONTAINS:
+        return may_contain(context, t->text);
+    case TEST_REGEX:
+        return regex_may_match(t->re, may_contain, context);
+    case TEST_PATTERN:
+        return pattern_may_match(&t->pattern, may_contain, context);
+    case TEST_NOT_EMPTY:
+    case TEST_IP:
+        break;
+    }
+    return true;
+}
+
+bool line_filter_may_keep(const struct line_filter *f, regex_probe_fn *may_contain, void *context)
+{
+    bool any = f->count == 0 || f->negated;
+
+    for (size_t i = 0; i < f->count && !any; i++)
+        any = test_may_hold(&f->tests[i], may_contain, context);
+    return any;
 }

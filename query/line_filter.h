@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/regex.h"
 #include "base/str.h"
 #include "query/ast.h"
 
@@ -30,5 +31,11 @@ MUST_CHECK enum status line_filter_compile(struct arena *a, const struct line_fi
                                            struct line_filter *ret_filter, struct err *err);
 
 bool line_filter_keeps(const struct line_filter *f, struct str line);
+
+/*
+ * May the filter keep any of some lines of which only this much is known: `may_contain(context, s)`
+ * is false if `s` is in none of them, in whatever case its ASCII letters are? False is for sure.
+ */
+bool line_filter_may_keep(const struct line_filter *f, regex_probe_fn *may_contain, void *context);
 
 #endif

@@ -131,6 +131,16 @@ static enum status read_block(struct log_run *r, const struct source_run *run,
     return st;
 }
 
+static enum status load_block(struct log_run *r, const struct source_run *run, uint32_t i,
+                              struct err *err)
+{
+    struct block block;
+
+    r->position = i * UINT32_C(65536);
+    enum status st = r->selection->load(r->selection, i, SOURCE_LINES, &block, err);
+    return st == ST_OK ? read_block(r, run, &block, err) : query_forgive_damage(r->q, st);
+}
+
 static enum status read_run(struct log_run *r, struct source_run *run, struct err *err)
 {
     struct selection *selection = r->selection;
@@ -142,15 +152,12 @@ static enum status read_run(struct log_run *r, struct source_run *run, struct er
         return query_forgive_damage(r->q, st);
     for (uint32_t n = 0; n < count && st == ST_OK; n++) {
         uint32_t i = r->query->backward ? count - 1 - n : n;
-        struct block block;
         if (!may_matter(r, blocks[i].min_ns, blocks[i].max_ns))
             continue;
-        r->position = i * UINT32_C(65536);
-        st = selection->load(selection, i, SOURCE_LINES, &block, err);
-        if (st == ST_OK)
-            st = read_block(r, run, &block, err);
+        if (pipeline_may_keep(&r->pipeline, selection, i))
+            st = load_block(r, run, i, err);
         else
-            st = query_forgive_damage(r->q, st);
+            r->q->stats.blocks_skipped++;
         if (st == ST_OK)
             st = query_check(r->q, err);
     }

@@ -218,6 +218,29 @@ static bool run_all(const struct stage *stages, size_t count, struct entry_state
     return true;
 }
 
+struct block_probe {
+    struct selection *selection;
+    uint32_t block;
+};
+
+static bool block_may_contain(void *context, struct str text)
+{
+    const struct block_probe *probe = context;
+
+    return probe->selection->may_contain(probe->selection, probe->block, text);
+}
+
+bool pipeline_may_keep(const struct pipeline *p, struct selection *s, uint32_t block)
+{
+    struct block_probe probe = {s, block};
+
+    for (size_t i = 0; i < p->line_filter_count; i++) {
+        if (!line_filter_may_keep(&p->line_filters[i], block_may_contain, &probe))
+            return false;
+    }
+    return true;
+}
+
 bool pipeline_run(const struct pipeline *p, struct entry_state *e)
 {
     return run_all(p->stages, p->stage_count, e);

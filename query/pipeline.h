@@ -20,6 +20,7 @@
 #include "query/ast.h"
 #include "query/label_builder.h"
 #include "query/line_filter.h"
+#include "query/source.h"
 #include "query/stage.h"
 
 struct pipeline {
@@ -58,6 +59,9 @@ static inline enum status pipeline_check(const struct pipeline *p, const struct 
 
 /* Does the stored line pass the line filters that come first? */
 bool pipeline_keeps(const struct pipeline *p, struct str line);
+
+/* May it keep any line of a block of the run opened last? False is for sure. */
+bool pipeline_may_keep(const struct pipeline *p, struct selection *s, uint32_t block);
 
 /*
  * Run the stages on an entry whose labels have begun; false: it is dropped. Whether memory was

@@ -272,6 +272,15 @@ static enum source_columns columns_of(const struct range_run *r, const struct so
     return reads_line ? SOURCE_LINES : SOURCE_METADATA;
 }
 
+static enum status load_block(struct range_run *r, const struct source_run *run, uint32_t i,
+                              enum source_columns columns, struct err *err)
+{
+    struct block block;
+
+    enum status st = r->selection->load(r->selection, i, columns, &block, err);
+    return st == ST_OK ? read_block(r, run, &block, err) : query_forgive_damage(r->q, st);
+}
+
 static enum status read_run(struct range_run *r, struct source_run *run, struct err *err)
 {
     struct selection *selection = r->selection;
@@ -282,11 +291,12 @@ static enum status read_run(struct range_run *r, struct source_run *run, struct 
     if (st != ST_OK)
         return query_forgive_damage(r->q, st);
     for (uint32_t i = 0; i < count && st == ST_OK; i++) {
-        struct block block;
         if (blocks[i].max_ns < r->start_ns || blocks[i].min_ns > r->end_ns)
             continue;
-        st = selection->load(selection, i, columns_of(r, &blocks[i]), &block, err);
-        st = st == ST_OK ? read_block(r, run, &block, err) : query_forgive_damage(r->q, st);
+        if (pipeline_may_keep(&r->pipeline, selection, i))
+            st = load_block(r, run, i, columns_of(r, &blocks[i]), err);
+        else
+            r->q->stats.blocks_skipped++;
         if (st == ST_OK)
             st = query_check(r->q, err);
     }

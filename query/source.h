@@ -100,6 +100,12 @@ struct selection {
                             const struct source_block **ret_blocks, uint32_t *ret_count,
                             struct err *err);
 
+    /*
+     * May a line of a block of the run opened last hold `text`, its ASCII letters in any case?
+     * False is for sure, and saves loading the block.
+     */
+    bool (*may_contain)(struct selection *s, uint32_t block, struct str text);
+
     /* Load a block of the run opened last. `*ret_block` is valid until the next call. */
     enum status (*load)(struct selection *s, uint32_t block, enum source_columns columns,
                         struct block *ret_block, struct err *err);

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "chunks/chunk.h"
+#include "chunks/filter.h"
 #include "server/store/store_internal.h"
 
 #include "base/banned.h"
@@ -52,6 +53,10 @@ struct store_selection {
     const struct run_handle *open;
     struct arena run_arena; /* for what belongs to it alone */
     struct chunk_head chunk;
+    struct str filters;           /* of its blocks; only read when asked for */
+    bool filters_known;           /* read, or they cannot be */
+    uint32_t filter_block;        /* the block asked for last, */
+    struct str filter;            /* and its filter */
     struct chunk_entries entries; /* of a head, */
     size_t *block_begins;         /* and where its blocks begin among them */
     struct buf bytes;             /* as read from a segment */
@@ -346,6 +351,8 @@ static enum status open_chunk(struct store_selection *s, const struct source_blo
     st = chunk_head_parse(a, bytes, &s->chunk, err);
     if (st != ST_OK)
         return st;
+    s->filters_known = false;
+    s->filter_block = UINT32_MAX;
     struct source_block *blocks = arena_new(a, struct source_block, s->chunk.block_count);
     if (blocks == NULL)
         return arena_status(a, err);
@@ -437,6 +444,37 @@ static enum status open_run(struct selection *selection, struct source_run *run,
     arena_reset(&s->run_arena);
     return s->open->head != NULL ? open_head(s, ret_blocks, ret_count, err)
                                  : open_chunk(s, ret_blocks, ret_count, err);
+}
+
+/* ---- what a block cannot hold ---- */
+
+/* Filters that cannot be read are none. */
+static void read_filters(struct store_selection *s)
+{
+    uint32_t bytes = chunk_filters_bytes(&s->chunk);
+
+    s->filters_known = true;
+    s->filters = STR_NULL;
+    if (bytes > 0 && read_bytes(s, s->chunk.summary.head_bytes, bytes, NULL) == ST_OK)
+        s->filters = arena_str(&s->run_arena, buf_str(&s->bytes));
+}
+
+/* Lines in memory are at hand: heads have no filters. */
+static bool may_contain(struct selection *selection, uint32_t block, struct str text)
+{
+    struct store_selection *s = cast(selection);
+
+    if (s->open->head != NULL)
+        return true;
+    if (!s->filters_known)
+        read_filters(s);
+    if (s->filters.ptr == NULL)
+        return true;
+    if (s->filter_block != block) {
+        s->filter = chunk_block_filter(&s->chunk, block, s->filters);
+        s->filter_block = block;
+    }
+    return filter_may_contain(s->filter, text);
 }
 
 /* ---- loading a block ---- */
@@ -617,7 +655,7 @@ static enum status select_entries(struct source *source, struct query_context *q
     if (s == NULL)
         return arena_status(q->arena, err);
     *s = (struct store_selection){
-        .selection = {next_runs, identify, totals, open_run, load, has_later, end},
+        .selection = {next_runs, identify, totals, open_run, may_contain, load, has_later, end},
         .store = (struct store *)(void *)source,
         .q = q,
         .request = *request,

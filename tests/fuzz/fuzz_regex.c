@@ -8,6 +8,18 @@
 
 enum { GROUPS_MAX = 16, PATTERN_BYTES_MAX = 200 };
 
+/* Is `s` in the text, in any case? */
+static bool contains(void *context, struct str s)
+{
+    struct str text = *(const struct str *)context;
+
+    for (size_t i = 0; i + s.len <= text.len; i++) {
+        if (str_eq_nocase(str_head(str_cut(text, i), s.len), s))
+            return true;
+    }
+    return false;
+}
+
 static void match(const struct regex *re, struct str text)
 {
     struct str groups[GROUPS_MAX];
@@ -17,6 +29,7 @@ static void match(const struct regex *re, struct str text)
         (void)regex_group_name(re, i);
     bool found = regex_match(re, text, groups, count);
     ASSERT(found == regex_search(re, text));
+    ASSERT(!found || regex_may_match(re, contains, &text));
     for (size_t i = 0; found && i < count; i++) {
         if (groups[i].ptr != NULL)
             ASSERT(groups[i].ptr >= text.ptr &&

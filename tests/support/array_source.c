@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/defs.h"
+#include "tests/support/any_case.h"
 
 enum { RUN_ENTRIES_MAX = 4096 };
 
@@ -136,6 +137,19 @@ static enum status open_run(struct selection *selection, struct source_run *run,
     return ST_OK;
 }
 
+static bool may_contain(struct selection *selection, uint32_t block, struct str text)
+{
+    struct array_selection *s = cast(selection);
+    const struct entry *const *entries = s->open->entries + block * s->source->block_entries;
+    bool found = !s->source->has_filters;
+
+    for (uint32_t i = 0; i < s->blocks[block].entries && !found; i++) {
+        struct str line = entries[i]->line;
+        found = any_case_contains(&line, text);
+    }
+    return found;
+}
+
 static enum status load(struct selection *selection, uint32_t block, enum source_columns columns,
                         struct block *ret_block, struct err *err)
 {
@@ -195,7 +209,8 @@ static enum status select_entries(struct source *source, struct query_context *q
 
     (void)err;
     *s = (struct array_selection){
-        .selection = {next_runs, identify, totals, open_run, load, has_later, end_selection},
+        .selection = {next_runs, identify, totals, open_run, may_contain, load, has_later,
+                      end_selection},
         .source = array,
         .q = q,
         .request = *request,

@@ -27,6 +27,7 @@ struct array_source {
     size_t run_entries;
     size_t block_entries;
     size_t blocks_loaded; /* by all queries so far */
+    bool has_filters;     /* may_contain() tells the truth; else it is always true */
     bool no_totals;       /* totals() knows nothing, as for heads */
     size_t damaged_block; /* the n-th load (from 1) fails with ST_CORRUPT; 0: none */
 };

@@ -1,5 +1,6 @@
 #include "base/regex.h"
 
+#include "tests/support/any_case.h"
 #include "tests/support/expect.h"
 
 #include "base/banned.h"
@@ -330,4 +331,76 @@ Test(regex, counts_against_the_arena)
     cr_expect(a.failed);
     cr_expect_lt(count, 64 * MIB / small);
     arena_release(&a);
+}
+
+/* ---- what a match needs ---- */
+
+static const struct need_case {
+    struct str pattern;
+    struct str text; /* all that is known to be there */
+    bool want;
+} need_cases[] = {
+    {STR_INIT("error"), STR_INIT("an error"), true},
+    {STR_INIT("error"), STR_INIT("an ERROR"), true}, /* case is not known */
+    {STR_INIT("error"), STR_INIT("an err or"), false},
+    {STR_INIT("^error$"), STR_INIT("an error"), true},
+    {STR_INIT("error.*refused"), STR_INIT("refused error"), true}, /* nor is order */
+    {STR_INIT("error.*refused"), STR_INIT("error"), false},
+    {STR_INIT("error|refused"), STR_INIT("refused"), true},
+    {STR_INIT("error|refused"), STR_INIT("accepted"), false},
+    {STR_INIT("(?:error)?"), STR_INIT("accepted"), true},
+    {STR_INIT("(error)+"), STR_INIT("accepted"), false},
+    {STR_INIT("user-[0-9]+ (in|out)side"), STR_INIT("user-77 inside"), true},
+    {STR_INIT("user-[0-9]+ (in|out)side"), STR_INIT("user-77 beside"), false},
+    {STR_INIT("a[0-9]+b"), STR_INIT("nothing"), true}, /* too short to be asked for */
+    {STR_INIT(".*"), STR_INIT(""), true},
+    {STR_INIT("\\pL{20}needle"), STR_INIT("nothing"), true}, /* too large to be looked at */
+    {STR_INIT("(?i)TIMEOUT"), STR_INIT("a Timeout"), true},
+    {STR_INIT("(?i)TIMEOUT"), STR_INIT("a time out"), false},
+    /* what else k, s and i match, or are made of */
+    {STR_INIT("(?i)kelvinkelvin"), STR_INIT("\u212aelvin\u212aelvin"), true},
+    {STR_INIT("(?i)strasse"), STR_INIT("\u017ftra\u017f\u017fe"), true},
+    {STR_INIT("(?s:.)(?i:kelvin)"), STR_INIT(" \u212aelvin"), true},
+    {STR_INIT("[\u212a]elvin"), STR_INIT("\u212aelvin"), true},
+    {STR_INIT("\\x{212a}elvin"), STR_INIT("\u212aelvin"), true},
+    {STR_INIT("[\\x{130}\\x{131}]stanbul"), STR_INIT("\u0130stanbul"), true},
+    {STR_INIT("\\460stanbul"), STR_INIT("\u0130stanbul"), true},
+    {STR_INIT("(?i)stra\u00dfe"), STR_INIT("stra\u1e9ee"), true},
+    {STR_INIT("Stra\u00dfe"), STR_INIT("Stra\u00dfe"), true},
+    {STR_INIT("Stra\u00dfenbahn"), STR_INIT("Stra\u00dfe"), false},
+    {STR_INIT("bytes\ufffdafter"),
+     STR_INIT("bytes\xff\x61"
+              "fter"),
+     true},
+    {STR_INIT("(?P<all>(?P<again>needle))"), STR_INIT("needle"), true},
+    {STR_INIT("(?<all>needle)|(?<all>thread)"), STR_INIT("need"), false},
+    {STR_INIT("\\Qa.b*c\\E"), STR_INIT("a.b*c"), true},
+    {STR_INIT("\\Qa.b*c\\E"), STR_INIT("axbbc"), false},
+};
+
+Test(regex, may_match)
+{
+    for (size_t i = 0; i < COUNT_OF(need_cases); i++) {
+        const struct need_case *c = &need_cases[i];
+        struct regex *re = compile(c->pattern);
+        struct str text = c->text;
+
+        cr_expect_eq(regex_may_match(re, any_case_contains, &text), c->want, "%.*s in %.*s",
+                     STR_ARG(c->pattern), STR_ARG(text));
+        if (regex_search(re, text))
+            cr_expect(c->want, "%.*s matches %.*s", STR_ARG(c->pattern), STR_ARG(text));
+        regex_free(re);
+    }
+}
+
+/* Long ones are not looked at, for it would take long. */
+Test(regex, may_match_a_long_pattern)
+{
+    static char pattern[5000];
+    struct str text = STR("b");
+
+    memset(pattern, 'a', sizeof(pattern));
+    struct regex *re = compile(str_make(pattern, sizeof(pattern)));
+    cr_expect(regex_may_match(re, any_case_contains, &text));
+    regex_free(re);
 }

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <criterion/criterion.h>
@@ -302,6 +303,7 @@ Test(engine, equals_a_naive_evaluator)
         array_source_init(&source, many, MANY);
         source.run_entries = 1 + loggen_below(&g, 50);
         source.block_entries = 1 + loggen_below(&g, 10);
+        source.has_filters = round % 2 == 0;
         buf_init(&got, TEXT_BYTES);
         buf_init(&want, TEXT_BYTES);
         buf_init(&query, TEXT_BYTES);
@@ -336,6 +338,49 @@ Test(engine, reads_no_more_blocks_than_the_limit_needs)
     cr_assert_eq(run(&source, &q, "{app=\"a\"}", &out, &err), ST_OK);
     cr_assert_leq(source.blocks_loaded, 2, "%zu blocks", source.blocks_loaded);
     buf_release(&out);
+}
+
+/* Blocks in which the line filters can find nothing are not read. */
+Test(engine, reads_no_blocks_that_filters_rule_out)
+{
+    static const struct {
+        const char *query;
+        size_t blocks;
+    } rows[] = {
+        {"{app=\"a\"}", 10},
+        {"{app=\"a\"} |= \"line-17\"", 1},
+        {"{app=\"a\"} |= \"line\" |= \"-17\"", 1},
+        {"{app=\"a\"} |= \"line-17\" or \"line-45\"", 2},
+        {"{app=\"a\"} |~ \"(?i)LINE-(17|45)\"", 2},
+        {"{app=\"a\"} |> \"<_>ine-17<_>\"", 1},
+        {"{app=\"a\"} != \"line-17\"", 10},
+        {"{app=\"a\"} | json |= \"line-17\"", 1},
+        {"{app=\"a\"} | line_format \"line-17\" |= \"line-17\"", 10},
+        {"count_over_time({app=\"a\"}[1s])", 10},
+        {"count_over_time({app=\"a\"} |= \"line-17\" [1s])", 1},
+        {"count_over_time({app=\"a\"} |= \"nothing\" [1s])", 0},
+    };
+    static struct array_entry lines[100];
+    static char text[COUNT_OF(lines)][16];
+
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        int len = snprintf(text[i], sizeof(text[i]), "line-%zu.", i);
+        lines[i] = (struct array_entry){A, {(int64_t)i, str_make(text[i], (size_t)len), NONE}};
+    }
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct engine_query q = {.end_ns = 1000, .limit = 1000, .step_ns = 1000};
+        struct array_source source;
+        struct buf out;
+        struct err err = {.text = ""};
+        array_source_init(&source, lines, COUNT_OF(lines));
+        source.block_entries = 10;
+        source.has_filters = true;
+        buf_init(&out, TEXT_BYTES);
+        cr_assert_eq(run(&source, &q, rows[i].query, &out, &err), ST_OK, "%s", err.text);
+        cr_expect_eq(source.blocks_loaded, rows[i].blocks, "%s: %zu", rows[i].query,
+                     source.blocks_loaded);
+        buf_release(&out);
+    }
 }
 
 Test(engine, damage_costs_a_block_and_is_told)
