@@ -160,7 +160,7 @@ class Hostile(ServerTest):
         begin = time.monotonic()
         for limit in ["1000", "4294967295"]:
             status, text = self.server.get("/loki/api/v1/detected_fields", query='{wide="1"}', start=BASE, end=BASE + 60 * SECOND, limit=limit)
-            self.assertIn(status, (200, 400), text[:300])
+            self.assertIn(status, (200, 400, 504), text[:300])
         self.assertLess(time.monotonic() - begin, (TIMEOUT_SECONDS + 1.5) * SLOWER)
 
     def test_names_in_paths(self):
