@@ -281,14 +281,14 @@ def run_json_paths(paths, state):
         return
     if not lines.is_json(line):
         raise Ambiguous("expressions on malformed JSON")
-    missing = []
+    missing = False
     for name, path in paths:
         value = lines.json_find(line, path)
         if value is None:
-            missing.append(name)
+            missing = True
         else:
             state.set(state.clash(name), value)
-    for name in missing:
+    for name, _ in paths if missing else []:  # also those that were found, but under another name
         if state.get(name) is None:
             state.set(name, "")
 
