@@ -177,6 +177,21 @@ static int compare_names(const void *a, const void *b)
     return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
 
+void labels_sort(struct label *pairs, size_t count)
+{
+    if (count > LABELS_FEW) {
+        qsort(pairs, count, sizeof(*pairs), compare_names);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        struct label pair = pairs[i];
+        size_t at = i;
+        for (; at > 0 && str_cmp(pairs[at - 1].name, pair.name) > 0; at--)
+            pairs[at] = pairs[at - 1];
+        pairs[at] = pair;
+    }
+}
+
 size_t labels_normalize(struct label *pairs, size_t count)
 {
     size_t kept = 0;
@@ -185,17 +200,7 @@ size_t labels_normalize(struct label *pairs, size_t count)
         if (pairs[i].value.len > 0)
             pairs[kept++] = pairs[i];
     }
-    if (kept > LABELS_FEW) {
-        qsort(pairs, kept, sizeof(*pairs), compare_names);
-        return kept;
-    }
-    for (size_t i = 1; i < kept; i++) {
-        struct label pair = pairs[i];
-        size_t at = i;
-        for (; at > 0 && str_cmp(pairs[at - 1].name, pair.name) > 0; at--)
-            pairs[at] = pairs[at - 1];
-        pairs[at] = pair;
-    }
+    labels_sort(pairs, kept);
     return kept;
 }
 

@@ -42,8 +42,10 @@ MUST_CHECK enum status labels_parse(struct arena *a, struct str text, struct lab
 /* Is `name` of the form [a-zA-Z_][a-zA-Z0-9_]*? */
 bool label_name_valid(struct str name);
 
-/* Sort by name, keeping the order of equal ones, and leave out empty values; returns the new count.
- */
+/* Sort by name, keeping the order of equal ones. */
+void labels_sort(struct label *pairs, size_t count);
+
+/* The same, and leave out empty values; returns the new count. */
 size_t labels_normalize(struct label *pairs, size_t count);
 
 /* The value of `name`; empty when it is not there. */

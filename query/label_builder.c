@@ -1,7 +1,5 @@
 #include "query/label_builder.h"
 
-#include <stdlib.h>
-
 #include "base/utf8.h"
 
 #include "base/banned.h"
@@ -280,30 +278,6 @@ struct str label_value_sanitize(struct arena *scratch, struct str text)
 
 /* ---- the result ---- */
 
-static int compare_names(const void *a, const void *b)
-{
-    const struct label *x = a, *y = b;
-
-    return str_cmp(x->name, y->name);
-}
-
-static void sort_by_name(struct label *pairs, size_t count)
-{
-    enum { INSERTION_MAX = 16 };
-
-    if (count > INSERTION_MAX) {
-        qsort(pairs, count, sizeof(*pairs), compare_names);
-        return;
-    }
-    for (size_t i = 1; i < count; i++) {
-        struct label pair = pairs[i];
-        size_t at = i;
-        for (; at > 0 && str_cmp(pairs[at - 1].name, pair.name) > 0; at--)
-            pairs[at] = pairs[at - 1];
-        pairs[at] = pair;
-    }
-}
-
 static bool is_hidden(const struct label_builder *b, struct str name)
 {
     return is_there(&b->deleted, name) || is_there(&b->metadata, name) ||
@@ -347,7 +321,7 @@ static struct labels metadata_result(const struct label_builder *b)
     if (b->metadata.count == 0)
         return (struct labels){NULL, 0};
     struct label_table all = copy_labels(b, &b->metadata);
-    sort_by_name(all.pairs, all.count);
+    labels_sort(all.pairs, all.count);
     return (struct labels){all.pairs, all.count};
 }
 
@@ -364,7 +338,7 @@ static struct labels parsed_result(const struct label_builder *b)
         label_table_put(b->scratch, &all, ERROR_NAME, b->error);
     if (has_details)
         label_table_put(b->scratch, &all, ERROR_DETAILS_NAME, b->error_details);
-    sort_by_name(all.pairs, all.count);
+    labels_sort(all.pairs, all.count);
     return (struct labels){all.pairs, all.count};
 }
 
