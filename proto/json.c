@@ -198,7 +198,7 @@ bool json_cut_escape(struct str *in, uint32_t *ret_rune)
     return true;
 }
 
-size_t json_resolve_escapes(struct str raw, bool lone_surrogates, char *to)
+size_t json_resolve_escapes(struct str raw, json_escape_fn *cut, char *to)
 {
     size_t len = 0;
 
@@ -211,9 +211,7 @@ size_t json_resolve_escapes(struct str raw, bool lone_surrogates, char *to)
             break;
         raw = str_cut(raw, 1);
         uint32_t rune;
-        if (!json_cut_escape(&raw, &rune))
-            return STR_NPOS;
-        if (rune >= 0xd800 && rune <= 0xdfff && !lone_surrogates)
+        if (!cut(&raw, &rune))
             return STR_NPOS;
         char bytes[UTF8_BYTES_MAX];
         size_t count = utf8_encode(rune, bytes);
@@ -232,7 +230,7 @@ static struct str unescape(struct json *j, struct str raw)
         j->status = arena_status(j->arena, j->err);
         return STR_NULL;
     }
-    size_t len = json_resolve_escapes(raw, true, to);
+    size_t len = json_resolve_escapes(raw, json_cut_escape, to);
     if (len == STR_NPOS) {
         json_fail(j, "invalid escape in the string before");
         return STR_NULL;

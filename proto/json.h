@@ -86,12 +86,15 @@ enum status json_status(const struct json *j);
  */
 bool json_cut_escape(struct str *in, uint32_t *ret_rune);
 
+/* json_cut_escape(), or what a format makes of it. */
+typedef bool json_escape_fn(struct str *in, uint32_t *ret_rune);
+
 /*
  * Write what stands between the quotes of a string to `to`, which has room for as many bytes: how
- * many came out, or STR_NPOS when an escape is none. A surrogate without its partner becomes U+FFFD
- * with `lone_surrogates`, else it is no escape either.
+ * many came out, or STR_NPOS when `cut` finds that an escape is none. A lone surrogate that it lets
+ * through becomes U+FFFD.
  */
-size_t json_resolve_escapes(struct str raw, bool lone_surrogates, char *to);
+size_t json_resolve_escapes(struct str raw, json_escape_fn *cut, char *to);
 
 /*
  * Append `s` as a JSON string. Bytes that are not UTF-8 become U+FFFD. With `html_safe`, `<`, `>`,

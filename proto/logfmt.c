@@ -172,28 +172,13 @@ bool logfmt_next(struct logfmt *l, struct logfmt_pair *ret_pair)
 struct str logfmt_value(struct arena *a, const struct logfmt_pair *pair)
 {
     struct str raw = pair->value;
-    size_t len = 0;
 
     if (!pair->escapes)
         return raw;
     char *to = arena_bytes(a, raw.len);
     if (to == NULL)
         return STR_NULL;
-    while (raw.len > 0) {
-        size_t plain = run_end(raw, 0, BYTE_SLASH);
-        memcpy(to + len, raw.ptr, plain);
-        len += plain;
-        raw = str_cut(raw, plain);
-        if (raw.len == 0)
-            break;
-        raw = str_cut(raw, 1);
-        uint32_t rune = 0;
-        bool valid = cut_escape(&raw, &rune);
-        ASSERT(valid); /* logfmt_next() has looked at them */
-        char bytes[UTF8_BYTES_MAX];
-        size_t count = utf8_encode(rune, bytes);
-        memcpy(to + len, bytes, count); /* never longer than the escape itself */
-        len += count;
-    }
+    size_t len = json_resolve_escapes(raw, cut_escape, to);
+    ASSERT(len != STR_NPOS); /* logfmt_next() has looked at them */
     return str_make(to, len);
 }

@@ -189,10 +189,16 @@ enum json_fault json_cut_value(struct str *in, struct json_value *ret)
     }
 }
 
+/* A surrogate without its partner is no escape. */
+static bool cut_escape(struct str *in, uint32_t *ret_rune)
+{
+    return json_cut_escape(in, ret_rune) && (*ret_rune < 0xd800 || *ret_rune > 0xdfff);
+}
+
 struct str json_unescape(struct arena *a, struct str raw)
 {
     char *to = arena_bytes(a, raw.len);
-    size_t len = to == NULL ? STR_NPOS : json_resolve_escapes(raw, false, to);
+    size_t len = to == NULL ? STR_NPOS : json_resolve_escapes(raw, cut_escape, to);
 
     return len == STR_NPOS ? STR_NULL : str_make(to, len);
 }
