@@ -231,6 +231,11 @@ enum binary_op {
 #undef X
 };
 
+/* The words of the language. */
+const char *range_op_text(enum range_op op);
+const char *vector_op_text(enum vector_op op);
+const char *binary_op_text(enum binary_op op);
+
 enum grouping_kind {
     GROUPING_NONE,
     GROUPING_BY,

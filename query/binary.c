@@ -3,60 +3,20 @@
  *
  * Between vectors, binary_sets.c and binary_samples.c do the matching.
  */
-#include <math.h>
-
+#include "query/arithmetic.h"
 #include "query/binary_internal.h"
 
 #include "base/banned.h"
 
 /* ---- two numbers ---- */
 
-static double arithmetic(enum binary_op op, double a, double b)
-{
-    switch (op) {
-    case BINARY_OP_ADD:
-        return a + b;
-    case BINARY_OP_SUB:
-        return a - b;
-    case BINARY_OP_MUL:
-        return a * b;
-    case BINARY_OP_DIV:
-        return b == 0 ? NAN : a / b;
-    case BINARY_OP_MOD:
-        return b == 0 ? NAN : fmod(a, b);
-    default:
-        ASSERT(op == BINARY_OP_POW);
-        return pow(a, b);
-    }
-}
-
-static bool comparison(enum binary_op op, double a, double b)
-{
-    switch (op) {
-    case BINARY_OP_EQ:
-        return a == b;
-    case BINARY_OP_NEQ:
-        return a != b;
-    case BINARY_OP_GT:
-        return a > b;
-    case BINARY_OP_GTE:
-        return a >= b;
-    case BINARY_OP_LT:
-        return a < b;
-    default:
-        ASSERT(op == BINARY_OP_LTE);
-        return a <= b;
-    }
-}
-
 double operation_apply(const struct operation *o, double a, double b)
 {
-    if (o->op < BINARY_OP_EQ)
-        return arithmetic(o->op, a, b);
-    bool holds = comparison(o->op, a, b);
-    if (o->return_bool)
-        return holds ? 1 : 0;
-    if (!holds)
+    double result = arithmetic(o->op, a, b);
+
+    if (o->op < BINARY_OP_EQ || o->return_bool)
+        return result;
+    if (result == 0) /* the comparison does not hold */
         return value_filtered();
     return o->keeps_right ? b : a;
 }

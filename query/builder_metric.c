@@ -1,33 +1,14 @@
-#include <math.h>
-
 #include "base/buf.h"
 #include "base/num.h"
+#include "query/arithmetic.h"
 #include "query/parser_internal.h"
 
 #include "base/banned.h"
 
-static const char selector_rule[] =
+const char logql_selector_rule[] =
     "queries require at least one regexp or equality matcher that does not have an "
     "empty-compatible value. For instance, app=~\".*\" does not meet this requirement, but "
     "app=~\".+\" will";
-
-static const char *const range_names[] = {
-#define X(name, text) text,
-    RANGE_OPS(X)
-#undef X
-};
-
-static const char *const vector_names[] = {
-#define X(name, text) text,
-    VECTOR_OPS(X)
-#undef X
-};
-
-static const char *const binary_names[] = {
-#define X(name, text) text,
-    BINARY_OPS(X)
-#undef X
-};
 
 /* What a range operation takes. */
 static const struct range_trait {
@@ -52,7 +33,9 @@ static const struct range_trait {
     [RANGE_OP_ABSENT_OVER_TIME] = {true, true, false},
 };
 
-_Static_assert(COUNT_OF(range_traits) == COUNT_OF(range_names), "each operation has its traits");
+#define X(name, text) +1
+_Static_assert(COUNT_OF(range_traits) == 0 RANGE_OPS(X), "each operation has its traits");
+#undef X
 
 /* A selector has to leave something out: one matcher at least must not accept a missing label. */
 static const char *selector_error(const struct log_expr *log)
@@ -61,7 +44,7 @@ static const char *selector_error(const struct log_expr *log)
         if (!matcher_accepts(&log->matchers[i], STR_NULL))
             return NULL;
     }
-    return selector_rule;
+    return logql_selector_rule;
 }
 
 static enum status make_expr(struct parser *p, enum expr_kind kind, unsigned depth,
@@ -188,7 +171,7 @@ enum status build_range(struct parser *p, const struct range_parts *parts, struc
 static enum status range_parameter(struct parser *p, const struct call_parts *call, double *ret,
                                    const char **ret_error)
 {
-    const char *name = range_names[call->op], *reason;
+    const char *name = range_op_text((enum range_op)call->op), *reason;
     bool wanted = call->op == RANGE_OP_QUANTILE_OVER_TIME;
 
     *ret_error = NULL;
@@ -214,7 +197,7 @@ static const char *range_error(struct parser *p, const struct call_parts *call)
     ASSERT((size_t)call->op < COUNT_OF(range_traits));
 
     const struct range_trait *trait = &range_traits[call->op];
-    const char *name = range_names[call->op];
+    const char *name = range_op_text((enum range_op)call->op);
     bool has_unwrap = call->range->unwrap.label.len > 0;
 
     if (call->grouping != NULL && !trait->with_grouping)
@@ -229,7 +212,7 @@ static const char *range_error(struct parser *p, const struct call_parts *call)
 enum status build_range_aggregation(struct parser *p, const struct call_parts *call,
                                     struct expr_value *ret)
 {
-    ASSERT(call->range != NULL && (size_t)call->op < COUNT_OF(range_names));
+    ASSERT(call->range != NULL && (size_t)call->op < COUNT_OF(range_traits));
     enum status st = make_expr(p, EXPR_RANGE_AGGREGATION, 1, ret);
     if (st != ST_OK)
         return st;
@@ -250,7 +233,7 @@ static const char *vector_parameter(struct parser *p, const struct call_parts *c
 {
     bool wanted = call->op == VECTOR_OP_TOPK || call->op == VECTOR_OP_BOTTOMK ||
                   call->op == VECTOR_OP_APPROX_TOPK;
-    const char *name = vector_names[call->op];
+    const char *name = vector_op_text((enum vector_op)call->op);
     int64_t k;
 
     if (call->parameter.ptr == NULL)
@@ -286,7 +269,6 @@ enum status build_vector_aggregation(struct parser *p, const struct call_parts *
     struct expr_value v;
     unsigned depth;
 
-    ASSERT((size_t)call->op < COUNT_OF(vector_names));
     ASSERT(call->child.expr != NULL && call->child.depth > 0);
     enum status st = depth_above(p, call->child.depth, &depth);
     if (st == ST_OK)
@@ -352,7 +334,8 @@ enum status build_label_replace(struct parser *p, const struct replace_parts *pa
     if (v.error == NULL)
         v.error = parts->child.error;
     if (v.error == NULL && parts->child.expr->kind == EXPR_LITERAL)
-        v.error = selector_rule; /* a number has no selector, and so none that holds the rule */
+        v.error =
+            logql_selector_rule; /* a number has no selector, and so none that holds the rule */
     *ret = v;
     return ST_OK;
 }
@@ -396,7 +379,7 @@ static const char *leg_type_error(struct parser *p, enum binary_op op, const cha
     if (leg->kind != EXPR_LOG)
         return NULL;
     return arena_printf(p->a, "unexpected type for %s leg of binary operation (%s): *syntax.%s",
-                        side, binary_names[op],
+                        side, binary_op_text(op),
                         leg->log.stage_count > 0 ? "PipelineExpr" : "MatchersExpr")
         .ptr;
 }
@@ -408,7 +391,7 @@ static const char *leg_literal_error(struct parser *p, enum binary_op op, const 
         return NULL;
     return arena_printf(p->a,
                         "unexpected literal for %s leg of logical/set binary operation (%s): %f",
-                        side, binary_names[op], leg->number)
+                        side, binary_op_text(op), leg->number)
         .ptr;
 }
 
@@ -433,43 +416,6 @@ static const char *binary_error(struct parser *p, const struct binary_parts *par
     return error;
 }
 
-/* The operation on two numbers; a division by zero has no value. */
-static double fold(enum binary_op op, double l, double r)
-{
-    ASSERT(!is_set_op(op));
-    switch (op) {
-    case BINARY_OP_ADD:
-        return l + r;
-    case BINARY_OP_SUB:
-        return l - r;
-    case BINARY_OP_MUL:
-        return l * r;
-    case BINARY_OP_DIV:
-        return r == 0 ? NAN : l / r;
-    case BINARY_OP_MOD:
-        return r == 0 ? NAN : fmod(l, r);
-    case BINARY_OP_POW:
-        return pow(l, r);
-    case BINARY_OP_EQ:
-        return l == r;
-    case BINARY_OP_NEQ:
-        return l != r;
-    case BINARY_OP_GT:
-        return l > r;
-    case BINARY_OP_GTE:
-        return l >= r;
-    case BINARY_OP_LT:
-        return l < r;
-    case BINARY_OP_LTE:
-        return l <= r;
-    case BINARY_OP_OR:
-    case BINARY_OP_AND:
-    case BINARY_OP_UNLESS:
-        break;
-    }
-    return NAN;
-}
-
 enum status build_binary(struct parser *p, const struct binary_parts *parts, struct expr_value *ret)
 {
     const struct expr *l = parts->left.expr, *r = parts->right.expr;
@@ -479,7 +425,7 @@ enum status build_binary(struct parser *p, const struct binary_parts *parts, str
 
     ASSERT(parts->left.depth > 0 && parts->right.depth > 0);
     if (error == NULL && l->kind == EXPR_LITERAL && r->kind == EXPR_LITERAL) {
-        struct literal_value number = {fold(parts->op, l->number, r->number), NULL};
+        struct literal_value number = {arithmetic(parts->op, l->number, r->number), NULL};
         return build_literal(p, number, ret);
     }
     enum status st = depth_above(p, MAX_OF(parts->left.depth, parts->right.depth), &depth);

@@ -269,42 +269,6 @@ static void put_log(struct buf *b, const struct log_expr *log)
 
 /* ---- metrics ---- */
 
-struct str range_op_text(enum range_op op)
-{
-    static const struct str texts[] = {
-#define X(name, text) STR_INIT(text),
-        RANGE_OPS(X)
-#undef X
-    };
-
-    ASSERT((size_t)op < COUNT_OF(texts));
-    return texts[op];
-}
-
-struct str vector_op_text(enum vector_op op)
-{
-    static const struct str texts[] = {
-#define X(name, text) STR_INIT(text),
-        VECTOR_OPS(X)
-#undef X
-    };
-
-    ASSERT((size_t)op < COUNT_OF(texts));
-    return texts[op];
-}
-
-struct str binary_op_text(enum binary_op op)
-{
-    static const struct str texts[] = {
-#define X(name, text) STR_INIT(text),
-        BINARY_OPS(X)
-#undef X
-    };
-
-    ASSERT((size_t)op < COUNT_OF(texts));
-    return texts[op];
-}
-
 void canon_put_unwrap(struct buf *b, const struct unwrap_expr *u)
 {
     static const struct str conversions[] = {
@@ -354,7 +318,7 @@ static void put_grouping(struct buf *b, const struct grouping *g)
 
 static void put_range_aggregation(struct buf *b, const struct expr *e)
 {
-    buf_put(b, range_op_text(e->range_aggregation.op));
+    buf_put(b, str_from(range_op_text(e->range_aggregation.op)));
     buf_put_char(b, '(');
     if (e->range_aggregation.has_parameter) {
         num_put_double(b, e->range_aggregation.parameter);
@@ -367,7 +331,7 @@ static void put_range_aggregation(struct buf *b, const struct expr *e)
 
 static void put_vector_aggregation(struct buf *b, const struct expr *e)
 {
-    buf_put(b, vector_op_text(e->vector_aggregation.op));
+    buf_put(b, str_from(vector_op_text(e->vector_aggregation.op)));
     put_grouping(b, &e->vector_aggregation.grouping);
     buf_put_char(b, '(');
     if (e->vector_aggregation.parameter != 0) {
@@ -398,7 +362,7 @@ static void put_binary(struct buf *b, const struct expr *e)
     buf_put_char(b, '(');
     canon_put_expr(b, e->binary.left);
     buf_put_char(b, ' ');
-    buf_put(b, binary_op_text(e->binary.op));
+    buf_put(b, str_from(binary_op_text(e->binary.op)));
     if (e->binary.modifier.return_bool)
         buf_put(b, STR(" bool"));
     if (e->binary.modifier.has_matching)

@@ -30,9 +30,4 @@ void canon_put_selector(struct buf *b, const struct matcher *matchers, size_t co
 /* As Go's %v prints a float64: an exponent below 1e-4 and from 1e+06 on. */
 void canon_put_number(struct buf *b, double v);
 
-/* The words of the language. */
-struct str range_op_text(enum range_op op);
-struct str vector_op_text(enum vector_op op);
-struct str binary_op_text(enum binary_op op);
-
 #endif

@@ -1,6 +1,7 @@
 #include "query/engine.h"
 
 #include "query/log_query.h"
+#include "query/parser.h"
 #include "query/pipeline.h"
 #include "query/range.h"
 
@@ -28,11 +29,7 @@ static enum status check_aggregation(const struct engine_query *q, const struct 
                                      struct err *err)
 {
     if (e->vector_aggregation.child->kind == EXPR_LITERAL)
-        return err_set(
-            err, ST_INVALID,
-            "parse error : queries require at least one regexp or equality matcher that "
-            "does not have an empty-compatible value. For instance, app=~\".*\" does not "
-            "meet this requirement, but app=~\".+\" will");
+        return err_set(err, ST_INVALID, "parse error : %s", logql_selector_rule);
     if (e->vector_aggregation.op == VECTOR_OP_APPROX_TOPK && !q->instant)
         return err_set(err, ST_INTERNAL,
                        "count min sketches are only supported on instant queries");

@@ -19,6 +19,9 @@
 #include "base/str.h"
 #include "query/ast.h"
 
+/* What is said of a selector that accepts everything, and where there should be one. */
+extern const char logql_selector_rule[];
+
 /*
  * ST_INVALID  the text is no query; `err` has the text for the client
  * ST_LIMIT    the arena is too small

@@ -142,7 +142,7 @@ static void put_range(struct buf *b, const struct range_expr *range, unsigned le
 
 static void put_range_aggregation(struct buf *b, const struct expr *e, unsigned level)
 {
-    buf_put(b, range_op_text(e->range_aggregation.op));
+    buf_put(b, str_from(range_op_text(e->range_aggregation.op)));
     buf_put(b, STR("(\n"));
     if (e->range_aggregation.has_parameter) {
         put_indent(b, level + 1);
@@ -159,7 +159,7 @@ static void put_indented(struct buf *b, const struct expr *e, unsigned level);
 
 static void put_vector_aggregation(struct buf *b, const struct expr *e, unsigned level)
 {
-    buf_put(b, vector_op_text(e->vector_aggregation.op));
+    buf_put(b, str_from(vector_op_text(e->vector_aggregation.op)));
     put_grouping(b, &e->vector_aggregation.grouping);
     buf_put(b, STR("(\n"));
     if (e->vector_aggregation.parameter != 0) {
@@ -247,7 +247,7 @@ static void put_binary(struct buf *b, const struct expr *e, unsigned level)
 {
     put_operand(b, e, e->binary.left, level + 1);
     new_line(b, level);
-    buf_put(b, binary_op_text(e->binary.op));
+    buf_put(b, str_from(binary_op_text(e->binary.op)));
     if (e->binary.modifier.return_bool)
         buf_put(b, STR(" bool"));
     if (e->binary.modifier.has_matching)
