@@ -206,13 +206,11 @@ static enum status read_entry(struct range_run *r, const struct source_run *run,
 {
     struct entry e = {b->ts_ns[i], block_line(b, i), block_metadata(b, i)};
     struct range_series *series = NULL;
-    size_t first, last;
+    struct window_span span;
     bool met;
     double value;
 
-    if (e.ts_ns < r->start_ns || e.ts_ns > r->end_ns ||
-        !window_steps(&r->plan.grid, e.ts_ns, &first, &last) ||
-        !pipeline_keeps(&r->pipeline, e.line))
+    if (!window_steps(&r->plan.grid, e.ts_ns, &span) || !pipeline_keeps(&r->pipeline, e.line))
         return ST_OK;
     enum status st = doubles_check(&r->doubles, &e, &met);
     if (st != ST_OK || met)
@@ -224,7 +222,7 @@ static enum status read_entry(struct range_run *r, const struct source_run *run,
     if (st != ST_OK || series == NULL)
         return st;
     r->q->stats.post_filter_lines++;
-    return window_add(&r->plan, &series->windows, (struct sample){e.ts_ns, value});
+    return window_add(&r->plan, &series->windows, span, (struct sample){e.ts_ns, value});
 }
 
 static bool labels_follow_from_metadata(const struct range_run *r)
@@ -295,8 +293,6 @@ static enum status read_run(struct range_run *r, struct source_run *run, struct 
             continue;
         if (pipeline_may_keep(&r->pipeline, selection, i))
             st = load_block(r, run, i, columns_of(r, &blocks[i]), err);
-        else
-            r->q->stats.blocks_skipped++;
         if (st == ST_OK)
             st = query_check(r->q, err);
     }

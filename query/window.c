@@ -21,7 +21,7 @@ static int64_t divide_up(int64_t a, int64_t b)
     return a / b + (a % b > 0 ? 1 : 0);
 }
 
-bool window_steps(const struct window_grid *g, int64_t ts_ns, size_t *ret_first, size_t *ret_last)
+bool window_steps(const struct window_grid *g, int64_t ts_ns, struct window_span *ret_span)
 {
     int64_t enter_ns = i64_sub_saturated(i64_add_saturated(ts_ns, g->offset_ns), g->first_ns);
     int64_t leave_ns = i64_add_saturated(enter_ns, g->range_ns); /* the first time it is not in */
@@ -33,8 +33,7 @@ bool window_steps(const struct window_grid *g, int64_t ts_ns, size_t *ret_first,
     last = MIN_OF(last, (int64_t)g->steps - 1);
     if (first > last)
         return false;
-    *ret_first = (size_t)first;
-    *ret_last = (size_t)last;
+    *ret_span = (struct window_span){(size_t)first, (size_t)last};
     return true;
 }
 
@@ -338,13 +337,12 @@ static enum status keep_sample(struct window_list *w, struct arena *a, struct sa
     return ST_OK;
 }
 
-enum status window_add(const struct window_plan *p, struct window_list *w, struct sample s)
+enum status window_add(const struct window_plan *p, struct window_list *w, struct window_span span,
+                       struct sample s)
 {
     const struct window_op *op = p->op;
-    size_t first, last;
 
-    if (!window_steps(&p->grid, s.ts_ns, &first, &last))
-        return ST_OK;
+    ASSERT(span.first <= span.last && span.last < p->grid.steps);
     if (op->state_bytes == 0)
         return keep_sample(w, p->states, s);
     if (w->states == NULL)
@@ -353,14 +351,14 @@ enum status window_add(const struct window_plan *p, struct window_list *w, struc
         return ST_LIMIT;
     if (op->differences) {
         struct count_state *states = w->states;
-        states[first].count++;
-        states[first].sum += (int64_t)s.value;
-        states[last + 1].count--;
-        states[last + 1].sum -= (int64_t)s.value;
+        states[span.first].count++;
+        states[span.first].sum += (int64_t)s.value;
+        states[span.last + 1].count--;
+        states[span.last + 1].sum -= (int64_t)s.value;
         return ST_OK;
     }
-    char *state = (char *)w->states + first * op->state_bytes;
-    for (size_t i = first; i <= last; i++, state += op->state_bytes)
+    char *state = (char *)w->states + span.first * op->state_bytes;
+    for (size_t i = span.first; i <= span.last; i++, state += op->state_bytes)
         op->add(state, s);
     return ST_OK;
 }

@@ -28,8 +28,13 @@ struct window_grid {
     int64_t offset_ns;
 };
 
-/* The steps `*ret_first` to `*ret_last` have a window with `ts_ns`; false: none has. */
-bool window_steps(const struct window_grid *g, int64_t ts_ns, size_t *ret_first, size_t *ret_last);
+struct window_span {
+    size_t first; /* step, */
+    size_t last;  /* both inclusive */
+};
+
+/* The steps that have `ts_ns` in their windows; false: none has. */
+bool window_steps(const struct window_grid *g, int64_t ts_ns, struct window_span *ret_span);
 
 struct window_op;
 
@@ -56,9 +61,9 @@ struct window_list {
     size_t sample_count;
 };
 
-/* ST_LIMIT: the arena is full. */
+/* Add a sample, whose steps window_steps() has found. ST_LIMIT: the arena is full. */
 MUST_CHECK enum status window_add(const struct window_plan *p, struct window_list *w,
-                                  struct sample s);
+                                  struct window_span span, struct sample s);
 
 /*
  * The value at each step, absent where the window is empty, into `values`; the list is used up.

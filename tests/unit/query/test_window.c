@@ -42,13 +42,13 @@ Test(window, steps_of_a_time)
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct window_grid g = {100, 10, 4, cases[i].range_ns, cases[i].offset_ns};
-        size_t first = 99, last = 99;
-        bool any = window_steps(&g, cases[i].ts_ns, &first, &last);
+        struct window_span span = {99, 99};
+        bool any = window_steps(&g, cases[i].ts_ns, &span);
 
         cr_expect_eq(any, cases[i].first >= 0, "case %zu", i);
         if (any && cases[i].first >= 0) {
-            cr_expect_eq((int)first, cases[i].first, "case %zu: first %zu", i, first);
-            cr_expect_eq((int)last, cases[i].last, "case %zu: last %zu", i, last);
+            cr_expect_eq((int)span.first, cases[i].first, "case %zu: first %zu", i, span.first);
+            cr_expect_eq((int)span.last, cases[i].last, "case %zu: last %zu", i, span.last);
         }
     }
 }
@@ -89,6 +89,13 @@ static const struct value_case {
     {RANGE_OP_ABSENT_OVER_TIME, false, 0, 10, {{2, 1}}, 1, "1 _ _"},
 };
 
+static enum status add(const struct window_plan *p, struct window_list *w, struct sample s)
+{
+    struct window_span span;
+
+    return window_steps(&p->grid, s.ts_ns, &span) ? window_add(p, w, span, s) : ST_OK;
+}
+
 static void print_values(struct buf *b, const double *values, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -124,7 +131,7 @@ Test(window, values)
         buf_init(&text, TEXT_BYTES);
         for (size_t j = 0; j < c->count; j++) {
             struct sample s = {c->samples[j].ts_ns * SECOND_NS, c->samples[j].value};
-            cr_assert_eq(window_add(&plan, &windows, s), ST_OK);
+            cr_assert_eq(add(&plan, &windows, s), ST_OK);
         }
         cr_assert_eq(window_values(&plan, &windows, values, NULL), ST_OK);
         print_values(&text, values, plan.grid.steps);
@@ -162,8 +169,7 @@ Test(window, infinite_means_stay)
         arena_init(&states, MEMORY_BYTES);
         buf_init(&text, TEXT_BYTES);
         for (int j = 0; j < 3; j++)
-            cr_assert_eq(window_add(&plan, &windows, (struct sample){j + 1, cases[i].samples[j]}),
-                         ST_OK);
+            cr_assert_eq(add(&plan, &windows, (struct sample){j + 1, cases[i].samples[j]}), ST_OK);
         cr_assert_eq(window_values(&plan, &windows, &value, NULL), ST_OK);
         print_values(&text, &value, 1);
         cr_expect(str_eq(buf_str(&text), str_from(cases[i].want)), "case %zu: %.*s", i,
@@ -190,7 +196,7 @@ Test(window, far_away)
 
     arena_init(&states, MEMORY_BYTES);
     arena_init(&scratch, MEMORY_BYTES);
-    cr_assert_eq(window_add(&plan, &windows, (struct sample){unit, 5}), ST_OK);
+    cr_assert_eq(add(&plan, &windows, (struct sample){unit, 5}), ST_OK);
     cr_assert_eq(window_values(&plan, &windows, &value, NULL), ST_OK);
     cr_expect(value == 5, "%f", value);
     arena_release(&states);
