@@ -20,7 +20,6 @@ struct query_stats {
     uint64_t chunk_refs;    /* chunks in the range, by the index */
     uint64_t chunks_opened; /* of which so many heads were read */
     uint64_t blocks_loaded;
-    uint64_t blocks_skipped; /* no line of theirs could pass the line filters */
     uint64_t compressed_bytes;
     uint64_t decompressed_bytes; /* of lines */
     uint64_t decompressed_lines;

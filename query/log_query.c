@@ -156,8 +156,6 @@ static enum status read_run(struct log_run *r, struct source_run *run, struct er
             continue;
         if (pipeline_may_keep(&r->pipeline, selection, i))
             st = load_block(r, run, i, err);
-        else
-            r->q->stats.blocks_skipped++;
         if (st == ST_OK)
             st = query_check(r->q, err);
     }
