@@ -62,7 +62,7 @@
     X(querier, max_outstanding, COUNT, "1000", 1, 1000000,                                        \
       "Queries that may wait for a thread; further ones get 429.")                                \
     X(querier, query_memory_max, BYTES, "256MB", 1048576, 0,                                      \
-      "Memory of one query.")                                                                     \
+      "Memory of one query; the lines it keeps and the text of its answer may each take as much.")                                                                     \
                                                                                                   \
     X(storage, data_dir, STRING, "./skald-data", 0, 0,                                            \
       "Where everything is kept (flag --data).")                                                  \
