@@ -77,26 +77,20 @@ static void require_of_samples(struct finding *f, const struct pipeline_samples 
 }
 
 /* A filter that stands alone; the first one for a label counts. */
-static enum status add_early(struct finding *f, const struct label_filter_expr *e, struct err *err)
+static void add_early(struct finding *f, const struct label_filter_expr *e, const struct stage *s)
 {
-    struct early_filter early = {e->name, label_filter_passes, NULL};
-
     if (e->kind == LABEL_FILTER_AND || e->kind == LABEL_FILTER_OR)
-        return ST_OK;
+        return;
     for (size_t i = 0; i < f->early_count; i++) {
         if (str_eq(f->early[i].name, e->name))
-            return ST_OK;
+            return;
     }
-    enum status st = label_filter_compile(f->arena, e, &early.filter, err);
-    if (st != ST_OK)
-        return st;
     struct early_filter *list =
-        arena_reserve(f->arena, f->early, f->early_count, &f->early_capacity, sizeof(early));
+        arena_reserve(f->arena, f->early, f->early_count, &f->early_capacity, sizeof(*f->early));
     if (list == NULL)
-        return ST_LIMIT;
+        return;
     f->early = list;
-    f->early[f->early_count++] = early;
-    return ST_OK;
+    f->early[f->early_count++] = (struct early_filter){e->name, label_filter_passes, s->compiled};
 }
 
 static bool is_restricted(const struct pipeline_samples *samples)
@@ -104,22 +98,22 @@ static bool is_restricted(const struct pipeline_samples *samples)
     return samples != NULL && samples->grouping->kind == GROUPING_BY;
 }
 
-enum status hints_find(struct arena *a, const struct log_expr *log,
-                       const struct pipeline_samples *samples, struct label_hints *ret_hints,
-                       struct err *err)
+enum status hints_find(struct arena *a, const struct hints_source *source,
+                       struct label_hints *ret_hints, struct err *err)
 {
+    const struct log_expr *log = source->log;
+    const struct pipeline_samples *samples = source->samples;
     struct finding f = {.arena = a};
     bool restricted = is_restricted(samples);
-    enum status st = ST_OK;
 
-    for (size_t i = 0; i < log->stage_count && st == ST_OK; i++) {
+    for (size_t i = 0; i < log->stage_count; i++) {
         if (restricted)
             require_of_stage(&f, &log->stages[i]);
         if (log->stages[i].kind == STAGE_LABEL_FILTER)
-            st = add_early(&f, log->stages[i].label_filter, err);
+            add_early(&f, log->stages[i].label_filter, &source->stages[i]);
     }
-    if (st == ST_OK && samples != NULL && samples->unwrap->filter_count == 1)
-        st = add_early(&f, samples->unwrap->filters[0], err);
+    if (samples != NULL && samples->unwrap->filter_count == 1)
+        add_early(&f, samples->unwrap->filters[0], &source->sample_filters[0]);
     if (restricted)
         require_of_samples(&f, samples);
     if (a->failed)
@@ -131,5 +125,5 @@ enum status hints_find(struct arena *a, const struct log_expr *log,
         .early = f.early,
         .early_count = f.early_count,
     };
-    return st;
+    return ST_OK;
 }

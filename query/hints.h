@@ -14,14 +14,20 @@
 #include "query/label_builder.h"
 #include "query/pipeline.h"
 
+/* A pipeline, as written and compiled. */
+struct hints_source {
+    const struct log_expr *log;
+    const struct stage *stages;             /* one for each of `log` */
+    const struct pipeline_samples *samples; /* NULL for a log query, which shows all labels */
+    const struct stage *sample_filters;     /* one for each filter behind unwrap */
+};
+
 /*
- * Find the hints for the stages of `log`, made in `a`. `samples` is NULL for a log query, which
- * shows all labels.
+ * Find the hints, made in `a`; the compiled filters are borrowed.
  *
  * ST_LIMIT  the arena is full
  */
-MUST_CHECK enum status hints_find(struct arena *a, const struct log_expr *log,
-                                  const struct pipeline_samples *samples,
+MUST_CHECK enum status hints_find(struct arena *a, const struct hints_source *source,
                                   struct label_hints *ret_hints, struct err *err);
 
 #endif

@@ -126,23 +126,36 @@ static bool has_templates(const struct log_expr *log)
     return false;
 }
 
-static enum status compile_stages(struct arena *a, const struct log_expr *log, struct ordering *o,
-                                  struct err *err)
+/* One for each stage, in the order of `log`. */
+static enum status compile_stages(struct arena *a, const struct log_expr *log,
+                                  const struct stage **ret_stages, struct err *err)
+{
+    struct stage *stages = arena_new(a, struct stage, log->stage_count);
+
+    if (stages == NULL)
+        return arena_status(a, err);
+    for (size_t i = 0; i < log->stage_count; i++) {
+        enum status st =
+            stage_rows[log->stages[i].kind].compile(a, &log->stages[i], &stages[i], err);
+        if (st != ST_OK)
+            return stage_error(&log->stages[i], st, err);
+    }
+    *ret_stages = stages;
+    return ST_OK;
+}
+
+static enum status order_stages(struct arena *a, const struct log_expr *log,
+                                const struct stage *stages, struct ordering *o, struct err *err)
 {
     o->stages = arena_new(a, struct stage, log->stage_count);
     if (o->stages == NULL)
         return arena_status(a, err);
     for (size_t i = 0; i < log->stage_count; i++) {
-        const struct stage_expr *expr = &log->stages[i];
-        const struct stage_row *row = &stage_rows[expr->kind];
-        struct stage s;
-        enum status st = row->compile(a, expr, &s, err);
-        if (st != ST_OK)
-            return stage_error(expr, st, err);
-        if (expr->kind == STAGE_LINE_FILTER)
-            place_filter(o, s);
+        enum stage_kind kind = log->stages[i].kind;
+        if (kind == STAGE_LINE_FILTER)
+            place_filter(o, stages[i]);
         else
-            place_stage(o, s, row->ends_block);
+            place_stage(o, stages[i], stage_rows[kind].ends_block);
     }
     return ST_OK;
 }
@@ -176,11 +189,15 @@ enum status pipeline_build(struct arena *a, const struct log_expr *log,
     enum status st = choose_stages(a, log, samples, &chosen);
     if (st != ST_OK)
         return arena_status(a, err);
-    st = compile_stages(a, &chosen, &o, err);
+    struct hints_source source = {.log = &chosen, .samples = samples};
+    st = compile_stages(a, &chosen, &source.stages, err);
     if (st == ST_OK && samples != NULL)
         st = compile_sample_filters(a, samples->unwrap, &p, err);
+    source.sample_filters = p.sample_filters;
     if (st == ST_OK)
-        st = hints_find(a, &chosen, samples, &p.hints, err);
+        st = hints_find(a, &source, &p.hints, err);
+    if (st == ST_OK)
+        st = order_stages(a, &chosen, source.stages, &o, err);
     if (st != ST_OK)
         return st;
 
