@@ -33,15 +33,20 @@ void arena_init(struct arena *a, size_t max_bytes)
 
 void arena_init_child(struct arena *a, struct arena *parent)
 {
-    ASSERT(parent->parent == NULL);
-    *a = (struct arena){.max_bytes = parent->max_bytes, .parent = parent};
+    struct arena *root = parent->parent == NULL ? parent : parent->parent;
+
+    *a = (struct arena){.max_bytes = root->max_bytes, .parent = root};
+}
+
+/* The arena that counts for all that share its maximum. */
+static struct arena *root_of(struct arena *a)
+{
+    return a->parent == NULL ? a : a->parent;
 }
 
 static void count_freed(struct arena *a, size_t bytes)
 {
-    a->used_bytes -= bytes;
-    if (a->parent != NULL)
-        a->parent->used_bytes -= bytes;
+    (void)__atomic_fetch_sub(&root_of(a)->used_bytes, bytes, __ATOMIC_RELAXED);
 }
 
 void arena_release(struct arena *a)
@@ -79,18 +84,16 @@ void arena_reset(struct arena *a)
     a->failed = false;
 }
 
-static size_t room(const struct arena *a)
+/* Count memory before it is taken; false: it does not fit into the maximum. */
+static bool count_used(struct arena *a, size_t bytes)
 {
-    const struct arena *parent = a->parent == NULL ? a : a->parent;
+    struct arena *root = root_of(a);
+    size_t used = __atomic_fetch_add(&root->used_bytes, bytes, __ATOMIC_RELAXED);
 
-    return MIN_OF(a->max_bytes - a->used_bytes, parent->max_bytes - parent->used_bytes);
-}
-
-static void count_used(struct arena *a, size_t bytes)
-{
-    a->used_bytes += bytes;
-    if (a->parent != NULL)
-        a->parent->used_bytes += bytes;
+    if (used <= root->max_bytes && bytes <= root->max_bytes - used)
+        return true;
+    count_freed(a, bytes);
+    return false;
 }
 
 static bool block_add(struct arena *a, size_t object_bytes)
@@ -99,18 +102,19 @@ static bool block_add(struct arena *a, size_t object_bytes)
 
     bytes = MIN_OF(bytes, (size_t)ARENA_BLOCK_BYTES_MAX);
     bytes = MAX_OF(bytes, object_bytes + sizeof(struct arena_block));
-    if (bytes > room(a))
+    if (!count_used(a, bytes)) {
         bytes = object_bytes + sizeof(struct arena_block);
-    if (bytes > room(a))
-        return false;
-
+        if (!count_used(a, bytes))
+            return false;
+    }
     struct arena_block *b = mem_bytes(bytes);
-    if (b == NULL)
+    if (b == NULL) {
+        count_freed(a, bytes);
         return false;
+    }
     b->bytes = bytes;
     b->older = a->blocks;
     a->blocks = b;
-    count_used(a, bytes);
     a->next = (char *)(b + 1);
     a->end = (char *)b + bytes;
     return true;
@@ -120,7 +124,6 @@ static char *take(struct arena *a, size_t bytes, size_t align)
 {
     size_t pad = a->next == NULL ? 0 : (size_t)(-(uintptr_t)a->next) & (align - 1);
 
-    ASSERT(a->used_bytes <= a->max_bytes);
     if (bytes > SIZE_MAX / 2)
         goto fail;
     if ((size_t)(a->end - a->next) < bytes + pad || a->next == NULL) {
@@ -164,11 +167,10 @@ bool arena_on_release(struct arena *a, void (*cleanup)(void *object), void *obje
 
 bool arena_charge(struct arena *a, size_t bytes)
 {
-    if (bytes > room(a)) {
+    if (!count_used(a, bytes)) {
         a->failed = true;
         return false;
     }
-    count_used(a, bytes);
     a->charged_bytes += bytes;
     return true;
 }

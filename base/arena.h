@@ -5,7 +5,7 @@
  * An arena is born with a maximum. Running out, of the maximum or of memory, returns NULL and sets
  * `failed`, so that a chain of allocations may be checked once at its end.
  *
- * Threads  One thread at a time.
+ * Threads  One thread at a time; but arenas that share a maximum may each be used by its own.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -25,7 +25,7 @@ struct arena {
     struct arena_cleanup *cleanups; /* newest first */
     char *next;                     /* free bytes of the newest block: [next, end) */
     char *end;
-    size_t used_bytes; /* of all blocks, what was charged, and of all arenas below it */
+    size_t used_bytes; /* of all blocks, what was charged, and of all arenas below it; atomic */
     size_t charged_bytes;
     size_t max_bytes;
     struct arena *parent; /* whose maximum counts as well; or NULL */
@@ -35,9 +35,9 @@ struct arena {
 void arena_init(struct arena *a, size_t max_bytes);
 
 /*
- * An arena that shares the maximum of `parent`, which outlives it: for a part of a request that is
- * released, or filled again, before the rest. When one of them fails for the maximum, the other has
- * not failed yet.
+ * An arena that shares the maximum of `parent`, and of what that shares it with; all of them
+ * outlive it. For a part of a request that is released, or filled again, before the rest, or that
+ * another thread works on. When one of them fails for the maximum, the others have not failed yet.
  */
 void arena_init_child(struct arena *a, struct arena *parent);
 

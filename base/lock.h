@@ -13,14 +13,17 @@
 
 #include "base/defs.h"
 
-/* Neighbours in one row of threads: http before store before files before queues before the log. */
+/* Neighbours in one row of threads: queries before store before files before queues before the log.
+ */
 enum lock_rank {
-    LOCK_RANK_STORE = 1, /* the table of tenants */
+    LOCK_RANK_QUERY = 1, /* what the threads of a query share */
+    LOCK_RANK_STORE,     /* the table of tenants */
     LOCK_RANK_TENANT,    /* streams and heads of a tenant */
     LOCK_RANK_FLUSHER,   /* what the flusher is asked to do */
     LOCK_RANK_WAL,       /* records on their way to disk */
     LOCK_RANK_SEGMENTS,  /* open segment files */
     LOCK_RANK_QUEUE,     /* a message queue */
+    LOCK_RANK_CREW,      /* which items the threads of a query work on */
 };
 
 struct lock {

@@ -1,5 +1,7 @@
 #include "base/arena.h"
 
+#include <pthread.h>
+
 #include "tests/support/expect.h"
 #include "tests/support/random.h"
 
@@ -285,4 +287,41 @@ Test(arena, charges)
     cr_expect_null(arena_bytes(&parent, 1));
     arena_release(&parent);
     cr_expect_eq(parent.used_bytes, 0);
+}
+
+enum { SHARERS = 4, SHARED_BYTES = 1024 * 1024 };
+
+static void *fill_and_release(void *parent)
+{
+    size_t most = 0;
+
+    for (int round = 0; round < 200; round++) {
+        struct arena a;
+        arena_init_child(&a, parent);
+        size_t bytes = 0;
+        while (arena_bytes(&a, 10000) != NULL)
+            bytes += 10000;
+        most = MAX_OF(most, bytes);
+        arena_release(&a);
+    }
+    return (void *)(uintptr_t)most;
+}
+
+Test(arena, threads_share_a_maximum)
+{
+    struct arena root, child;
+    pthread_t threads[SHARERS];
+
+    arena_init(&root, SHARED_BYTES);
+    arena_init_child(&child, &root);
+    for (size_t i = 0; i < SHARERS; i++) /* a child of a child shares the same maximum */
+        cr_assert_eq(pthread_create(&threads[i], NULL, fill_and_release, &child), 0);
+    for (size_t i = 0; i < SHARERS; i++) {
+        void *most;
+        cr_assert_eq(pthread_join(threads[i], &most), 0);
+        cr_expect((uintptr_t)most <= SHARED_BYTES);
+    }
+    cr_expect_eq(root.used_bytes, 0);
+    arena_release(&child);
+    arena_release(&root);
 }
