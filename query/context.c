@@ -17,6 +17,43 @@ enum status query_check(const struct query_context *q, struct err *err)
     return ST_OK;
 }
 
+struct query_context query_context_fork(struct query_context *q, struct arena *arena)
+{
+    struct query_context part = *q;
+
+    arena_init_child(arena, q->arena);
+    part.arena = arena;
+    part.stats = (struct query_stats){0};
+    return part;
+}
+
+void query_context_join(struct query_context *q, struct query_context *part)
+{
+    struct query_stats *to = &q->stats;
+    const struct query_stats *from = &part->stats;
+
+    to->streams += from->streams;
+    to->head_chunks += from->head_chunks;
+    to->chunk_refs += from->chunk_refs;
+    to->chunks_opened += from->chunks_opened;
+    to->blocks_loaded += from->blocks_loaded;
+    to->compressed_bytes += from->compressed_bytes;
+    to->decompressed_bytes += from->decompressed_bytes;
+    to->decompressed_lines += from->decompressed_lines;
+    to->decompressed_metadata_bytes += from->decompressed_metadata_bytes;
+    to->head_bytes += from->head_bytes;
+    to->head_lines += from->head_lines;
+    to->head_metadata_bytes += from->head_metadata_bytes;
+    to->duplicates += from->duplicates;
+    to->post_filter_lines += from->post_filter_lines;
+    to->entries_returned += from->entries_returned;
+    to->corrupt_blocks += from->corrupt_blocks;
+    to->series_limit = MAX_OF(to->series_limit, from->series_limit);
+    to->index_ns += from->index_ns;
+    to->read_ns += from->read_ns;
+    arena_release(part->arena);
+}
+
 enum status query_forgive_damage(struct query_context *q, enum status st)
 {
     if (st != ST_CORRUPT && st != ST_IO && st != ST_NOT_FOUND)

@@ -62,6 +62,13 @@ static inline enum status query_check_entry(const struct query_context *q, uint3
 }
 
 /*
+ * A context for one more thread of the query: an arena of its own that shares the maximum of the
+ * query's, and stats that begin at zero. query_context_join() adds these and frees the arena.
+ */
+struct query_context query_context_fork(struct query_context *q, struct arena *arena);
+void query_context_join(struct query_context *q, struct query_context *part);
+
+/*
  * For a run or block that could not be read. Damage costs what it hit, not the query: it is
  * counted, for the answer to carry a warning, and ST_OK returned. Any other status is returned.
  */

@@ -68,12 +68,11 @@ static int compare_hits(const struct hit *a, const struct hit *b, bool backward)
     return sign * (order != 0 ? order : compare_u64(a->position, b->position));
 }
 
-bool hits_wants(const struct hits *h, int64_t ts_ns)
+int64_t hits_bound_ns(const struct hits *h)
 {
     if (h->count < h->limit)
-        return true;
-    int64_t worst_ns = h->heap[0]->hit.ts_ns;
-    return h->backward ? ts_ns >= worst_ns : ts_ns <= worst_ns;
+        return h->backward ? INT64_MIN : INT64_MAX;
+    return h->heap[0]->hit.ts_ns;
 }
 
 /* ---- doubles ---- */

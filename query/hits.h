@@ -50,8 +50,8 @@ struct hits {
 MUST_CHECK enum status hits_init(struct hits *h, size_t limit, bool backward, uint64_t bytes_max);
 void hits_release(struct hits *h);
 
-/* Could an entry of this time get in? */
-bool hits_wants(const struct hits *h, int64_t ts_ns);
+/* The worst time that an entry may have to get in; it only gets better. */
+int64_t hits_bound_ns(const struct hits *h);
 
 /*
  * Keep `hit` if it is among the best so far.

@@ -8,8 +8,12 @@
 
 #include <stdlib.h>
 
+#include "base/atomic.h"
+#include "base/lock.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "base/time.h"
+#include "query/crew.h"
 #include "query/pipeline.h"
 
 #include "base/banned.h"
@@ -25,14 +29,34 @@ struct log_run {
     const struct engine_query *query;
     struct query_context *q;
     struct pipeline pipeline;
-    struct entry_state entry; /* the one that goes through the stages */
-    int64_t start_ns;         /* what is still wanted, both inclusive */
+    int64_t start_ns; /* what is still wanted, both inclusive */
     int64_t end_ns;
-    struct hits *hits;
-    uint32_t position; /* of entries within the run that is read */
     int64_t now_ns;
     struct selection *selection;
+    struct source_run *runs; /* in the order they are read */
+    struct lock lock;        /* for the hits */
+    struct hits *hits;
+    struct counter bound_ns; /* hits_bound_ns(), for those who have not the lock */
 };
+
+/* One of the threads that read runs. */
+struct log_worker {
+    struct log_run *run;
+    struct query_context q;
+    struct arena arena;
+    struct reader *reader;
+    struct arena scratch;
+    struct entry_state entry; /* the one that goes through the stages */
+    uint32_t position;        /* of the block that is read, within its run */
+};
+
+/* Could an entry of this time get in? */
+static bool is_wanted(struct log_run *r, int64_t ts_ns)
+{
+    int64_t bound_ns = (int64_t)counter_get(&r->bound_ns);
+
+    return r->query->backward ? ts_ns >= bound_ns : ts_ns <= bound_ns;
+}
 
 /* The best time a run or block may have. */
 static int64_t best_ns(const struct log_run *r, int64_t min_ns, int64_t max_ns)
@@ -41,10 +65,9 @@ static int64_t best_ns(const struct log_run *r, int64_t min_ns, int64_t max_ns)
 }
 
 /* May entries between these times get into the answer? */
-static bool may_matter(const struct log_run *r, int64_t min_ns, int64_t max_ns)
+static bool may_matter(struct log_run *r, int64_t min_ns, int64_t max_ns)
 {
-    return max_ns >= r->start_ns && min_ns <= r->end_ns &&
-           hits_wants(r->hits, best_ns(r, min_ns, max_ns));
+    return max_ns >= r->start_ns && min_ns <= r->end_ns && is_wanted(r, best_ns(r, min_ns, max_ns));
 }
 
 /*
@@ -54,7 +77,7 @@ static bool may_matter(const struct log_run *r, int64_t min_ns, int64_t max_ns)
  * range as well; here it is found: a client that pages forward begins each page with a time it
  * knows.
  */
-static enum status is_hidden(struct log_run *r, const struct source_run *run, int64_t ts_ns,
+static enum status is_hidden(const struct log_run *r, const struct source_run *run, int64_t ts_ns,
                              bool *ret_hidden, struct err *err)
 {
     bool later = true;
@@ -67,25 +90,35 @@ static enum status is_hidden(struct log_run *r, const struct source_run *run, in
     return st;
 }
 
-static enum status offer_line(struct log_run *r, const struct source_run *run,
+static enum status offer_hit(struct log_run *r, const struct hit *hit)
+{
+    lock_take(&r->lock);
+    enum status st = hits_offer(r->hits, hit);
+    counter_set(&r->bound_ns, (uint64_t)hits_bound_ns(r->hits));
+    lock_give(&r->lock);
+    return st;
+}
+
+static enum status offer_line(struct log_worker *w, const struct source_run *run,
                               const struct block *b, uint32_t i)
 {
-    struct entry_state *e = &r->entry;
+    const struct pipeline *pipeline = &w->run->pipeline;
+    struct entry_state *e = &w->entry;
     struct str line = block_line(b, i);
 
-    if (!pipeline_keeps(&r->pipeline, line))
+    if (!pipeline_keeps(pipeline, line))
         return ST_OK;
     arena_reset(e->scratch);
     e->ts_ns = b->ts_ns[i];
     e->line = line;
     label_builder_begin(&e->labels, run->stream->labels, block_metadata(b, i));
-    if (!pipeline_run(&r->pipeline, e))
+    if (!pipeline_run(pipeline, e))
         return e->scratch->failed ? ST_LIMIT : ST_OK;
     struct hit hit = {
         .ts_ns = b->ts_ns[i],
         .stream = run->stream,
         .order = run->order,
-        .position = r->position + i,
+        .position = w->position + i,
         .line = line,
         .metadata = block_metadata(b, i),
         .shown = e->line,
@@ -93,74 +126,132 @@ static enum status offer_line(struct log_run *r, const struct source_run *run,
     };
     if (e->scratch->failed)
         return ST_LIMIT;
-    r->q->stats.post_filter_lines++;
-    return hits_offer(r->hits, &hit);
+    w->q.stats.post_filter_lines++;
+    return offer_hit(w->run, &hit);
 }
 
-static enum status offer_error(const struct log_run *r, enum status st, struct err *err)
+static enum status offer_error(const struct log_worker *w, enum status st, struct err *err)
 {
     if (st == ST_OK)
         return st;
-    if (r->entry.scratch->failed)
-        return arena_status(r->entry.scratch, err);
+    if (w->entry.scratch->failed)
+        return arena_status(w->entry.scratch, err);
     if (st == ST_LIMIT)
         return err_set(err, st, "the lines of the answer take more than %llu bytes",
-                       (unsigned long long)r->hits->bytes_max);
+                       (unsigned long long)w->run->hits->bytes_max);
     return err_set(err, st, "cannot keep a line: %s", status_text(st));
 }
 
 /* Offer the entries of a block, the best ones first. */
-static enum status read_block(struct log_run *r, const struct source_run *run,
+static enum status read_block(struct log_worker *w, const struct source_run *run,
                               const struct block *b, struct err *err)
 {
+    struct log_run *r = w->run;
     enum status st = ST_OK;
 
     for (uint32_t n = 0; n < b->count && st == ST_OK; n++) {
         uint32_t i = r->query->backward ? b->count - 1 - n : n;
         int64_t ts_ns = b->ts_ns[i];
-        if (!hits_wants(r->hits, ts_ns))
+        if (!is_wanted(r, ts_ns))
             return ST_OK; /* the rest is worse */
         bool hidden = true;
         if (ts_ns >= r->start_ns && ts_ns <= r->end_ns)
             st = is_hidden(r, run, ts_ns, &hidden, err);
         if (st == ST_OK && !hidden)
-            st = offer_error(r, offer_line(r, run, b, i), err);
+            st = offer_error(w, offer_line(w, run, b, i), err);
         if (st == ST_OK)
-            st = pipeline_check(&r->pipeline, r->q, n, block_line(b, i).len, err);
+            st = pipeline_check(&r->pipeline, &w->q, n, block_line(b, i).len, err);
     }
     return st;
 }
 
-static enum status load_block(struct log_run *r, const struct source_run *run, uint32_t i,
+static enum status load_block(struct log_worker *w, const struct source_run *run, uint32_t i,
                               struct err *err)
 {
     struct block block;
 
-    r->position = i * UINT32_C(65536);
-    enum status st = r->selection->load(r->selection, i, SOURCE_LINES, &block, err);
-    return st == ST_OK ? read_block(r, run, &block, err) : query_forgive_damage(r->q, st);
+    w->position = i * UINT32_C(65536);
+    enum status st = w->reader->load(w->reader, i, SOURCE_LINES, &block, err);
+    return st == ST_OK ? read_block(w, run, &block, err) : query_forgive_damage(&w->q, st);
 }
 
-static enum status read_run(struct log_run *r, struct source_run *run, struct err *err)
+static enum status read_run(struct log_worker *w, struct source_run *run, struct err *err)
 {
-    struct selection *selection = r->selection;
+    struct log_run *r = w->run;
     const struct source_block *blocks;
     uint32_t count;
 
-    enum status st = selection->open_run(selection, run, &blocks, &count, err);
+    enum status st = w->reader->open_run(w->reader, run, &blocks, &count, err);
     if (st != ST_OK)
-        return query_forgive_damage(r->q, st);
+        return query_forgive_damage(&w->q, st);
     for (uint32_t n = 0; n < count && st == ST_OK; n++) {
         uint32_t i = r->query->backward ? count - 1 - n : n;
         if (!may_matter(r, blocks[i].min_ns, blocks[i].max_ns))
             continue;
-        if (pipeline_may_keep(&r->pipeline, selection, i))
-            st = load_block(r, run, i, err);
+        if (pipeline_may_keep(&r->pipeline, w->reader, i))
+            st = load_block(w, run, i, err);
         if (st == ST_OK)
-            st = query_check(r->q, err);
+            st = query_check(&w->q, err);
     }
     return st;
 }
+
+/* ---- the threads ---- */
+
+static enum status begin_worker(struct log_run *r, struct log_worker *w, struct err *err)
+{
+    w->run = r;
+    w->q = query_context_fork(r->q, &w->arena);
+    arena_init_child(&w->scratch, &w->arena);
+    w->entry.scratch = &w->scratch;
+    w->entry.q = &w->q;
+    label_builder_init(&w->entry.labels, &w->scratch, &r->pipeline.hints);
+    return r->selection->reader(r->selection, &w->q, &w->reader, err);
+}
+
+static void end_worker(struct log_run *r, struct log_worker *w)
+{
+    if (w->reader != NULL)
+        w->reader->release(w->reader);
+    arena_release(&w->scratch);
+    query_context_join(r->q, &w->q);
+}
+
+static enum status hire(void *context, void **ret_worker, struct err *err)
+{
+    struct log_worker *w = mem_new(1, sizeof(*w));
+
+    if (w == NULL)
+        return err_set(err, ST_NOMEM, "no memory for a thread of a query");
+    enum status st = begin_worker(context, w, err);
+    if (st != ST_OK) {
+        end_worker(context, w);
+        mem_free(w);
+        return st;
+    }
+    *ret_worker = w;
+    return ST_OK;
+}
+
+static void dismiss(void *context, void *worker)
+{
+    end_worker(context, worker);
+    mem_free(worker);
+}
+
+/* Item i is the i-th run. */
+static enum status work(void *worker, struct crew *crew, size_t item, struct err *err)
+{
+    struct log_worker *w = worker;
+    struct source_run *run = &w->run->runs[item];
+
+    (void)crew;
+    if (!is_wanted(w->run, best_ns(w->run, run->min_ns, run->max_ns)))
+        return ST_NOT_FOUND; /* the rest is worse */
+    return may_matter(w->run, run->min_ns, run->max_ns) ? read_run(w, run, err) : ST_OK;
+}
+
+/* ---- runs ---- */
 
 static int compare_newest(const void *a, const void *b)
 {
@@ -176,24 +267,29 @@ static int compare_oldest(const void *a, const void *b)
     return (x->min_ns > y->min_ns) - (x->min_ns < y->min_ns);
 }
 
-static enum status read_runs(struct log_run *r, struct source_run *runs, size_t count,
-                             struct err *err)
+/* All batches of runs, until what is still to come is worse than what is there. */
+static enum status read_runs(struct log_run *r, struct log_worker *own, struct err *err)
 {
-    enum status st = ST_OK;
+    struct crew_job job = {
+        .own = own, .work = work, .hire = hire, .dismiss = dismiss, .context = r};
 
-    if (count > 0)
-        qsort(runs, count, sizeof(*runs), r->query->backward ? compare_newest : compare_oldest);
-    for (size_t i = 0; i < count && st == ST_OK; i++) {
-        if (!hits_wants(r->hits, best_ns(r, runs[i].min_ns, runs[i].max_ns)))
-            return ST_OK; /* the rest is worse */
-        if (may_matter(r, runs[i].min_ns, runs[i].max_ns))
-            st = read_run(r, &runs[i], err);
+    for (;;) {
+        int64_t bound_ns;
+        enum status st =
+            r->selection->next_runs(r->selection, &r->runs, &job.items, &bound_ns, err);
+        if (st != ST_OK)
+            return st == ST_NOT_FOUND ? ST_OK : st;
+        if (job.items > 0)
+            qsort(r->runs, job.items, sizeof(*r->runs),
+                  r->query->backward ? compare_newest : compare_oldest);
+        st = crew_run(&job, err);
+        if (st != ST_OK || !is_wanted(r, bound_ns))
+            return st;
     }
-    return st;
 }
 
 /* Find the best entries of [start_ns, end_ns]. */
-static enum status search(struct log_run *r, struct err *err)
+static enum status search(struct log_run *r, struct hits *hits, struct err *err)
 {
     const struct log_expr *log = &r->query->expr->log;
     struct source_request request = {
@@ -203,22 +299,19 @@ static enum status search(struct log_run *r, struct err *err)
         .end_ns = r->end_ns,
         .backward = r->query->backward,
     };
+    struct log_worker own = {0};
 
+    r->hits = hits;
+    counter_set(&r->bound_ns, (uint64_t)hits_bound_ns(hits));
     enum status st = r->query->source->select(r->query->source, r->q, &request, &r->selection, err);
     if (st != ST_OK)
         return st;
-    for (;;) {
-        struct source_run *runs;
-        size_t count;
-        int64_t bound_ns;
-        st = r->selection->next_runs(r->selection, &runs, &count, &bound_ns, err);
-        if (st == ST_OK)
-            st = read_runs(r, runs, count, err);
-        if (st != ST_OK || !hits_wants(r->hits, bound_ns))
-            break;
-    }
+    st = begin_worker(r, &own, err);
+    if (st == ST_OK)
+        st = read_runs(r, &own, err);
+    end_worker(r, &own);
     r->selection->end(r->selection);
-    return st == ST_NOT_FOUND ? ST_OK : st;
+    return st;
 }
 
 /* ---- interval: only lines that are far enough from the one before ---- */
@@ -282,9 +375,7 @@ static enum status search_with_interval(struct log_run *r, struct hits *kept, st
         st = hits_init(&found, q->limit, q->backward, kept->bytes_max);
         if (st != ST_OK)
             return err_set(err, st, "no memory for the answer");
-        struct log_run round = *r;
-        round.hits = &found;
-        st = search(&round, err);
+        st = search(r, &found, err);
         hits_sort(&found);
         size_t count = found.count;
         int64_t seen_ns = count == 0 ? 0 : hits_at(&found, count - 1)->ts_ns;
@@ -300,13 +391,11 @@ static enum status search_with_interval(struct log_run *r, struct hits *kept, st
 enum status log_query_run(const struct engine_query *q, struct result *ret_result, struct err *err)
 {
     struct result result = {.kind = RESULT_STREAMS};
-    struct arena scratch;
     struct log_run r = {
         .query = q,
         .q = q->context,
         .start_ns = q->start_ns,
         .end_ns = MAX_OF(q->end_ns, INT64_MIN + 1) - 1,
-        .hits = &result.hits,
         .now_ns = time_now_ns(),
     };
 
@@ -316,13 +405,11 @@ enum status log_query_run(const struct engine_query *q, struct result *ret_resul
     st = hits_init(&result.hits, q->limit, q->backward, q->context->memory_max);
     if (st != ST_OK)
         return err_set(err, st, "no memory for the answer");
-    arena_init_child(&scratch, q->context->arena);
-    r.entry.scratch = &scratch;
-    r.entry.q = q->context;
-    label_builder_init(&r.entry.labels, &scratch, &r.pipeline.hints);
+    lock_init(&r.lock, LOCK_RANK_QUERY);
     if (q->end_ns > q->start_ns)
-        st = q->interval_ns > 0 ? search_with_interval(&r, &result.hits, err) : search(&r, err);
-    arena_release(&scratch);
+        st = q->interval_ns > 0 ? search_with_interval(&r, &result.hits, err)
+                                : search(&r, &result.hits, err);
+    lock_release(&r.lock);
     hits_sort(&result.hits);
     q->context->stats.duplicates += result.hits.duplicates;
     q->context->stats.entries_returned += result.hits.count;

@@ -48,6 +48,7 @@ struct shape {
 struct miner {
     const struct patterns_request *request;
     struct selection *selection;
+    struct reader *reader;
     struct arena *arena;
     struct map shapes; /* level and separators -> struct shape */
     struct shape *first;
@@ -303,14 +304,14 @@ static enum status read_run(struct miner *m, struct source_run *run, struct err 
     const struct source_block *blocks;
     uint32_t count;
 
-    enum status st = m->selection->open_run(m->selection, run, &blocks, &count, err);
+    enum status st = m->reader->open_run(m->reader, run, &blocks, &count, err);
     if (st != ST_OK)
         return query_forgive_damage(m->request->q, st);
     for (uint32_t i = count; i-- > 0 && st == ST_OK && m->lines < PATTERN_LINES_MAX;) {
         struct block block;
         if (!overlaps(m->request, blocks[i].min_ns, blocks[i].max_ns))
             continue;
-        st = m->selection->load(m->selection, i, SOURCE_LINES, &block, err);
+        st = m->reader->load(m->reader, i, SOURCE_LINES, &block, err);
         st = st == ST_OK ? read_block(m, &block, err) : query_forgive_damage(m->request->q, st);
         if (st == ST_OK)
             st = query_check(m->request->q, err);
@@ -342,6 +343,7 @@ static enum status read_all(struct miner *m, struct err *err)
     enum status st = r->source->select(r->source, r->q, &wanted, &m->selection, err);
     if (st != ST_OK)
         return st;
+    st = m->selection->reader(m->selection, r->q, &m->reader, err);
     while (st == ST_OK) {
         struct source_run *runs;
         size_t count;
@@ -354,6 +356,8 @@ static enum status read_all(struct miner *m, struct err *err)
                 st = read_run(m, &runs[i], err);
         }
     }
+    if (m->reader != NULL)
+        m->reader->release(m->reader);
     m->selection->end(m->selection);
     return st == ST_NOT_FOUND ? ST_OK : st;
 }

@@ -236,7 +236,7 @@ static bool run_all(const struct stage *stages, size_t count, struct entry_state
 }
 
 struct block_probe {
-    struct selection *selection;
+    struct reader *reader;
     uint32_t block;
 };
 
@@ -244,12 +244,12 @@ static bool block_may_contain(void *context, struct str text)
 {
     const struct block_probe *probe = context;
 
-    return probe->selection->may_contain(probe->selection, probe->block, text);
+    return probe->reader->may_contain(probe->reader, probe->block, text);
 }
 
-bool pipeline_may_keep(const struct pipeline *p, struct selection *s, uint32_t block)
+bool pipeline_may_keep(const struct pipeline *p, struct reader *r, uint32_t block)
 {
-    struct block_probe probe = {s, block};
+    struct block_probe probe = {r, block};
 
     for (size_t i = 0; i < p->line_filter_count; i++) {
         if (!line_filter_may_keep(&p->line_filters[i], block_may_contain, &probe))

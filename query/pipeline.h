@@ -61,7 +61,7 @@ static inline enum status pipeline_check(const struct pipeline *p, const struct 
 bool pipeline_keeps(const struct pipeline *p, struct str line);
 
 /* May it keep any line of a block of the run opened last? False is for sure. */
-bool pipeline_may_keep(const struct pipeline *p, struct selection *s, uint32_t block);
+bool pipeline_may_keep(const struct pipeline *p, struct reader *r, uint32_t block);
 
 /*
  * Run the stages on an entry whose labels have begun; false: it is dropped. Whether memory was

@@ -1,54 +1,17 @@
 /*
- * Runs are read stream by stream, so that labels of the stream are looked at once and an entry that
- * lies in two runs is met twice within a short time (doubles.h).
- *
- * A sample finds its series by the stored form of its labels. Where no stage touches an entry its
- * labels follow from stream and metadata, and each distinct set of a block is looked up once.
+ * Runs are read stream by stream, in the order of their times. Those that overlap are read
+ * together, so that an entry which lies in two of them is met twice by one thread (doubles.h).
  */
 #include "query/range.h"
 
 #include <stdlib.h>
 
-#include "base/map.h"
+#include "base/mem.h"
 #include "base/num.h"
-#include "base/time.h"
-#include "query/doubles.h"
 #include "query/matrix_internal.h"
-#include "query/unwrap.h"
-#include "query/window.h"
+#include "query/range_internal.h"
 
 #include "base/banned.h"
-
-enum { KEY_BYTES_MAX = 64 * 1024 * 1024 };
-
-struct range_series {
-    struct labels labels;
-    struct window_list windows;
-    bool has_error;
-};
-
-struct range_run {
-    const struct engine_query *query;
-    struct query_context *q;
-    const struct expr *e;
-    struct pipeline pipeline;
-    struct pipeline_samples samples;
-    struct name_list by; /* of the grouping, so that labels come out in order */
-    struct window_plan plan;
-    int64_t start_ns; /* of entries that lie in any window, both inclusive */
-    int64_t end_ns;
-    struct selection *selection;
-    struct doubles doubles;
-    struct entry_state entry;
-    struct arena scratch;
-    struct arena states;
-    struct buf key;
-    struct map map; /* labels in stored form -> struct range_series */
-    struct range_series **series;
-    size_t count;
-    size_t capacity;
-    struct range_series **of_set; /* of the metadata sets of a block; NULL: labels may differ */
-};
 
 /* ---- grouping ---- */
 
@@ -87,52 +50,15 @@ struct pipeline_samples range_samples(const struct expr *e, const struct groupin
     };
 }
 
-static struct labels labels_by(struct range_run *r)
-{
-    struct label *pairs = arena_new(&r->scratch, struct label, r->by.count);
-    size_t count = 0;
-
-    for (size_t i = 0; pairs != NULL && i < r->by.count; i++) {
-        pairs[count].name = r->by.names[i];
-        if (label_builder_get(&r->entry.labels, r->by.names[i], &pairs[count].value))
-            count++;
-    }
-    return (struct labels){pairs, count};
-}
-
-/* The labels of a sample, in the scratch memory; all of them if there is an error. */
-static struct labels sample_labels(struct range_run *r)
-{
-    const struct grouping *g = r->samples.grouping;
-    struct str unwrapped = r->samples.unwrap->label;
-    bool has_error = r->entry.labels.error.len > 0;
-
-    if (g->kind == GROUPING_BY && !has_error)
-        return labels_by(r);
-    struct entry_labels parts = label_builder_result(&r->entry.labels);
-    struct labels all = entry_labels_merge(&r->scratch, &parts);
-    if (has_error || (g->kind == GROUPING_NONE && unwrapped.len == 0))
-        return all;
-
-    struct label *pairs = arena_new(&r->scratch, struct label, all.count);
-    size_t count = 0;
-    for (size_t i = 0; pairs != NULL && i < all.count; i++) {
-        struct str name = all.pairs[i].name;
-        if (!name_is_listed(g->names, name) && !str_eq(name, unwrapped))
-            pairs[count++] = all.pairs[i];
-    }
-    return (struct labels){pairs, count};
-}
-
 /* ---- series ---- */
 
-static enum status add_series(struct range_run *r, struct range_series **ret_series)
+static enum status add_series(struct range_run *r, struct str key, struct range_series **ret_series)
 {
     struct arena *a = r->q->arena;
     struct range_series *series = arena_new(a, struct range_series, 1);
-    struct str key = arena_str(a, buf_str(&r->key)), rest = key;
+    struct str copy = arena_str(a, key), rest = copy;
 
-    if (series == NULL || key.ptr == NULL)
+    if (series == NULL || copy.ptr == NULL)
         return ST_LIMIT;
     if (labels_decode(a, &rest, &series->labels, NULL) != ST_OK)
         return ST_LIMIT;
@@ -145,159 +71,26 @@ static enum status add_series(struct range_run *r, struct range_series **ret_ser
     r->series = list;
     r->series[r->count++] = series;
     *ret_series = series;
-    return map_set(&r->map, key, series);
+    return map_set(&r->map, copy, series);
 }
 
-/* The series of the entry as it is now. */
-static enum status find_series(struct range_run *r, struct range_series **ret_series)
+enum status range_fold(struct range_run *r, struct range_worker *w)
 {
-    struct labels labels = sample_labels(r);
-
-    buf_reset(&r->key);
-    labels_encode(&r->key, labels);
-    if (r->key.failed || r->scratch.failed)
-        return ST_LIMIT;
-    *ret_series = map_get(&r->map, buf_str(&r->key));
-    return *ret_series == NULL ? add_series(r, ret_series) : ST_OK;
-}
-
-/* ---- entries ---- */
-
-/* Run the stages; what is left is a sample of `*ret_series`, or nothing (NULL). */
-static enum status make_sample(struct range_run *r, const struct entry *e, struct labels stream,
-                               double *ret_value, struct range_series **ret_series)
-{
-    struct entry_state *state = &r->entry;
-    enum range_op op = r->e->range_aggregation.op;
-    bool keep = true;
-
-    *ret_series = NULL;
-    arena_reset(&r->scratch);
-    state->ts_ns = e->ts_ns;
-    state->line = e->line;
-    label_builder_begin(&state->labels, stream, e->metadata);
-    keep = pipeline_run(&r->pipeline, state);
-    *ret_value = is_length(op) ? (double)state->line.len : 1;
-    if (keep && r->samples.unwrap->label.len > 0)
-        keep = unwrap_value(r->samples.unwrap, &state->labels, ret_value) &&
-               pipeline_keeps_sample(&r->pipeline, state);
-    if (r->scratch.failed)
-        return ST_LIMIT;
-    return keep ? find_series(r, ret_series) : ST_OK;
-}
-
-/* The same where labels follow from the metadata. */
-static enum status make_plain_sample(struct range_run *r, const struct entry *e, uint32_t set,
-                                     struct labels stream, double *ret_value,
-                                     struct range_series **ret_series)
-{
-    *ret_value = is_length(r->e->range_aggregation.op) ? (double)e->line.len : 1;
-    if (r->of_set[set] != NULL) {
-        *ret_series = r->of_set[set];
-        return ST_OK;
-    }
-    enum status st = make_sample(r, e, stream, ret_value, ret_series);
-    r->of_set[set] = *ret_series;
-    return st;
-}
-
-static enum status read_entry(struct range_run *r, const struct source_run *run,
-                              const struct block *b, uint32_t i)
-{
-    struct entry e = {b->ts_ns[i], block_line(b, i), block_metadata(b, i)};
-    struct range_series *series = NULL;
-    struct window_span span;
-    bool met;
-    double value;
-
-    if (!window_steps(&r->plan.grid, e.ts_ns, &span) || !pipeline_keeps(&r->pipeline, e.line))
-        return ST_OK;
-    enum status st = doubles_check(&r->doubles, &e, &met);
-    if (st != ST_OK || met)
-        return st;
-    if (r->of_set != NULL)
-        st = make_plain_sample(r, &e, b->sets[i], run->stream->labels, &value, &series);
-    else
-        st = make_sample(r, &e, run->stream->labels, &value, &series);
-    if (st != ST_OK || series == NULL)
-        return st;
-    r->q->stats.post_filter_lines++;
-    return window_add(&r->plan, &series->windows, span, (struct sample){e.ts_ns, value});
-}
-
-static bool labels_follow_from_metadata(const struct range_run *r)
-{
-    return r->pipeline.stage_count == 0 && r->samples.unwrap->label.len == 0;
-}
-
-static enum status limit_error(const struct range_run *r, enum status st, struct err *err)
-{
-    if (st == ST_NOMEM)
-        return err_set(err, st, "no memory for the query");
-    return err_set(err, st, "the query needs more than its memory budget of %zu bytes",
-                   r->q->arena->max_bytes);
-}
-
-static enum status read_block(struct range_run *r, const struct source_run *run,
-                              const struct block *b, struct err *err)
-{
-    struct arena sets;
     enum status st = ST_OK;
 
-    arena_init_child(&sets, r->q->arena);
-    r->of_set = NULL;
-    if (labels_follow_from_metadata(r)) {
-        r->of_set = arena_new(&sets, struct range_series *, b->metadata_count);
-        st = r->of_set == NULL ? ST_LIMIT : ST_OK;
+    for (size_t i = 0; i < w->batch_count && st == ST_OK; i++) {
+        struct found_series *found = w->batch[i].found;
+        if (found->series == NULL)
+            found->series = map_get(&r->map, found->key);
+        if (found->series == NULL)
+            st = add_series(r, found->key, &found->series);
+        if (st == ST_OK)
+            st = window_add(&r->plan, &found->series->windows, &w->batch[i].sample);
     }
-    for (uint32_t i = 0; i < b->count && st == ST_OK; i++) {
-        st = read_entry(r, run, b, i);
-        st = st == ST_OK ? pipeline_check(&r->pipeline, r->q, i, block_line(b, i).len, err)
-                         : limit_error(r, st, err);
-    }
-    arena_release(&sets);
     return st;
 }
 
 /* ---- runs ---- */
-
-/* Lines are only read where something looks at them. */
-static enum source_columns columns_of(const struct range_run *r, const struct source_block *b)
-{
-    bool reads_line = r->pipeline.line_filter_count > 0 || r->pipeline.stage_count > 0 ||
-                      doubles_possible(&r->doubles, b->min_ns, b->max_ns);
-
-    return reads_line ? SOURCE_LINES : SOURCE_METADATA;
-}
-
-static enum status load_block(struct range_run *r, const struct source_run *run, uint32_t i,
-                              enum source_columns columns, struct err *err)
-{
-    struct block block;
-
-    enum status st = r->selection->load(r->selection, i, columns, &block, err);
-    return st == ST_OK ? read_block(r, run, &block, err) : query_forgive_damage(r->q, st);
-}
-
-static enum status read_run(struct range_run *r, struct source_run *run, struct err *err)
-{
-    struct selection *selection = r->selection;
-    const struct source_block *blocks;
-    uint32_t count;
-
-    enum status st = selection->open_run(selection, run, &blocks, &count, err);
-    if (st != ST_OK)
-        return query_forgive_damage(r->q, st);
-    for (uint32_t i = 0; i < count && st == ST_OK; i++) {
-        if (blocks[i].max_ns < r->start_ns || blocks[i].min_ns > r->end_ns)
-            continue;
-        if (pipeline_may_keep(&r->pipeline, selection, i))
-            st = load_block(r, run, i, columns_of(r, &blocks[i]), err);
-        if (st == ST_OK)
-            st = query_check(r->q, err);
-    }
-    return st;
-}
 
 struct run_list {
     struct source_run *runs;
@@ -342,35 +135,89 @@ static int compare_runs(const void *a, const void *b)
     const struct source_run *x = a, *y = b;
     int order = source_stream_compare(x->stream, y->stream);
 
-    return order != 0 ? order : (x->order > y->order) - (x->order < y->order);
+    return order != 0 ? order : (x->min_ns > y->min_ns) - (x->min_ns < y->min_ns);
 }
 
-static enum status read_stream(struct range_run *r, struct source_run *runs, size_t count,
-                               struct err *err)
+/* How many of the sorted runs, which are of one stream or more, belong to the first one's cluster.
+ */
+static size_t cluster_size(const struct source_run *runs, size_t count)
 {
-    enum status st = doubles_begin(&r->doubles, runs, count);
+    int64_t covered_ns = runs[0].max_ns;
+    size_t i = 1;
 
-    if (st != ST_OK)
-        return limit_error(r, st, err);
-    qsort(runs, count, sizeof(*runs), compare_runs); /* in order of arrival again */
-    for (size_t i = 0; i < count && st == ST_OK; i++)
-        st = read_run(r, &runs[i], err);
-    return st;
+    for (; i < count && runs[i].min_ns <= covered_ns; i++) {
+        if (source_stream_compare(runs[0].stream, runs[i].stream) != 0)
+            break;
+        covered_ns = MAX_OF(covered_ns, runs[i].max_ns);
+    }
+    return i;
 }
 
-static enum status read_runs(struct range_run *r, struct run_list *list, struct err *err)
+static enum status make_clusters(struct range_run *r, struct run_list *list, struct err *err)
 {
-    enum status st = ST_OK;
-
+    r->clusters = arena_new(r->q->arena, struct range_cluster, list->count);
+    if (r->clusters == NULL)
+        return arena_status(r->q->arena, err);
     if (list->count > 0)
         qsort(list->runs, list->count, sizeof(*list->runs), compare_runs);
-    for (size_t i = 0, next; i < list->count && st == ST_OK; i = next) {
-        for (next = i + 1; next < list->count; next++) {
-            if (source_stream_compare(list->runs[i].stream, list->runs[next].stream) != 0)
-                break;
-        }
-        st = read_stream(r, &list->runs[i], next - i, err);
+    for (size_t i = 0, count; i < list->count; i += count) {
+        count = cluster_size(&list->runs[i], list->count - i);
+        r->clusters[r->cluster_count++] = (struct range_cluster){&list->runs[i], count};
     }
+    return ST_OK;
+}
+
+/* ---- the threads ---- */
+
+static enum status hire(void *context, void **ret_worker, struct err *err)
+{
+    struct range_worker *w = mem_new(1, sizeof(*w));
+
+    if (w == NULL)
+        return err_set(err, ST_NOMEM, "no memory for a thread of a query");
+    enum status st = range_worker_begin(context, w, err);
+    if (st != ST_OK) {
+        range_worker_end(w);
+        mem_free(w);
+        return st;
+    }
+    *ret_worker = w;
+    return ST_OK;
+}
+
+static void dismiss(void *context, void *worker)
+{
+    (void)context;
+    range_worker_end(worker);
+    mem_free(worker);
+}
+
+/* Item i is the i-th cluster. */
+static enum status work(void *worker, struct crew *crew, size_t item, struct err *err)
+{
+    struct range_worker *w = worker;
+
+    w->crew = crew;
+    w->item = item;
+    return range_read(w, &w->run->clusters[item], err);
+}
+
+static enum status read_clusters(struct range_run *r, struct err *err)
+{
+    struct range_worker own;
+    const struct crew_job job = {
+        .items = r->cluster_count,
+        .own = &own,
+        .work = work,
+        .hire = hire,
+        .dismiss = dismiss,
+        .context = r,
+    };
+
+    enum status st = range_worker_begin(r, &own, err);
+    if (st == ST_OK)
+        st = crew_run(&job, err);
+    range_worker_end(&own);
     return st;
 }
 
@@ -392,7 +239,9 @@ static enum status read_entries(struct range_run *r, struct err *err)
         return st;
     st = collect_runs(r, &list, err);
     if (st == ST_OK)
-        st = read_runs(r, &list, err);
+        st = make_clusters(r, &list, err);
+    if (st == ST_OK)
+        st = read_clusters(r, err);
     r->selection->end(r->selection);
     return st;
 }
@@ -526,7 +375,6 @@ static enum status run(struct range_run *r, struct matrix *ret, struct err *err)
 
     enum status st = pipeline_build(r->q->arena, &r->e->range_aggregation.range.log, &r->samples,
                                     &r->pipeline, err);
-    label_builder_init(&r->entry.labels, &r->scratch, &r->pipeline.hints);
     if (st == ST_OK)
         st = names_sort(r->q->arena, r->samples.grouping->names, &r->by, err);
     if (st == ST_OK)
@@ -549,26 +397,21 @@ enum status range_run(const struct engine_query *q, const struct expr *e,
         .e = e,
         .samples = range_samples(e, around),
     };
+    struct arena scratch;
 
     r.plan = (struct window_plan){
         .op = window_op_find(e->range_aggregation.op, r.samples.unwrap->label.len > 0),
         .parameter = e->range_aggregation.parameter,
         .states = &r.states,
-        .scratch = &r.scratch,
+        .scratch = &scratch,
         .q = q->context,
     };
-    r.entry.scratch = &r.scratch;
-    r.entry.q = q->context;
     set_grid(&r);
-    arena_init_child(&r.scratch, q->context->arena);
+    arena_init_child(&scratch, q->context->arena);
     arena_init_child(&r.states, q->context->arena);
-    buf_init(&r.key, KEY_BYTES_MAX);
-    doubles_init(&r.doubles, q->context->arena);
     enum status st = run(&r, ret, err);
-    doubles_release(&r.doubles);
-    buf_release(&r.key);
     map_release(&r.map);
     arena_release(&r.states);
-    arena_release(&r.scratch);
+    arena_release(&scratch);
     return st;
 }

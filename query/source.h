@@ -59,6 +59,7 @@ struct source_block {
     int64_t min_ns;
     int64_t max_ns;
     uint64_t line_bytes;
+    bool metadata_shadows; /* metadata may have a name that is a label of the stream */
 };
 
 /* What of a block is needed; each includes the ones before it. */
@@ -70,6 +71,7 @@ enum source_columns {
 };
 
 struct selection;
+struct reader;
 
 struct source {
     /*
@@ -81,6 +83,10 @@ struct source {
                           struct err *err);
 };
 
+/*
+ * Threads  next_runs() and reader() are for the one thread that began; the other calls may come
+ * from any thread.
+ */
 struct selection {
     /*
      * The next runs, in no order. Entries of runs that are still to come are all at or before
@@ -95,8 +101,25 @@ struct selection {
     /* What a run holds in all, without opening it; no entries: only opening it tells. */
     struct source_totals (*totals)(struct selection *s, const struct source_run *run);
 
-    /* The blocks of a run in order of time, none overlapping the next. */
-    enum status (*open_run)(struct selection *s, struct source_run *run,
+    /* Has the stream of a run any entry after `ts_ns`, inside the selection's range or not? */
+    enum status (*has_later)(struct selection *s, const struct source_run *run, int64_t ts_ns,
+                             bool *ret_later, struct err *err);
+
+    /*
+     * Begin to read runs. Everything lives in `q->arena`, and what is read is counted in
+     * `q->stats`; the reader is given back with its release().
+     */
+    enum status (*reader)(struct selection *s, struct query_context *q, struct reader **ret_reader,
+                          struct err *err);
+
+    /* All readers have been released. */
+    void (*end)(struct selection *s);
+};
+
+/* Reads one run after the other. Threads: one at a time; any number of readers side by side. */
+struct reader {
+    /* The blocks of a run in order of time, none overlapping the next. Identifies it, too. */
+    enum status (*open_run)(struct reader *r, struct source_run *run,
                             const struct source_block **ret_blocks, uint32_t *ret_count,
                             struct err *err);
 
@@ -104,18 +127,13 @@ struct selection {
      * May a line of a block of the run opened last hold `text`, its ASCII letters in any case?
      * False is for sure, and saves loading the block.
      */
-    bool (*may_contain)(struct selection *s, uint32_t block, struct str text);
+    bool (*may_contain)(struct reader *r, uint32_t block, struct str text);
 
     /* Load a block of the run opened last. `*ret_block` is valid until the next call. */
-    enum status (*load)(struct selection *s, uint32_t block, enum source_columns columns,
+    enum status (*load)(struct reader *r, uint32_t block, enum source_columns columns,
                         struct block *ret_block, struct err *err);
 
-    /* Has the stream of an open run any entry after `ts_ns`, inside the selection's range or not?
-     */
-    enum status (*has_later)(struct selection *s, const struct source_run *run, int64_t ts_ns,
-                             bool *ret_later, struct err *err);
-
-    void (*end)(struct selection *s);
+    void (*release)(struct reader *r);
 };
 
 #endif

@@ -9,6 +9,7 @@
 struct walk {
     const struct volume_request *request;
     struct selection *selection;
+    struct reader *reader;
     struct volume_part part; /* of the run that is read; not given to `add` yet */
 };
 
@@ -80,14 +81,14 @@ static enum status read_blocks(struct walk *w, struct source_run *run, struct er
     const struct source_block *blocks;
     uint32_t count;
 
-    enum status st = w->selection->open_run(w->selection, run, &blocks, &count, err);
+    enum status st = w->reader->open_run(w->reader, run, &blocks, &count, err);
     if (st != ST_OK)
         return query_forgive_damage(w->request->q, st);
     for (uint32_t i = 0; i < count && st == ST_OK; i++) {
         struct block block;
         if (!overlaps(w->request, blocks[i].min_ns, blocks[i].max_ns))
             continue;
-        st = w->selection->load(w->selection, i, SOURCE_METADATA, &block, err);
+        st = w->reader->load(w->reader, i, SOURCE_METADATA, &block, err);
         st = st == ST_OK ? add_block(w, &block, err) : query_forgive_damage(w->request->q, st);
         if (st == ST_OK)
             st = query_check(w->request->q, err);
@@ -143,6 +144,7 @@ enum status volume_walk(const struct volume_request *request, struct err *err)
         request->source->select(request->source, request->q, &wanted, &w.selection, err);
     if (st != ST_OK)
         return st;
+    st = w.selection->reader(w.selection, request->q, &w.reader, err);
     while (st == ST_OK) {
         struct source_run *runs;
         size_t count;
@@ -151,6 +153,8 @@ enum status volume_walk(const struct volume_request *request, struct err *err)
         if (st == ST_OK)
             st = read_runs(&w, runs, count, err);
     }
+    if (w.reader != NULL)
+        w.reader->release(w.reader);
     w.selection->end(w.selection);
     return st == ST_NOT_FOUND ? ST_OK : st;
 }

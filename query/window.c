@@ -37,6 +37,25 @@ bool window_steps(const struct window_grid *g, int64_t ts_ns, struct window_span
     return true;
 }
 
+/* How far it is from `at_ns` to the next border between two steps. */
+static int64_t distance_to_step(const struct window_grid *g, int64_t at_ns)
+{
+    if (at_ns <= 0)
+        return i64_sub_saturated(0, at_ns);
+    return at_ns % g->step_ns == 0 ? 0 : g->step_ns - at_ns % g->step_ns;
+}
+
+int64_t window_same_until(const struct window_grid *g, int64_t ts_ns)
+{
+    int64_t enter_ns = i64_sub_saturated(i64_add_saturated(ts_ns, g->offset_ns), g->first_ns);
+    int64_t leave_ns = i64_add_saturated(enter_ns, g->range_ns);
+    int64_t distance_ns = distance_to_step(g, enter_ns);
+
+    if (leave_ns <= (int64_t)(g->steps - 1) * g->step_ns) /* else it leaves behind the last step */
+        distance_ns = MIN_OF(distance_ns, distance_to_step(g, leave_ns));
+    return i64_add_saturated(ts_ns, distance_ns);
+}
+
 static double range_seconds(const struct window_plan *p)
 {
     return (double)p->grid.range_ns / (double)SECOND_NS;
@@ -337,29 +356,36 @@ static enum status keep_sample(struct window_list *w, struct arena *a, struct sa
     return ST_OK;
 }
 
-enum status window_add(const struct window_plan *p, struct window_list *w, struct window_span span,
-                       struct sample s)
+bool window_counts(const struct window_plan *p)
+{
+    return p->op->differences;
+}
+
+enum status window_add(const struct window_plan *p, struct window_list *w,
+                       const struct window_sample *s)
 {
     const struct window_op *op = p->op;
+    struct sample sample = {s->ts_ns, s->value};
+    struct window_span span = s->span;
 
     ASSERT(span.first <= span.last && span.last < p->grid.steps);
     if (op->state_bytes == 0)
-        return keep_sample(w, p->states, s);
+        return keep_sample(w, p->states, sample);
     if (w->states == NULL)
         w->states = arena_alloc(p->states, p->grid.steps + 1, op->state_bytes);
     if (w->states == NULL)
         return ST_LIMIT;
     if (op->differences) {
         struct count_state *states = w->states;
-        states[span.first].count++;
-        states[span.first].sum += (int64_t)s.value;
-        states[span.last + 1].count--;
-        states[span.last + 1].sum -= (int64_t)s.value;
+        states[span.first].count += s->count;
+        states[span.first].sum += (int64_t)s->value;
+        states[span.last + 1].count -= s->count;
+        states[span.last + 1].sum -= (int64_t)s->value;
         return ST_OK;
     }
     char *state = (char *)w->states + span.first * op->state_bytes;
     for (size_t i = span.first; i <= span.last; i++, state += op->state_bytes)
-        op->add(state, s);
+        op->add(state, sample);
     return ST_OK;
 }
 

@@ -36,6 +36,9 @@ struct window_span {
 /* The steps that have `ts_ns` in their windows; false: none has. */
 bool window_steps(const struct window_grid *g, int64_t ts_ns, struct window_span *ret_span);
 
+/* A time not before `ts_ns` up to which everything lies in the same windows, or in none. */
+int64_t window_same_until(const struct window_grid *g, int64_t ts_ns);
+
 struct window_op;
 
 /* How `op` goes about it. */
@@ -51,6 +54,17 @@ struct window_plan {
     const struct query_context *q;
 };
 
+/* Do only the number and the sum of samples count? Then any number of them may be added at once. */
+bool window_counts(const struct window_plan *p);
+
+/* A sample; or, where only number and sum count, several that lie in the same windows. */
+struct window_sample {
+    struct window_span span;
+    int64_t ts_ns;
+    double value;
+    uint32_t count;
+};
+
 struct sample_piece;
 
 /* The windows of one series; a zeroed one is empty. */
@@ -63,7 +77,7 @@ struct window_list {
 
 /* Add a sample, whose steps window_steps() has found. ST_LIMIT: the arena is full. */
 MUST_CHECK enum status window_add(const struct window_plan *p, struct window_list *w,
-                                  struct window_span span, struct sample s);
+                                  const struct window_sample *s);
 
 /*
  * The value at each step, absent where the window is empty, into `values`; the list is used up.

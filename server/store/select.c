@@ -14,54 +14,11 @@
 
 #include "base/mem.h"
 #include "base/time.h"
-#include "chunks/chunk.h"
-#include "chunks/filter.h"
-#include "server/store/store_internal.h"
+#include "server/store/select_internal.h"
 
 #include "base/banned.h"
 
-/* A head that the selection holds. */
-struct selected_head {
-    struct selected_head *next;
-    struct head_view view;
-    const struct source_stream *stream;
-};
-
-/* What a run of this source stands for: a head, or a chunk. */
-struct run_handle {
-    const struct selected_head *head; /* NULL: a chunk */
-    struct chunk_ref ref;
-};
-
-struct store_selection {
-    struct selection selection; /* first, so that it can be cast back */
-    struct store *store;
-    struct query_context *q;
-    struct source_request request;
-
-    struct selected_head *heads;
-    size_t head_count;
-    uint64_t *head_ids; /* their chunk_ids, ascending */
-
-    struct index_read *read;
-    struct postings streams;
-    struct map stream_cache; /* stream id (its bytes) -> struct source_stream */
-    bool heads_given;
-    int32_t next_day;
-
-    /* the run that is open */
-    const struct run_handle *open;
-    struct arena run_arena; /* for what belongs to it alone */
-    struct chunk_head chunk;
-    struct str filters;           /* of its blocks; only read when asked for */
-    bool filters_known;           /* read, or they cannot be */
-    uint32_t filter_block;        /* the block asked for last, */
-    struct str filter;            /* and its filter */
-    struct chunk_entries entries; /* of a head, */
-    size_t *block_begins;         /* and where its blocks begin among them */
-    struct buf bytes;             /* as read from a segment */
-    struct block_memory memory;
-};
+enum { KEY_BYTES_MAX = 1 << 30 };
 
 static struct store_selection *cast(struct selection *s)
 {
@@ -297,7 +254,7 @@ static enum status next_runs(struct selection *selection, struct source_run **re
     return st;
 }
 
-/* ---- opening a run ---- */
+/* ---- the stream of a run ---- */
 
 /* The stream of a chunk, looked up once. */
 static const struct source_stream *chunk_stream(struct store_selection *s, uint64_t stream_id)
@@ -318,105 +275,22 @@ static const struct source_stream *chunk_stream(struct store_selection *s, uint6
     return stream;
 }
 
-static enum status read_bytes(struct store_selection *s, uint64_t offset, uint32_t bytes,
-                              struct err *err)
-{
-    const struct chunk_ref *ref = &s->open->ref;
-    struct segment_range range = {{ref->segment_id, ref->day}, ref->offset + offset, bytes};
-    int64_t begin_ns = time_mono_ns();
-
-    buf_reset(&s->bytes);
-    char *to = buf_reserve(&s->bytes, bytes);
-    if (to == NULL)
-        return buf_status(&s->bytes, err);
-    enum status st = segments_read(s->store->segments, range, to, err);
-    if (st == ST_OK)
-        buf_advance(&s->bytes, bytes);
-    s->q->stats.compressed_bytes += bytes;
-    s->q->stats.read_ns += time_mono_ns() - begin_ns;
-    return st;
-}
-
-static enum status open_chunk(struct store_selection *s, const struct source_block **ret_blocks,
-                              uint32_t *ret_count, struct err *err)
-{
-    struct arena *a = &s->run_arena;
-
-    enum status st = read_bytes(s, 0, s->open->ref.head_bytes, err);
-    if (st != ST_OK)
-        return st;
-    struct str bytes = arena_str(a, buf_str(&s->bytes));
-    if (bytes.ptr == NULL)
-        return arena_status(a, err);
-    st = chunk_head_parse(a, bytes, &s->chunk, err);
-    if (st != ST_OK)
-        return st;
-    s->filters_known = false;
-    s->filter_block = UINT32_MAX;
-    struct source_block *blocks = arena_new(a, struct source_block, s->chunk.block_count);
-    if (blocks == NULL)
-        return arena_status(a, err);
-    for (uint32_t i = 0; i < s->chunk.block_count; i++) {
-        const struct chunk_block *b = &s->chunk.blocks[i];
-        blocks[i] = (struct source_block){b->entries, b->min_ns, b->max_ns, b->line_bytes};
-    }
-    *ret_blocks = blocks;
-    *ret_count = s->chunk.block_count;
-    s->q->stats.chunks_opened++;
-    return ST_OK;
-}
-
-/* Cut the entries of a head into blocks. */
-static enum status open_head(struct store_selection *s, const struct source_block **ret_blocks,
-                             uint32_t *ret_count, struct err *err)
-{
-    struct arena *a = &s->run_arena;
-    struct source_block *blocks = NULL;
-    size_t block_capacity = 0, begin_capacity = 0;
-    uint32_t count = 0;
-
-    enum status st = head_view_entries(&s->open->head->view, a, s->request.start_ns,
-                                       s->request.end_ns, &s->entries);
-    s->block_begins = NULL;
-    for (size_t i = 0; i < s->entries.count && st == ST_OK; i++) {
-        const struct chunk_entry *e = &s->entries.items[i];
-        struct source_block *b = count == 0 ? NULL : &blocks[count - 1];
-        if (b == NULL || b->line_bytes + e->line.len > CHUNK_BLOCK_BYTES_MAX ||
-            b->entries == CHUNK_BLOCK_ENTRIES_MAX) {
-            blocks = arena_reserve(a, blocks, count, &block_capacity, sizeof(*blocks));
-            s->block_begins =
-                arena_reserve(a, s->block_begins, count, &begin_capacity, sizeof(size_t));
-            if (blocks == NULL || s->block_begins == NULL)
-                return arena_status(a, err);
-            s->block_begins[count] = i;
-            b = &blocks[count++];
-            *b = (struct source_block){.min_ns = e->ts_ns};
-        }
-        b->entries++;
-        b->line_bytes += e->line.len;
-        b->max_ns = e->ts_ns;
-    }
-    if (st != ST_OK)
-        return arena_status(a, err);
-    *ret_blocks = blocks;
-    *ret_count = count;
-    s->q->stats.head_chunks++;
-    return ST_OK;
-}
-
 static enum status identify(struct selection *selection, struct source_run *run, struct err *err)
 {
     struct store_selection *s = cast(selection);
     const struct run_handle *handle = run->handle;
+    enum status st = ST_OK;
 
     if (run->stream != NULL)
         return ST_OK;
+    lock_take(&s->lock);
     run->stream = chunk_stream(s, handle->ref.stream_id);
-    if (run->stream != NULL)
-        return ST_OK;
-    return s->q->arena->failed
-               ? arena_status(s->q->arena, err)
-               : err_set(err, ST_CORRUPT, "index: the stream of a chunk is not there");
+    if (run->stream == NULL)
+        st = s->q->arena->failed
+                 ? arena_status(s->q->arena, err)
+                 : err_set(err, ST_CORRUPT, "index: the stream of a chunk is not there");
+    lock_give(&s->lock);
+    return st;
 }
 
 /* The index knows it of a chunk; a head, which is in memory, is opened. */
@@ -431,124 +305,6 @@ static struct source_totals totals(struct selection *selection, const struct sou
     return (struct source_totals){ref->entries, ref->line_bytes, ref->metadata_bytes};
 }
 
-static enum status open_run(struct selection *selection, struct source_run *run,
-                            const struct source_block **ret_blocks, uint32_t *ret_count,
-                            struct err *err)
-{
-    struct store_selection *s = cast(selection);
-
-    enum status st = identify(selection, run, err);
-    if (st != ST_OK)
-        return st;
-    s->open = run->handle;
-    arena_reset(&s->run_arena);
-    return s->open->head != NULL ? open_head(s, ret_blocks, ret_count, err)
-                                 : open_chunk(s, ret_blocks, ret_count, err);
-}
-
-/* ---- what a block cannot hold ---- */
-
-/* Filters that cannot be read are none. */
-static void read_filters(struct store_selection *s)
-{
-    uint32_t bytes = chunk_filters_bytes(&s->chunk);
-
-    s->filters_known = true;
-    s->filters = STR_NULL;
-    if (bytes > 0 && read_bytes(s, s->chunk.summary.head_bytes, bytes, NULL) == ST_OK)
-        s->filters = arena_str(&s->run_arena, buf_str(&s->bytes));
-}
-
-/* Lines in memory are at hand: heads have no filters. */
-static bool may_contain(struct selection *selection, uint32_t block, struct str text)
-{
-    struct store_selection *s = cast(selection);
-
-    if (s->open->head != NULL)
-        return true;
-    if (!s->filters_known)
-        read_filters(s);
-    if (s->filters.ptr == NULL)
-        return true;
-    if (s->filter_block != block) {
-        s->filter = chunk_block_filter(&s->chunk, block, s->filters);
-        s->filter_block = block;
-    }
-    return filter_may_contain(s->filter, text);
-}
-
-/* ---- loading a block ---- */
-
-static uint64_t block_metadata_bytes(const struct block *b)
-{
-    uint64_t bytes = 0;
-
-    if (b->sets == NULL)
-        return 0;
-    for (uint32_t i = 0; i < b->count; i++) {
-        const struct labels *l = &b->metadata[b->sets[i]];
-        for (size_t j = 0; j < l->count; j++)
-            bytes += l->pairs[j].name.len + l->pairs[j].value.len;
-    }
-    return bytes;
-}
-
-static enum status load_from_head(struct store_selection *s, uint32_t block,
-                                  struct block *ret_block, struct err *err)
-{
-    size_t begin = s->block_begins[block];
-    struct chunk_entries rest = {s->entries.items + begin, s->entries.count - begin};
-
-    enum status st = head_block(&s->memory, rest, CHUNK_BLOCK_BYTES_MAX, ret_block);
-    if (st != ST_OK)
-        return err_set(err, st, "no memory for a block");
-    s->q->stats.head_bytes += ret_block->lines.len;
-    s->q->stats.head_lines += ret_block->count;
-    s->q->stats.head_metadata_bytes += block_metadata_bytes(ret_block);
-    return ST_OK;
-}
-
-static enum status load_from_chunk(struct store_selection *s, uint32_t block,
-                                   enum chunk_column_kind last, struct block *ret_block,
-                                   struct err *err)
-{
-    uint32_t offset, bytes;
-
-    ASSERT(block < s->chunk.block_count);
-    chunk_block_range(&s->chunk.blocks[block], last, &offset, &bytes);
-    enum status st = read_bytes(s, offset, bytes, err);
-    if (st != ST_OK)
-        return st;
-    struct chunk_part part = {&s->chunk, block, last, buf_str(&s->bytes)};
-    int64_t begin_ns = time_mono_ns();
-    st = chunk_block_unpack(&s->memory, &part, ret_block, err);
-    s->q->stats.read_ns += time_mono_ns() - begin_ns;
-    if (st != ST_OK)
-        return st;
-    s->q->stats.blocks_loaded++;
-    s->q->stats.decompressed_bytes += ret_block->lines.len;
-    s->q->stats.decompressed_lines += ret_block->count;
-    s->q->stats.decompressed_metadata_bytes += block_metadata_bytes(ret_block);
-    return ST_OK;
-}
-
-static enum status load(struct selection *selection, uint32_t block, enum source_columns columns,
-                        struct block *ret_block, struct err *err)
-{
-    static const enum chunk_column_kind last[] = {
-        [SOURCE_TIMES] = COLUMN_TIMES,
-        [SOURCE_LENGTHS] = COLUMN_LENGTHS,
-        [SOURCE_METADATA] = COLUMN_METADATA,
-        [SOURCE_LINES] = COLUMN_LINES,
-    };
-    struct store_selection *s = cast(selection);
-
-    ASSERT(s->open != NULL);
-    if (s->open->head != NULL)
-        return load_from_head(s, block, ret_block, err);
-    return load_from_chunk(s, block, last[columns], ret_block, err);
-}
-
 /* ---- has_later ---- */
 
 /* Has the stream a head in memory with an entry after `ts_ns`? */
@@ -557,14 +313,14 @@ static enum status has_later_in_memory(struct store_selection *s, struct labels 
 {
     struct tenant *t = store_tenant(s->store, s->request.tenant, false);
 
-    buf_reset(&s->bytes);
-    labels_encode(&s->bytes, labels);
-    if (s->bytes.failed)
+    buf_reset(&s->key);
+    labels_encode(&s->key, labels);
+    if (s->key.failed)
         return ST_NOMEM;
     if (t == NULL)
         return ST_OK;
     lock_take(&t->lock);
-    const struct stream *stream = map_get(&t->streams, buf_str(&s->bytes));
+    const struct stream *stream = map_get(&t->streams, buf_str(&s->key));
     if (stream != NULL && stream->head != NULL)
         *ret_later = head_size(stream->head).max_ns > ts_ns;
     for (const struct sealed *sealed = stream == NULL ? NULL : stream->sealed_first;
@@ -602,9 +358,11 @@ static enum status has_later(struct selection *selection, const struct source_ru
     struct store_selection *s = cast(selection);
 
     *ret_later = false;
+    lock_take(&s->lock);
     enum status st = has_later_in_memory(s, run->stream->labels, ts_ns, ret_later);
     if (st == ST_OK && !*ret_later)
         st = has_later_in_index(s, run->stream->labels, ts_ns, ret_later, err);
+    lock_give(&s->lock);
     return st == ST_OK ? ST_OK : err_set(err, st, "cannot look for later entries");
 }
 
@@ -618,10 +376,8 @@ static void end(struct selection *selection)
         head_view_release(&h->view);
     index_read_end(s->read);
     map_release(&s->stream_cache);
-    block_memory_release(&s->memory);
-    codec_context_free(s->memory.context);
-    buf_release(&s->bytes);
-    arena_release(&s->run_arena);
+    buf_release(&s->key);
+    lock_release(&s->lock);
     counter_add(&s->store->corrupt_blocks, s->q->stats.corrupt_blocks);
 }
 
@@ -634,9 +390,6 @@ static enum status begin(struct store_selection *s, struct err *err)
         return arena_status(s->q->arena, err);
     if (st != ST_OK)
         return st;
-    s->memory.context = codec_context_new();
-    if (s->memory.context == NULL)
-        return err_set(err, ST_NOMEM, "no memory for a codec");
     int64_t begin_ns = time_mono_ns();
     st = index_read_begin(s->store->index, s->q->arena, &s->read, err);
     if (st == ST_OK)
@@ -655,13 +408,13 @@ static enum status select_entries(struct source *source, struct query_context *q
     if (s == NULL)
         return arena_status(q->arena, err);
     *s = (struct store_selection){
-        .selection = {next_runs, identify, totals, open_run, may_contain, load, has_later, end},
+        .selection = {next_runs, identify, totals, has_later, store_reader_begin, end},
         .store = (struct store *)(void *)source,
         .q = q,
         .request = *request,
     };
-    buf_init(&s->bytes, CHUNK_BYTES_MAX);
-    arena_init_child(&s->run_arena, q->arena);
+    buf_init(&s->key, KEY_BYTES_MAX);
+    lock_init(&s->lock, LOCK_RANK_QUERY);
     enum status st = begin(s, err);
     if (st != ST_OK) {
         end(&s->selection);

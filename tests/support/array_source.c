@@ -21,9 +21,20 @@ struct array_selection {
     struct source_run *runs;
     size_t run_count;
     bool given;
+};
+
+struct array_reader {
+    struct reader reader; /* first */
+    struct array_source *source;
+    struct query_context *q;
     const struct array_run *open;
     struct source_block *blocks;
 };
+
+static struct array_reader *cast_reader(struct reader *r)
+{
+    return (struct array_reader *)(void *)r;
+}
 
 static struct array_selection *cast(struct selection *s)
 {
@@ -115,11 +126,11 @@ static struct source_totals totals(struct selection *selection, const struct sou
     return t;
 }
 
-static enum status open_run(struct selection *selection, struct source_run *run,
+static enum status open_run(struct reader *reader, struct source_run *run,
                             const struct source_block **ret_blocks, uint32_t *ret_count,
                             struct err *err)
 {
-    struct array_selection *s = cast(selection);
+    struct array_reader *s = cast_reader(reader);
     size_t per_block = s->source->block_entries;
 
     (void)err;
@@ -137,9 +148,9 @@ static enum status open_run(struct selection *selection, struct source_run *run,
     return ST_OK;
 }
 
-static bool may_contain(struct selection *selection, uint32_t block, struct str text)
+static bool may_contain(struct reader *reader, uint32_t block, struct str text)
 {
-    struct array_selection *s = cast(selection);
+    struct array_reader *s = cast_reader(reader);
     const struct entry *const *entries = s->open->entries + block * s->source->block_entries;
     bool found = !s->source->has_filters;
 
@@ -150,10 +161,10 @@ static bool may_contain(struct selection *selection, uint32_t block, struct str 
     return found;
 }
 
-static enum status load(struct selection *selection, uint32_t block, enum source_columns columns,
+static enum status load(struct reader *reader, uint32_t block, enum source_columns columns,
                         struct block *ret_block, struct err *err)
 {
-    struct array_selection *s = cast(selection);
+    struct array_reader *s = cast_reader(reader);
     struct arena *a = s->q->arena;
     uint32_t count = s->blocks[block].entries;
     const struct entry *const *entries = s->open->entries + block * s->source->block_entries;
@@ -163,7 +174,8 @@ static enum status load(struct selection *selection, uint32_t block, enum source
     size_t bytes = 0;
 
     (void)columns;
-    if (++s->source->blocks_loaded == s->source->damaged_block)
+    if (__atomic_add_fetch(&s->source->blocks_loaded, 1, __ATOMIC_RELAXED) ==
+        s->source->damaged_block)
         return err_set(err, ST_CORRUPT, "a damaged block");
     for (uint32_t i = 0; i < count; i++)
         bytes += entries[i]->line.len;
@@ -177,6 +189,27 @@ static enum status load(struct selection *selection, uint32_t block, enum source
         metadata[i] = entries[i]->metadata;
     }
     *ret_block = (struct block){count, ts, ends, str_make(lines, bytes), sets, metadata, count};
+    return ST_OK;
+}
+
+static void release(struct reader *reader)
+{
+    (void)reader; /* everything is in the arena */
+}
+
+static enum status begin_reader(struct selection *selection, struct query_context *q,
+                                struct reader **ret_reader, struct err *err)
+{
+    struct array_reader *r = arena_new(q->arena, struct array_reader, 1);
+
+    if (r == NULL)
+        return arena_status(q->arena, err);
+    *r = (struct array_reader){
+        .reader = {open_run, may_contain, load, release},
+        .source = cast(selection)->source,
+        .q = q,
+    };
+    *ret_reader = &r->reader;
     return ST_OK;
 }
 
@@ -209,8 +242,7 @@ static enum status select_entries(struct source *source, struct query_context *q
 
     (void)err;
     *s = (struct array_selection){
-        .selection = {next_runs, identify, totals, open_run, may_contain, load, has_later,
-                      end_selection},
+        .selection = {next_runs, identify, totals, has_later, begin_reader, end_selection},
         .source = array,
         .q = q,
         .request = *request,

@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "query/matrix.h"
 #include "query/window.h"
+#include "tests/support/random.h"
 
 enum { MEMORY_BYTES = 1024 * 1024, TEXT_BYTES = 4096, STEPS_MAX = 16 };
 
@@ -53,6 +54,37 @@ Test(window, steps_of_a_time)
     }
 }
 
+/* Everything up to window_same_until() lies where the time itself does, and not all of it is near.
+ */
+Test(window, times_in_the_same_windows)
+{
+    struct random r = random_begin();
+
+    for (int round = 0; round < 2000; round++) {
+        struct window_grid g = {
+            .first_ns = (int64_t)random_below(&r, 50),
+            .step_ns = 1 + (int64_t)random_below(&r, 12),
+            .steps = 1 + random_below(&r, 5),
+            .range_ns = (int64_t)random_below(&r, 40),
+            .offset_ns = (int64_t)random_below(&r, 20) - 10,
+        };
+        for (int64_t ts_ns = -60, until_ns; ts_ns < 150; ts_ns = until_ns + 1) {
+            struct window_span at = {99, 99}, later = {99, 99};
+            until_ns = window_same_until(&g, ts_ns);
+            cr_assert_geq(until_ns, ts_ns, "seed %" PRIu64, r.seed);
+            bool any = window_steps(&g, ts_ns, &at);
+            for (int64_t t = ts_ns; t <= MIN_OF(until_ns, 200); t++)
+                cr_assert(window_steps(&g, t, &later) == any && later.first == at.first &&
+                              later.last == at.last,
+                          "seed %" PRIu64, r.seed);
+        }
+    }
+    const struct window_grid instant = {1000, 1, 1, 500, 0};
+    cr_expect_eq(window_same_until(&instant, 501), 1000, "the whole window at once");
+    cr_expect_leq(window_same_until(&instant, INT64_MIN), 500);
+    cr_expect_eq(window_same_until(&instant, INT64_MAX), INT64_MAX);
+}
+
 /* Samples are "seconds=value"; steps are 10 s, 20 s, 30 s. The values, `_` where there is none. */
 static const struct value_case {
     enum range_op op;
@@ -91,9 +123,9 @@ static const struct value_case {
 
 static enum status add(const struct window_plan *p, struct window_list *w, struct sample s)
 {
-    struct window_span span;
+    struct window_sample sample = {.ts_ns = s.ts_ns, .value = s.value, .count = 1};
 
-    return window_steps(&p->grid, s.ts_ns, &span) ? window_add(p, w, span, s) : ST_OK;
+    return window_steps(&p->grid, s.ts_ns, &sample.span) ? window_add(p, w, &sample) : ST_OK;
 }
 
 static void print_values(struct buf *b, const double *values, size_t count)
@@ -141,6 +173,29 @@ Test(window, values)
         arena_release(&states);
         arena_release(&scratch);
     }
+}
+
+Test(window, several_entries_at_once)
+{
+    struct arena states;
+    struct query_context q = {.deadline_ns = INT64_MAX};
+    struct window_plan plan = {.op = window_op_find(RANGE_OP_COUNT_OVER_TIME, false),
+                               .grid = {10, 10, 2, 20, 0},
+                               .states = &states,
+                               .q = &q};
+    struct window_list windows = {0};
+    struct window_sample many = {.span = {0, 1}, .ts_ns = 5, .value = 7, .count = 7};
+    double values[2];
+
+    arena_init(&states, MEMORY_BYTES);
+    cr_expect(window_counts(&plan));
+    cr_assert_eq(window_add(&plan, &windows, &many), ST_OK);
+    cr_assert_eq(add(&plan, &windows, (struct sample){15, 1}), ST_OK);
+    cr_assert_eq(window_values(&plan, &windows, values, NULL), ST_OK);
+    cr_expect(values[0] == 7 && values[1] == 8, "%g %g", values[0], values[1]);
+    plan.op = window_op_find(RANGE_OP_MAX_OVER_TIME, true);
+    cr_expect_not(window_counts(&plan));
+    arena_release(&states);
 }
 
 Test(window, infinite_means_stay)

@@ -1,0 +1,48 @@
+/*
+ * select_internal.h - a selection of the store, shared by select.c, which finds the runs, and
+ * select_reader.c, which reads them.
+ */
+#ifndef SERVER_STORE_SELECT_INTERNAL_H
+#define SERVER_STORE_SELECT_INTERNAL_H
+
+#include "server/store/select.h"
+#include "server/store/store_internal.h"
+
+/* A head that the selection holds. */
+struct selected_head {
+    struct selected_head *next;
+    struct head_view view;
+    const struct source_stream *stream;
+};
+
+/* What a run of this source stands for: a head, or a chunk. */
+struct run_handle {
+    const struct selected_head *head; /* NULL: a chunk */
+    struct chunk_ref ref;
+};
+
+struct store_selection {
+    struct selection selection; /* first, so that it can be cast back */
+    struct store *store;
+    struct query_context *q;
+    struct source_request request;
+
+    struct selected_head *heads;
+    size_t head_count;
+    uint64_t *head_ids; /* their chunk_ids, ascending */
+
+    struct index_read *read;
+    struct postings streams;
+    bool heads_given;
+    int32_t next_day;
+
+    struct lock lock;        /* for `read` and the arena, once there are readers, and for below */
+    struct map stream_cache; /* stream id (its bytes) -> struct source_stream */
+    struct buf key;
+};
+
+/* The reader() of a selection. */
+enum status store_reader_begin(struct selection *selection, struct query_context *q,
+                               struct reader **ret_reader, struct err *err);
+
+#endif

@@ -1,0 +1,272 @@
+/*
+ * Reading the runs of a selection. Each reader has its own buffers, so that the threads of a query
+ * share nothing here but the open segment files.
+ */
+#include "server/store/select_internal.h"
+
+#include "base/time.h"
+#include "chunks/chunk.h"
+#include "chunks/filter.h"
+
+#include "base/banned.h"
+
+struct store_reader {
+    struct reader reader; /* first, so that it can be cast back */
+    struct store_selection *selection;
+    struct query_context *q;
+    const struct run_handle *open; /* the run that is open */
+    struct arena run_arena;        /* for what belongs to it alone */
+    struct chunk_head chunk;
+    struct str filters;           /* of its blocks; only read when asked for */
+    bool filters_known;           /* read, or they cannot be */
+    uint32_t filter_block;        /* the block asked for last, */
+    struct str filter;            /* and its filter */
+    struct chunk_entries entries; /* of a head, */
+    size_t *block_begins;         /* and where its blocks begin among them */
+    struct buf bytes;             /* as read from a segment */
+    struct block_memory memory;
+};
+
+static struct store_reader *cast_reader(struct reader *r)
+{
+    return (struct store_reader *)(void *)r;
+}
+
+/* ---- opening a run ---- */
+
+static enum status read_bytes(struct store_reader *r, uint64_t offset, uint32_t bytes,
+                              struct err *err)
+{
+    const struct chunk_ref *ref = &r->open->ref;
+    struct segment_range range = {{ref->segment_id, ref->day}, ref->offset + offset, bytes};
+    int64_t begin_ns = time_mono_ns();
+
+    buf_reset(&r->bytes);
+    char *to = buf_reserve(&r->bytes, bytes);
+    if (to == NULL)
+        return buf_status(&r->bytes, err);
+    enum status st = segments_read(r->selection->store->segments, range, to, err);
+    if (st == ST_OK)
+        buf_advance(&r->bytes, bytes);
+    r->q->stats.compressed_bytes += bytes;
+    r->q->stats.read_ns += time_mono_ns() - begin_ns;
+    return st;
+}
+
+static enum status open_chunk(struct store_reader *r, const struct source_block **ret_blocks,
+                              uint32_t *ret_count, struct err *err)
+{
+    struct arena *a = &r->run_arena;
+
+    enum status st = read_bytes(r, 0, r->open->ref.head_bytes, err);
+    if (st != ST_OK)
+        return st;
+    struct str bytes = arena_str(a, buf_str(&r->bytes));
+    if (bytes.ptr == NULL)
+        return arena_status(a, err);
+    st = chunk_head_parse(a, bytes, &r->chunk, err);
+    if (st != ST_OK)
+        return st;
+    r->filters_known = false;
+    r->filter_block = UINT32_MAX;
+    struct source_block *blocks = arena_new(a, struct source_block, r->chunk.block_count);
+    if (blocks == NULL)
+        return arena_status(a, err);
+    for (uint32_t i = 0; i < r->chunk.block_count; i++) {
+        const struct chunk_block *b = &r->chunk.blocks[i];
+        blocks[i] = (struct source_block){b->entries, b->min_ns, b->max_ns, b->line_bytes, true};
+    }
+    *ret_blocks = blocks;
+    *ret_count = r->chunk.block_count;
+    r->q->stats.chunks_opened++;
+    return ST_OK;
+}
+
+/* Cut the entries of a head into blocks. */
+static enum status open_head(struct store_reader *r, const struct source_block **ret_blocks,
+                             uint32_t *ret_count, struct err *err)
+{
+    struct arena *a = &r->run_arena;
+    struct source_block *blocks = NULL;
+    size_t block_capacity = 0, begin_capacity = 0;
+    uint32_t count = 0;
+
+    enum status st = head_view_entries(&r->open->head->view, a, r->selection->request.start_ns,
+                                       r->selection->request.end_ns, &r->entries);
+    r->block_begins = NULL;
+    for (size_t i = 0; i < r->entries.count && st == ST_OK; i++) {
+        const struct chunk_entry *e = &r->entries.items[i];
+        struct source_block *b = count == 0 ? NULL : &blocks[count - 1];
+        if (b == NULL || b->line_bytes + e->line.len > CHUNK_BLOCK_BYTES_MAX ||
+            b->entries == CHUNK_BLOCK_ENTRIES_MAX) {
+            blocks = arena_reserve(a, blocks, count, &block_capacity, sizeof(*blocks));
+            r->block_begins =
+                arena_reserve(a, r->block_begins, count, &begin_capacity, sizeof(size_t));
+            if (blocks == NULL || r->block_begins == NULL)
+                return arena_status(a, err);
+            r->block_begins[count] = i;
+            b = &blocks[count++];
+            *b = (struct source_block){.min_ns = e->ts_ns, .metadata_shadows = true};
+        }
+        b->entries++;
+        b->line_bytes += e->line.len;
+        b->max_ns = e->ts_ns;
+    }
+    if (st != ST_OK)
+        return arena_status(a, err);
+    *ret_blocks = blocks;
+    *ret_count = count;
+    r->q->stats.head_chunks++;
+    return ST_OK;
+}
+
+static enum status open_run(struct reader *reader, struct source_run *run,
+                            const struct source_block **ret_blocks, uint32_t *ret_count,
+                            struct err *err)
+{
+    struct store_reader *r = cast_reader(reader);
+
+    enum status st = r->selection->selection.identify(&r->selection->selection, run, err);
+    if (st != ST_OK)
+        return st;
+    r->open = run->handle;
+    arena_reset(&r->run_arena);
+    return r->open->head != NULL ? open_head(r, ret_blocks, ret_count, err)
+                                 : open_chunk(r, ret_blocks, ret_count, err);
+}
+
+/* ---- what a block cannot hold ---- */
+
+/* Filters that cannot be read are none. */
+static void read_filters(struct store_reader *r)
+{
+    uint32_t bytes = chunk_filters_bytes(&r->chunk);
+
+    r->filters_known = true;
+    r->filters = STR_NULL;
+    if (bytes > 0 && read_bytes(r, r->chunk.summary.head_bytes, bytes, NULL) == ST_OK)
+        r->filters = arena_str(&r->run_arena, buf_str(&r->bytes));
+}
+
+/* Lines in memory are at hand: heads have no filters. */
+static bool may_contain(struct reader *reader, uint32_t block, struct str text)
+{
+    struct store_reader *r = cast_reader(reader);
+
+    if (r->open->head != NULL)
+        return true;
+    if (!r->filters_known)
+        read_filters(r);
+    if (r->filters.ptr == NULL)
+        return true;
+    if (r->filter_block != block) {
+        r->filter = chunk_block_filter(&r->chunk, block, r->filters);
+        r->filter_block = block;
+    }
+    return filter_may_contain(r->filter, text);
+}
+
+/* ---- loading a block ---- */
+
+static uint64_t block_metadata_bytes(const struct block *b)
+{
+    uint64_t bytes = 0;
+
+    if (b->sets == NULL)
+        return 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        const struct labels *l = &b->metadata[b->sets[i]];
+        for (size_t j = 0; j < l->count; j++)
+            bytes += l->pairs[j].name.len + l->pairs[j].value.len;
+    }
+    return bytes;
+}
+
+static enum status load_from_head(struct store_reader *r, uint32_t block, struct block *ret_block,
+                                  struct err *err)
+{
+    size_t begin = r->block_begins[block];
+    struct chunk_entries rest = {r->entries.items + begin, r->entries.count - begin};
+
+    enum status st = head_block(&r->memory, rest, CHUNK_BLOCK_BYTES_MAX, ret_block);
+    if (st != ST_OK)
+        return err_set(err, st, "no memory for a block");
+    r->q->stats.head_bytes += ret_block->lines.len;
+    r->q->stats.head_lines += ret_block->count;
+    r->q->stats.head_metadata_bytes += block_metadata_bytes(ret_block);
+    return ST_OK;
+}
+
+static enum status load_from_chunk(struct store_reader *r, uint32_t block,
+                                   enum chunk_column_kind last, struct block *ret_block,
+                                   struct err *err)
+{
+    uint32_t offset, bytes;
+
+    ASSERT(block < r->chunk.block_count);
+    chunk_block_range(&r->chunk.blocks[block], last, &offset, &bytes);
+    enum status st = read_bytes(r, offset, bytes, err);
+    if (st != ST_OK)
+        return st;
+    struct chunk_part part = {&r->chunk, block, last, buf_str(&r->bytes)};
+    int64_t begin_ns = time_mono_ns();
+    st = chunk_block_unpack(&r->memory, &part, ret_block, err);
+    r->q->stats.read_ns += time_mono_ns() - begin_ns;
+    if (st != ST_OK)
+        return st;
+    r->q->stats.blocks_loaded++;
+    r->q->stats.decompressed_bytes += ret_block->lines.len;
+    r->q->stats.decompressed_lines += ret_block->count;
+    r->q->stats.decompressed_metadata_bytes += block_metadata_bytes(ret_block);
+    return ST_OK;
+}
+
+static enum status load(struct reader *reader, uint32_t block, enum source_columns columns,
+                        struct block *ret_block, struct err *err)
+{
+    static const enum chunk_column_kind last[] = {
+        [SOURCE_TIMES] = COLUMN_TIMES,
+        [SOURCE_LENGTHS] = COLUMN_LENGTHS,
+        [SOURCE_METADATA] = COLUMN_METADATA,
+        [SOURCE_LINES] = COLUMN_LINES,
+    };
+    struct store_reader *r = cast_reader(reader);
+
+    ASSERT(r->open != NULL);
+    if (r->open->head != NULL)
+        return load_from_head(r, block, ret_block, err);
+    return load_from_chunk(r, block, last[columns], ret_block, err);
+}
+
+/* ---- begin and end ---- */
+
+static void reader_release(struct reader *reader)
+{
+    struct store_reader *r = cast_reader(reader);
+
+    block_memory_release(&r->memory);
+    codec_context_free(r->memory.context);
+    buf_release(&r->bytes);
+    arena_release(&r->run_arena);
+}
+
+enum status store_reader_begin(struct selection *selection, struct query_context *q,
+                               struct reader **ret_reader, struct err *err)
+{
+    struct store_reader *r = arena_new(q->arena, struct store_reader, 1);
+
+    if (r == NULL)
+        return arena_status(q->arena, err);
+    *r = (struct store_reader){
+        .reader = {open_run, may_contain, load, reader_release},
+        .selection = (struct store_selection *)(void *)selection,
+        .q = q,
+        .memory = {.context = codec_context_new()},
+    };
+    if (r->memory.context == NULL)
+        return err_set(err, ST_NOMEM, "no memory for a codec");
+    buf_init(&r->bytes, CHUNK_BYTES_MAX);
+    arena_init_child(&r->run_arena, q->arena);
+    *ret_reader = &r->reader;
+    return ST_OK;
+}
