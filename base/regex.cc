@@ -29,7 +29,8 @@ constexpr size_t kWorkBytesEach = 256;     /* likewise: regex_work_bytes() */
 constexpr size_t kGroupsMax = 256;
 constexpr size_t kNeedsPatternMax = 4096; /* of larger ones it is not asked what they need, */
 constexpr int kNeedsProgramMax = 500;     /* for they are compiled once more for that */
-constexpr int kNeedBytesMin = 4;
+constexpr int kNeedBytesMin = 2;          /* of an atom */
+constexpr size_t kNeedAtomsMax = 64;
 
 /* Go's text for each of RE2's errors; the offending piece follows in backquotes. */
 const char *go_text(RE2::ErrorCode code)
@@ -241,7 +242,7 @@ bool sanitize(struct str text, std::string *copy, std::vector<size_t> *origin)
 {
     const auto *p = reinterpret_cast<const unsigned char *>(text.ptr);
 
-    if (valid_bytes(text) == text.len)
+    if (utf8_valid(text))
         return false;
     for (size_t i = 0; i < text.len;) {
         size_t len = sequence(p + i, text.len - i);
@@ -332,6 +333,7 @@ std::string doubtful_letters(const std::string &pattern)
 struct needs {
     re2::FilteredRE2 tree{kNeedBytesMin};
     std::vector<std::vector<std::string>> atoms;
+    std::vector<std::vector<std::string>> sets; /* of each one text is needed */
     bool known = false;
 
     explicit needs(const RE2 &re)
@@ -347,6 +349,8 @@ struct needs {
         for (const std::string &text : texts)
             atoms.push_back(pieces(text, letters));
         known = true;
+        if (atoms.size() <= kNeedAtomsMax)
+            find_sets();
     }
 
     static std::vector<std::string> pieces(const std::string &text, const std::string &letters)
@@ -364,7 +368,7 @@ struct needs {
 
     bool may_be_met(regex_probe_fn *may_contain, void *context) const
     {
-        std::vector<int> there, matching;
+        std::vector<int> there;
 
         for (size_t i = 0; i < atoms.size(); i++) {
             bool all = std::all_of(atoms[i].begin(), atoms[i].end(), [&](const std::string &s) {
@@ -373,8 +377,72 @@ struct needs {
             if (all)
                 there.push_back(static_cast<int>(i));
         }
+        return allows(there);
+    }
+
+  private:
+    bool allows(const std::vector<int> &there) const
+    {
+        std::vector<int> matching;
+
         tree.AllPotentials(there, &matching);
         return !matching.empty();
+    }
+
+    bool allows_without(const std::vector<bool> &missing) const
+    {
+        std::vector<int> there;
+
+        for (size_t i = 0; i < atoms.size(); i++) {
+            if (!missing[i])
+                there.push_back(static_cast<int>(i));
+        }
+        return allows(there);
+    }
+
+    const std::string &longest_piece(size_t atom) const
+    {
+        return *std::max_element(
+            atoms[atom].begin(), atoms[atom].end(),
+            [](const std::string &a, const std::string &b) { return a.size() < b.size(); });
+    }
+
+    /*
+     * Each atom without which there is no match is a set of its own. Where there is none, it is as
+     * few atoms as possible that cannot all be missing; short ones, which are common, go first.
+     */
+    void find_sets()
+    {
+        std::vector<size_t> usable;
+        std::vector<bool> missing(atoms.size());
+
+        for (size_t i = 0; i < atoms.size(); i++) {
+            if (longest_piece(i).size() >= kNeedBytesMin)
+                usable.push_back(i);
+        }
+        for (size_t i : usable) {
+            missing[i] = true;
+            if (!allows_without(missing))
+                sets.push_back({longest_piece(i)});
+            missing[i] = false;
+        }
+        std::stable_sort(sets.begin(), sets.end(),
+                         [](const auto &a, const auto &b) { return a[0].size() > b[0].size(); });
+        for (size_t i : usable)
+            missing[i] = true;
+        if (!sets.empty() || allows_without(missing))
+            return;
+        std::stable_sort(usable.begin(), usable.end(), [&](size_t a, size_t b) {
+            return longest_piece(a).size() < longest_piece(b).size();
+        });
+        sets.emplace_back();
+        for (size_t i : usable) {
+            missing[i] = false;
+            if (!allows_without(missing))
+                continue;
+            missing[i] = true;
+            sets[0].push_back(longest_piece(i));
+        }
     }
 };
 
@@ -397,6 +465,18 @@ struct regex {
             names[static_cast<size_t>(group.first)] = group.second;
     }
 };
+
+namespace
+{
+
+/* Throws when there is no memory. */
+const needs &needs_of(const struct regex *re)
+{
+    std::call_once(re->needs_found, [re] { re->needed = std::make_unique<const needs>(re->re); });
+    return *re->needed;
+}
+
+} // namespace
 
 extern "C" enum status regex_compile(struct str pattern, struct regex **ret_re, struct err *err)
 try {
@@ -481,10 +561,30 @@ extern "C" bool regex_search(const struct regex *re, struct str text)
 
 extern "C" bool regex_may_match(const struct regex *re, regex_probe_fn *may_contain, void *context)
 try {
-    std::call_once(re->needs_found, [re] { re->needed = std::make_unique<const needs>(re->re); });
-    return !re->needed->known || re->needed->may_be_met(may_contain, context);
+    const needs &needed = needs_of(re);
+
+    return !needed.known || needed.may_be_met(may_contain, context);
 } catch (const std::bad_alloc &) {
     return true;
+}
+
+extern "C" size_t regex_need_count(const struct regex *re)
+try {
+    return needs_of(re).sets.size();
+} catch (const std::bad_alloc &) {
+    return 0;
+}
+
+extern "C" size_t regex_need_size(const struct regex *re, size_t set)
+{
+    return re->needed->sets[set].size();
+}
+
+extern "C" struct str regex_need(const struct regex *re, size_t set, size_t i)
+{
+    const std::string &text = re->needed->sets[set][i];
+
+    return str_make(text.data(), text.size());
 }
 
 extern "C" size_t regex_group_count(const struct regex *re)

@@ -54,6 +54,16 @@ bool regex_search(const struct regex *re, struct str text);
 typedef bool regex_probe_fn(void *context, struct str s);
 bool regex_may_match(const struct regex *re, regex_probe_fn *may_contain, void *context);
 
+/*
+ * Sets of texts that say the same in another way: of each set at least one is in every text that
+ * the expression matches, in whatever case its ASCII letters are. The texts are ASCII without
+ * capital letters, of two bytes at least, and live as long as the expression. The number of sets,
+ * which is 0 where nothing is known, is to be asked for before the others.
+ */
+size_t regex_need_count(const struct regex *re);
+size_t regex_need_size(const struct regex *re, size_t set); /* of texts, at least 1 */
+struct str regex_need(const struct regex *re, size_t set, size_t i);
+
 /* How many capture groups there are, and the name of group `i` (from 1); empty if it has none. */
 size_t regex_group_count(const struct regex *re);
 struct str regex_group_name(const struct regex *re, size_t i);

@@ -3,29 +3,11 @@
  * tenth. That also reproduces a quirk: in `a|b|` the empty branch, which would accept every line,
  * counts for nothing, just as an empty alternative of an `or` chain does.
  */
-#include "query/line_filter.h"
+#include "query/line_filter_internal.h"
 
-#include "query/ipset.h"
 #include "query/label_regex.h"
-#include "query/line_pattern.h"
 
 #include "base/banned.h"
-
-enum test_kind {
-    TEST_CONTAINS,
-    TEST_NOT_EMPTY,
-    TEST_REGEX,
-    TEST_PATTERN,
-    TEST_IP,
-};
-
-struct line_test {
-    enum test_kind kind;
-    struct str text;
-    const struct regex *re;
-    struct line_pattern pattern;
-    struct ipset ips;
-};
 
 /* The tests of a filter while they are collected. */
 struct test_list {
@@ -46,6 +28,29 @@ static enum status add_test(struct test_list *list, struct line_test test)
     return ST_OK;
 }
 
+/* One more set of `count` texts for the line test; fill in the result. NULL when the arena failed.
+ */
+static struct needle *add_need(struct test_list *list, struct line_test *test, size_t count)
+{
+    struct needle *needles = arena_new(list->arena, struct needle, count);
+
+    if (needles == NULL || test->need_count == LINE_NEEDS_MAX)
+        return NULL;
+    test->needs[test->need_count++] = (struct line_need){needles, count};
+    return needles;
+}
+
+static enum status add_contains(struct test_list *list, struct str text, bool any_case)
+{
+    struct line_test test = {.kind = TEST_CONTAINS};
+    struct needle *n = add_need(list, &test, 1);
+
+    if (n == NULL)
+        return ST_LIMIT;
+    *n = needle_make(text, any_case);
+    return add_test(list, test);
+}
+
 static bool all_terms_are_plain(const struct label_regex *simple)
 {
     for (size_t i = 0; i < simple->count; i++) {
@@ -55,24 +60,78 @@ static bool all_terms_are_plain(const struct label_regex *simple)
     return simple->kind == LABEL_REGEX_ANY_OF;
 }
 
+static enum status add_regex(struct test_list *list, struct str text, struct err *err)
+{
+    struct line_test test = {.kind = TEST_REGEX};
+
+    enum status st = regex_compile_in(list->arena, text, &test.re, err);
+    if (st != ST_OK)
+        return st;
+    size_t sets = MIN_OF(regex_need_count(test.re), (size_t)LINE_NEEDS_MAX);
+    for (size_t i = 0; i < sets; i++) {
+        size_t count = regex_need_size(test.re, i);
+        struct needle *needles = add_need(list, &test, count);
+        if (needles == NULL)
+            return ST_LIMIT;
+        for (size_t k = 0; k < count; k++) {
+            struct str need = str_head(regex_need(test.re, i, k), NEEDLE_ANY_CASE_BYTES_MAX);
+            needles[k] = needle_make(need, true);
+        }
+    }
+    return add_test(list, test);
+}
+
+/*
+ * `(?i)text` of nothing but ASCII letters, digits, blanks and a few signs is a search for `text`
+ * in any case. Not with k and s, which are also the signs for Kelvin and for a long s.
+ */
+static bool is_text_in_any_case(struct str expression)
+{
+    static const char others[] = "kKsS\\.+*?()|[]{}^$";
+    struct str flag = STR("(?i)");
+
+    if (!str_starts(expression, flag) || expression.len == flag.len ||
+        expression.len - flag.len > NEEDLE_ANY_CASE_BYTES_MAX)
+        return false;
+    for (size_t i = flag.len; i < expression.len; i++) {
+        unsigned char c = (unsigned char)expression.ptr[i];
+        if (c >= 0x80 || memchr(others, c, sizeof(others)) != NULL) /* and zero */
+            return false;
+    }
+    return true;
+}
+
+static enum status add_any_case(struct test_list *list, struct str text)
+{
+    char *small = arena_bytes(list->arena, text.len);
+
+    if (small == NULL)
+        return ST_LIMIT;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        small[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    }
+    return add_contains(list, str_make(small, text.len), true);
+}
+
 static enum status add_expression(struct test_list *list, struct str text, struct err *err)
 {
     struct label_regex simple;
-    struct line_test regex = {.kind = TEST_REGEX};
 
+    if (is_text_in_any_case(text))
+        return add_any_case(list, str_cut(text, STR("(?i)").len));
     enum status st = label_regex_simplify(list->arena, text, &simple, err);
     if (st != ST_OK)
         return st;
-    if (simple.kind != LABEL_REGEX_ALWAYS && !all_terms_are_plain(&simple)) {
-        st = regex_compile_in(list->arena, text, &regex.re, err);
-        return st == ST_OK ? add_test(list, regex) : st;
-    }
+    if (simple.kind != LABEL_REGEX_ALWAYS && !all_terms_are_plain(&simple))
+        return add_regex(list, text, err);
     if (simple.kind == LABEL_REGEX_ALWAYS)
         list->has_always_true = true;
     for (size_t i = 0; i < simple.count && simple.kind == LABEL_REGEX_ANY_OF && st == ST_OK; i++) {
         struct label_term term = simple.terms[i];
-        enum test_kind kind = term.kind == LABEL_TERM_NOT_EMPTY ? TEST_NOT_EMPTY : TEST_CONTAINS;
-        st = add_test(list, (struct line_test){.kind = kind, .text = term.text});
+        st = term.kind == LABEL_TERM_NOT_EMPTY
+                 ? add_test(list, (struct line_test){.kind = TEST_NOT_EMPTY})
+                 : add_contains(list, term.text, false);
     }
     return st;
 }
@@ -82,6 +141,15 @@ static enum status add_pattern(struct test_list *list, struct str text, struct e
     struct line_test test = {.kind = TEST_PATTERN};
 
     enum status st = line_pattern_compile_filter(list->arena, text, &test.pattern, err);
+    for (size_t i = 0; st == ST_OK && i < test.pattern.count; i++) {
+        struct line_pattern_part part = test.pattern.parts[i];
+        if (part.is_capture || test.need_count == LINE_NEEDS_MAX)
+            continue;
+        struct needle *n = add_need(list, &test, 1);
+        if (n == NULL)
+            return ST_LIMIT;
+        *n = needle_make(part.text, false);
+    }
     return st == ST_OK ? add_test(list, test) : st;
 }
 
@@ -110,7 +178,7 @@ static enum status add_alternative(struct test_list *list, enum line_op op,
         list->has_always_true = true;
         return ST_OK;
     }
-    return add_test(list, (struct line_test){.kind = TEST_CONTAINS, .text = text});
+    return add_contains(list, text, false);
 }
 
 enum status line_filter_compile(struct arena *a, const struct line_filter_expr *expr,
@@ -135,11 +203,20 @@ enum status line_filter_compile(struct arena *a, const struct line_filter_expr *
     return ST_OK;
 }
 
-static bool test_holds(const struct line_test *t, struct str line)
+bool line_need_is_met(const struct line_need *need, struct str line)
+{
+    for (size_t i = 0; i < need->count; i++) {
+        if (needle_find(&need->needles[i], line) != STR_NPOS)
+            return true;
+    }
+    return false;
+}
+
+bool line_test_verify(const struct line_test *t, struct str line)
 {
     switch (t->kind) {
     case TEST_CONTAINS:
-        return str_find(line, t->text) != STR_NPOS;
+        return true;
     case TEST_NOT_EMPTY:
         return line.len > 0;
     case TEST_REGEX:
@@ -150,6 +227,15 @@ static bool test_holds(const struct line_test *t, struct str line)
         return ipset_search(&t->ips, line);
     }
     return false;
+}
+
+static bool test_holds(const struct line_test *t, struct str line)
+{
+    for (size_t i = 0; i < t->need_count; i++) {
+        if (!line_need_is_met(&t->needs[i], line))
+            return false;
+    }
+    return line_test_verify(t, line);
 }
 
 bool line_filter_keeps(const struct line_filter *f, struct str line)
@@ -175,7 +261,7 @@ static bool test_may_hold(const struct line_test *t, regex_probe_fn *may_contain
 {
     switch (t->kind) {
     case TEST_CONTAINS:
-        return may_contain(context, t->text);
+        return may_contain(context, t->needs[0].needles[0].text);
     case TEST_REGEX:
         return regex_may_match(t->re, may_contain, context);
     case TEST_PATTERN:

@@ -6,11 +6,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/regex.h"
 #include "base/str.h"
+#include "proto/entry.h"
 #include "query/ast.h"
 
 struct line_test;
@@ -31,6 +33,12 @@ MUST_CHECK enum status line_filter_compile(struct arena *a, const struct line_fi
                                            struct line_filter *ret_filter, struct err *err);
 
 bool line_filter_keeps(const struct line_filter *f, struct str line);
+
+/*
+ * Clear bit i (of 64 a word) if the filter does not keep line i of the block, whose lines are
+ * loaded; lines whose bits are clear are not looked at. Bits behind the last line must be clear.
+ */
+void line_filter_keep_lines(const struct line_filter *f, const struct block *b, uint64_t *bits);
 
 /*
  * May the filter keep any of some lines of which only this much is known: `may_contain(context, s)`

@@ -226,6 +226,18 @@ bool pipeline_keeps(const struct pipeline *p, struct str line)
     return true;
 }
 
+void pipeline_keep_lines(const struct pipeline *p, const struct block *b, uint64_t *ret_bits)
+{
+    size_t words = pipeline_words(b->count);
+
+    for (size_t i = 0; i < words; i++)
+        ret_bits[i] = UINT64_MAX;
+    if (b->count % 64 != 0)
+        ret_bits[words - 1] = (UINT64_C(1) << b->count % 64) - 1;
+    for (size_t i = 0; i < p->line_filter_count; i++)
+        line_filter_keep_lines(&p->line_filters[i], b, ret_bits);
+}
+
 static bool run_all(const struct stage *stages, size_t count, struct entry_state *e)
 {
     for (size_t i = 0; i < count; i++) {

@@ -60,6 +60,19 @@ static inline enum status pipeline_check(const struct pipeline *p, const struct 
 /* Does the stored line pass the line filters that come first? */
 bool pipeline_keeps(const struct pipeline *p, struct str line);
 
+/* The words of a bitmap with one bit for each of `count` lines. */
+static inline size_t pipeline_words(uint32_t count)
+{
+    return ((size_t)count + 63) / 64;
+}
+
+/*
+ * The same for all lines of a block, many times as fast: set bit i % 64 of word i / 64 if it keeps
+ * line i, and clear all others of the pipeline_words(b->count) words. The lines must be loaded
+ * unless there are no line filters.
+ */
+void pipeline_keep_lines(const struct pipeline *p, const struct block *b, uint64_t *ret_bits);
+
 /* May it keep any line of a block of the run opened last? False is for sure. */
 bool pipeline_may_keep(const struct pipeline *p, struct reader *r, uint32_t block);
 
