@@ -106,8 +106,6 @@ static enum status offer_line(struct log_worker *w, const struct source_run *run
     struct entry_state *e = &w->entry;
     struct str line = block_line(b, i);
 
-    if (!pipeline_keeps(pipeline, line))
-        return ST_OK;
     arena_reset(e->scratch);
     e->ts_ns = b->ts_ns[i];
     e->line = line;
@@ -142,9 +140,9 @@ static enum status offer_error(const struct log_worker *w, enum status st, struc
     return err_set(err, st, "cannot keep a line: %s", status_text(st));
 }
 
-/* Offer the entries of a block, the best ones first. */
-static enum status read_block(struct log_worker *w, const struct source_run *run,
-                              const struct block *b, struct err *err)
+/* Offer the entries whose lines are kept, the best ones first. */
+static enum status read_lines(struct log_worker *w, const struct source_run *run,
+                              const struct block *b, const uint64_t *kept, struct err *err)
 {
     struct log_run *r = w->run;
     enum status st = ST_OK;
@@ -152,6 +150,10 @@ static enum status read_block(struct log_worker *w, const struct source_run *run
     for (uint32_t n = 0; n < b->count && st == ST_OK; n++) {
         uint32_t i = r->query->backward ? b->count - 1 - n : n;
         int64_t ts_ns = b->ts_ns[i];
+        if (kept[i / 64] == 0) /* on to the next word */
+            n += r->query->backward ? i % 64 : 63 - i % 64;
+        if ((kept[i / 64] >> i % 64 & 1) == 0)
+            continue;
         if (!is_wanted(r, ts_ns))
             return ST_OK; /* the rest is worse */
         bool hidden = true;
@@ -162,6 +164,24 @@ static enum status read_block(struct log_worker *w, const struct source_run *run
         if (st == ST_OK)
             st = pipeline_check(&r->pipeline, &w->q, n, block_line(b, i).len, err);
     }
+    return st;
+}
+
+static enum status read_block(struct log_worker *w, const struct source_run *run,
+                              const struct block *b, struct err *err)
+{
+    struct arena a;
+    enum status st = ST_OK;
+
+    arena_init_child(&a, &w->arena);
+    uint64_t *kept = arena_new(&a, uint64_t, pipeline_words(b->count));
+    if (kept == NULL) {
+        st = arena_status(&a, err);
+    } else {
+        pipeline_keep_lines(&w->run->pipeline, b, kept);
+        st = read_lines(w, run, b, kept, err);
+    }
+    arena_release(&a);
     return st;
 }
 

@@ -217,15 +217,6 @@ enum status pipeline_build(struct arena *a, const struct log_expr *log,
 
 /* ---- running ---- */
 
-bool pipeline_keeps(const struct pipeline *p, struct str line)
-{
-    for (size_t i = 0; i < p->line_filter_count; i++) {
-        if (!line_filter_keeps(&p->line_filters[i], line))
-            return false;
-    }
-    return true;
-}
-
 void pipeline_keep_lines(const struct pipeline *p, const struct block *b, uint64_t *ret_bits)
 {
     size_t words = pipeline_words(b->count);

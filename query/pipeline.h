@@ -57,9 +57,6 @@ static inline enum status pipeline_check(const struct pipeline *p, const struct 
     return query_check_entry(q, p->has_templates ? 0 : n, line_bytes, err);
 }
 
-/* Does the stored line pass the line filters that come first? */
-bool pipeline_keeps(const struct pipeline *p, struct str line);
-
 /* The words of a bitmap with one bit for each of `count` lines. */
 static inline size_t pipeline_words(uint32_t count)
 {
@@ -67,8 +64,8 @@ static inline size_t pipeline_words(uint32_t count)
 }
 
 /*
- * The same for all lines of a block, many times as fast: set bit i % 64 of word i / 64 if it keeps
- * line i, and clear all others of the pipeline_words(b->count) words. The lines must be loaded
+ * Which lines of a block pass the line filters that come first? Set bit i % 64 of word i / 64 if
+ * line i does, and clear all others of the pipeline_words(b->count) words. The lines must be loaded
  * unless there are no line filters.
  */
 void pipeline_keep_lines(const struct pipeline *p, const struct block *b, uint64_t *ret_bits);

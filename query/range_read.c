@@ -194,7 +194,7 @@ static enum status read_entry(struct range_worker *w, const struct source_run *r
     struct found_series *found = NULL;
     bool met;
 
-    if (!window_steps(&r->plan.grid, e.ts_ns, &s.span) || !pipeline_keeps(&r->pipeline, e.line))
+    if (!window_steps(&r->plan.grid, e.ts_ns, &s.span))
         return ST_OK;
     enum status st = doubles_check(&w->doubles, &e, &met);
     if (st != ST_OK || met)
@@ -221,25 +221,43 @@ static enum status limit_error(const struct range_run *r, enum status st, struct
                    r->q->arena->max_bytes);
 }
 
+/* The entries of a block whose lines are kept. */
+static enum status read_lines(struct range_worker *w, const struct source_run *run,
+                              const struct block *b, const uint64_t *kept, struct err *err)
+{
+    const struct range_run *r = w->run;
+    enum status st = ST_OK;
+
+    for (size_t word = 0; word < pipeline_words(b->count) && st == ST_OK; word++) {
+        for (uint64_t bits = kept[word]; bits != 0 && st == ST_OK; bits &= bits - 1) {
+            uint32_t i = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
+            st = read_entry(w, run, b, i);
+            st = st == ST_OK ? pipeline_check(&r->pipeline, &w->q, i, block_line(b, i).len, err)
+                             : limit_error(r, st, err);
+        }
+    }
+    return st;
+}
+
 static enum status read_block(struct range_worker *w, const struct source_run *run,
                               const struct block *b, struct err *err)
 {
     const struct range_run *r = w->run;
-    struct arena sets;
-    enum status st = ST_OK;
+    struct arena a;
+    enum status st;
 
-    arena_init_child(&sets, &w->arena);
+    arena_init_child(&a, &w->arena);
+    uint64_t *kept = arena_new(&a, uint64_t, pipeline_words(b->count));
     w->of_set = NULL;
-    if (labels_follow_from_metadata(r)) {
-        w->of_set = arena_new(&sets, struct found_series *, b->metadata_count);
-        st = w->of_set == NULL ? ST_LIMIT : ST_OK;
+    if (labels_follow_from_metadata(r))
+        w->of_set = arena_new(&a, struct found_series *, b->metadata_count);
+    if (a.failed) {
+        st = limit_error(r, ST_LIMIT, err);
+    } else {
+        pipeline_keep_lines(&r->pipeline, b, kept);
+        st = read_lines(w, run, b, kept, err);
     }
-    for (uint32_t i = 0; i < b->count && st == ST_OK; i++) {
-        st = read_entry(w, run, b, i);
-        st = st == ST_OK ? pipeline_check(&r->pipeline, &w->q, i, block_line(b, i).len, err)
-                         : limit_error(r, st, err);
-    }
-    arena_release(&sets);
+    arena_release(&a);
     return st;
 }
 

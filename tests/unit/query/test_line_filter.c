@@ -150,6 +150,15 @@ static void expect_filter(struct arena *a, const struct line_filter_expr *f, con
     }
 }
 
+static bool each_keeps(const struct pipeline *p, struct str line)
+{
+    bool keeps = true;
+
+    for (size_t i = 0; i < p->line_filter_count && keeps; i++)
+        keeps = line_filter_keeps(&p->line_filters[i], line);
+    return keeps;
+}
+
 static void check(struct arena *a, struct stage_expr *stages, size_t count, const struct block *b)
 {
     struct log_expr log = {.stages = stages, .stage_count = count};
@@ -165,7 +174,7 @@ static void check(struct arena *a, struct stage_expr *stages, size_t count, cons
     pipeline_keep_lines(&p, b, bits);
     for (uint32_t i = 0; i < b->count; i++) {
         bool bit = (bits[i / 64] >> i % 64 & 1) != 0;
-        if (bit == kept[i] && pipeline_keeps(&p, block_line(b, i)) == kept[i])
+        if (bit == kept[i] && each_keeps(&p, block_line(b, i)) == kept[i])
             continue;
         struct buf text;
         buf_init(&text, MIB);
