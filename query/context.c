@@ -19,12 +19,14 @@ enum status query_check(const struct query_context *q, struct err *err)
 
 struct query_context query_context_fork(struct query_context *q, struct arena *arena)
 {
-    struct query_context part = *q;
-
     arena_init_child(arena, q->arena);
-    part.arena = arena;
-    part.stats = (struct query_stats){0};
-    return part;
+    return (struct query_context){
+        /* the stats of `q` may be written to meanwhile */
+        .arena = arena,
+        .memory_max = q->memory_max,
+        .deadline_ns = q->deadline_ns,
+        .cancelled = q->cancelled,
+    };
 }
 
 void query_context_join(struct query_context *q, struct query_context *part)
