@@ -5,30 +5,72 @@
 
 #include "base/banned.h"
 
-/* What ends a run of bytes. */
+/* What ends a run of bytes, and which bytes more must be known of a key. */
 enum byte_class {
     BYTE_SEPARATOR = 1,
     BYTE_EQUALS = 2,
     BYTE_QUOTE = 4,
     BYTE_SLASH = 8,
+    BYTE_HIGH = 16, /* not ASCII */
     BYTE_ENDS_BARE = BYTE_SEPARATOR | BYTE_EQUALS | BYTE_QUOTE,
+};
+
+#define EIGHT(class) class, class, class, class, class, class, class, class
+#define SIXTY_FOUR(class)                                                               \
+    EIGHT(class), EIGHT(class), EIGHT(class), EIGHT(class), EIGHT(class), EIGHT(class), \
+        EIGHT(class), EIGHT(class)
+
+static const unsigned char classes[256] = {
+    EIGHT(BYTE_SEPARATOR), /* 0x00 */
+    EIGHT(BYTE_SEPARATOR),
+    EIGHT(BYTE_SEPARATOR), /* 0x10 */
+    EIGHT(BYTE_SEPARATOR),
+    BYTE_SEPARATOR,
+    0,
+    BYTE_QUOTE,
+    0,
+    0,
+    0,
+    0,
+    0, /* 0x20 */
+    EIGHT(0),
+    EIGHT(0), /* 0x30 */
+    0,
+    0,
+    0,
+    0,
+    0,
+    BYTE_EQUALS,
+    0,
+    0,
+    EIGHT(0), /* 0x40 */
+    EIGHT(0),
+    EIGHT(0), /* 0x50 */
+    0,
+    0,
+    0,
+    0,
+    BYTE_SLASH,
+    0,
+    0,
+    0,
+    EIGHT(0), /* 0x60 */
+    EIGHT(0),
+    EIGHT(0), /* 0x70 */
+    EIGHT(0),
+    SIXTY_FOUR(BYTE_HIGH), /* 0x80 */
+    SIXTY_FOUR(BYTE_HIGH), /* 0xc0 */
 };
 
 static unsigned char_class(char c)
 {
-    static const unsigned char classes[256] = {
-        ['='] = BYTE_EQUALS,
-        ['"'] = BYTE_QUOTE,
-        ['\\'] = BYTE_SLASH,
-    };
-
-    return (unsigned char)c <= ' ' ? BYTE_SEPARATOR : classes[(unsigned char)c];
+    return classes[(unsigned char)c];
 }
 
-/* The offset of the first byte from `at` that is of one of `classes`. */
-static size_t run_end(struct str s, size_t at, unsigned classes)
+/* The offset of the first byte from `at` that is of one of `ends`. */
+static size_t run_end(struct str s, size_t at, unsigned ends)
 {
-    while (at < s.len && (char_class(s.ptr[at]) & classes) == 0)
+    while (at < s.len && (char_class(s.ptr[at]) & ends) == 0)
         at++;
     return at;
 }
@@ -71,14 +113,27 @@ static struct str scan_bare(struct logfmt *l)
     return str_make(l->line.ptr + begin, l->at - begin);
 }
 
+/* The same for a key. */
+static struct str scan_key(struct logfmt *l, bool *ret_ascii)
+{
+    size_t begin = l->at, at = begin;
+    unsigned seen = 0;
+
+    for (; at < l->line.len; at++) {
+        unsigned class = char_class(l->line.ptr[at]);
+        if ((class & BYTE_ENDS_BARE) != 0)
+            break;
+        seen |= class;
+    }
+    l->at = at;
+    *ret_ascii = (seen & BYTE_HIGH) == 0;
+    return str_make(l->line.ptr + begin, at - begin);
+}
+
 /* U+FFFD counts as what it stands for. */
 static bool is_valid_key(struct str key)
 {
-    for (size_t i = 0; i < key.len; i++) {
-        if ((unsigned char)key.ptr[i] >= 0x80)
-            return utf8_valid(key) && str_find(key, STR("\xef\xbf\xbd")) == STR_NPOS;
-    }
-    return true;
+    return utf8_valid(key) && str_find(key, STR("\xef\xbf\xbd")) == STR_NPOS;
 }
 
 /* Cut an escape, whose backslash was read. */
@@ -152,11 +207,12 @@ bool logfmt_next(struct logfmt *l, struct logfmt_pair *ret_pair)
         if (l->at == l->line.len)
             return false;
 
-        struct logfmt_pair pair = {.key = scan_bare(l)};
+        bool ascii;
+        struct logfmt_pair pair = {.key = scan_key(l, &ascii)};
         char stop = at_separator(l) ? ' ' : l->line.ptr[l->at];
         if (pair.key.len == 0 || stop == '"') {
             on = skip_bad(l, LOGFMT_UNEXPECTED);
-        } else if (!is_valid_key(pair.key)) {
+        } else if (!ascii && !is_valid_key(pair.key)) {
             on = skip_bad(l, LOGFMT_INVALID_KEY);
         } else {
             l->at += stop == '=' ? 1 : 0;

@@ -72,12 +72,13 @@ void label_builder_set(struct label_builder *b, struct str name, struct str valu
 {
     label_table_remove(&b->metadata, name);
     label_table_put(b->scratch, &b->parsed, name, value);
-    label_table_put(b->scratch, &b->extracted, name, STR_NULL);
 }
 
 void label_builder_delete(struct label_builder *b, struct str name)
 {
     label_table_remove(&b->metadata, name);
+    if (is_there(&b->parsed, name))
+        label_table_put(b->scratch, &b->revoked, name, STR_NULL);
     label_table_remove(&b->parsed, name);
     label_table_put(b->scratch, &b->deleted, name, STR_NULL);
 }
@@ -113,13 +114,19 @@ static bool is_restricted(const struct label_builder *b)
     return b->hints != NULL && b->hints->restricted;
 }
 
+/* Was it set as a parsed label at any time? */
+static bool was_extracted(const struct label_builder *b, struct str name)
+{
+    return is_there(&b->parsed, name) || is_there(&b->revoked, name);
+}
+
 /* What was extracted once stays so: a name that was found need not be looked at again. */
 static bool all_are_extracted(struct label_builder *b)
 {
     const struct label_table *required = &b->hints->required;
     size_t *found = &b->required_extracted;
 
-    while (*found < required->count && is_there(&b->extracted, required->pairs[*found].name))
+    while (*found < required->count && was_extracted(b, required->pairs[*found].name))
         (*found)++;
     return *found == required->count;
 }
@@ -152,7 +159,7 @@ bool label_builder_wants(struct label_builder *b, struct str *name)
 {
     struct str unclashed = label_builder_unclash(b, *name);
 
-    if (is_there(&b->extracted, unclashed))
+    if (was_extracted(b, unclashed))
         return false;
     if (is_restricted(b) && !is_there(&b->hints->required, unclashed))
         return false;
@@ -178,6 +185,36 @@ enum extracted label_builder_extract(struct label_builder *b, struct str name, s
     return is_restricted(b) && all_are_extracted(b) ? EXTRACTED_ALL : EXTRACTED_MORE;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_name_byte(char c)
+{
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || is_digit(c) || c == '_';
+}
+
+/*
+ * A key that begins with a byte of a name gives a name that begins with it, or with `_` before a
+ * digit: only other bytes are cut off or replaced, and the suffix of a clash goes behind.
+ */
+bool label_builder_may_want(const struct label_builder *b, struct str key)
+{
+    if (!is_restricted(b))
+        return true;
+    if (key.len == 0 || !is_name_byte(key.ptr[0]))
+        return key.len > 0;
+    const struct label_table *required = &b->hints->required;
+    char first = is_digit(key.ptr[0]) ? '_' : key.ptr[0];
+    for (size_t i = 0; i < required->count; i++) {
+        struct str name = required->pairs[i].name;
+        if (name.len > 0 && name.ptr[0] == first)
+            return true;
+    }
+    return false;
+}
+
 static struct str trim_spaces(struct str s)
 {
     size_t len, end = 0;
@@ -189,11 +226,6 @@ static struct str trim_spaces(struct str s)
             end = at + len;
     }
     return str_head(s, end);
-}
-
-static bool is_name_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
 /* The name out of a key that is none yet. */

@@ -61,10 +61,10 @@ struct label_builder {
     struct labels base;
     struct label_table metadata;
     struct label_table parsed;
-    struct label_table deleted;   /* names only */
-    struct label_table extracted; /* names set as parsed at any time, deleted or not */
-    size_t required_extracted;    /* so many of the required names, from the first on, are */
-    struct str error;             /* empty: none */
+    struct label_table deleted; /* names only */
+    struct label_table revoked; /* likewise: that were parsed labels before they were deleted */
+    size_t required_extracted;  /* so many of the required names, from the first on, are */
+    struct str error;           /* empty: none */
     struct str error_details;
 };
 
@@ -103,6 +103,12 @@ bool label_builder_wants_any(struct label_builder *b);
 
 /* False: nothing that begins with `prefix` is wanted, so that a nested object may be skipped. */
 bool label_builder_wants_prefix(const struct label_builder *b, struct str prefix);
+
+/*
+ * May a label be extracted whose name label_name_sanitize() makes out of `key`? False is for sure,
+ * and costs less than to make the name.
+ */
+bool label_builder_may_want(const struct label_builder *b, struct str key);
 
 /*
  * Shall the label be extracted? `*name` (sanitized already) gets the suffix `_extracted` if it

@@ -27,7 +27,9 @@ struct label *label_table_find(const struct label_table *t, struct str name)
         return slot == 0 ? NULL : &t->pairs[slot - 1];
     }
     for (size_t i = 0; i < t->count; i++) {
-        if (str_eq(t->pairs[i].name, name))
+        struct str other = t->pairs[i].name; /* most are told apart by what costs no call */
+        if (other.len == name.len && (name.len == 0 || other.ptr[0] == name.ptr[0]) &&
+            str_eq(other, name))
             return &t->pairs[i];
     }
     return NULL;

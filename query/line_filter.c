@@ -28,26 +28,11 @@ static enum status add_test(struct test_list *list, struct line_test test)
     return ST_OK;
 }
 
-/* One more set of `count` texts for the line test; fill in the result. NULL when the arena failed.
- */
-static struct needle *add_need(struct test_list *list, struct line_test *test, size_t count)
-{
-    struct needle *needles = arena_new(list->arena, struct needle, count);
-
-    if (needles == NULL || test->need_count == LINE_NEEDS_MAX)
-        return NULL;
-    test->needs[test->need_count++] = (struct line_need){needles, count};
-    return needles;
-}
-
 static enum status add_contains(struct test_list *list, struct str text, bool any_case)
 {
     struct line_test test = {.kind = TEST_CONTAINS};
-    struct needle *n = add_need(list, &test, 1);
 
-    if (n == NULL)
-        return ST_LIMIT;
-    *n = needle_make(text, any_case);
+    line_needs_add(list->arena, &test.needs, text, any_case);
     return add_test(list, test);
 }
 
@@ -67,17 +52,7 @@ static enum status add_regex(struct test_list *list, struct str text, struct err
     enum status st = regex_compile_in(list->arena, text, &test.re, err);
     if (st != ST_OK)
         return st;
-    size_t sets = MIN_OF(regex_need_count(test.re), (size_t)LINE_NEEDS_MAX);
-    for (size_t i = 0; i < sets; i++) {
-        size_t count = regex_need_size(test.re, i);
-        struct needle *needles = add_need(list, &test, count);
-        if (needles == NULL)
-            return ST_LIMIT;
-        for (size_t k = 0; k < count; k++) {
-            struct str need = str_head(regex_need(test.re, i, k), NEEDLE_ANY_CASE_BYTES_MAX);
-            needles[k] = needle_make(need, true);
-        }
-    }
+    line_needs_add_regex(list->arena, &test.needs, test.re);
     return add_test(list, test);
 }
 
@@ -142,13 +117,8 @@ static enum status add_pattern(struct test_list *list, struct str text, struct e
 
     enum status st = line_pattern_compile_filter(list->arena, text, &test.pattern, err);
     for (size_t i = 0; st == ST_OK && i < test.pattern.count; i++) {
-        struct line_pattern_part part = test.pattern.parts[i];
-        if (part.is_capture || test.need_count == LINE_NEEDS_MAX)
-            continue;
-        struct needle *n = add_need(list, &test, 1);
-        if (n == NULL)
-            return ST_LIMIT;
-        *n = needle_make(part.text, false);
+        if (!test.pattern.parts[i].is_capture)
+            line_needs_add(list->arena, &test.needs, test.pattern.parts[i].text, false);
     }
     return st == ST_OK ? add_test(list, test) : st;
 }
@@ -203,15 +173,6 @@ enum status line_filter_compile(struct arena *a, const struct line_filter_expr *
     return ST_OK;
 }
 
-bool line_need_is_met(const struct line_need *need, struct str line)
-{
-    for (size_t i = 0; i < need->count; i++) {
-        if (needle_find(&need->needles[i], line) != STR_NPOS)
-            return true;
-    }
-    return false;
-}
-
 bool line_test_verify(const struct line_test *t, struct str line)
 {
     switch (t->kind) {
@@ -229,21 +190,12 @@ bool line_test_verify(const struct line_test *t, struct str line)
     return false;
 }
 
-static bool test_holds(const struct line_test *t, struct str line)
-{
-    for (size_t i = 0; i < t->need_count; i++) {
-        if (!line_need_is_met(&t->needs[i], line))
-            return false;
-    }
-    return line_test_verify(t, line);
-}
-
 bool line_filter_keeps(const struct line_filter *f, struct str line)
 {
     bool any = f->count == 0;
 
     for (size_t i = 0; i < f->count && !any; i++)
-        any = test_holds(&f->tests[i], line);
+        any = line_needs_are_met(&f->tests[i].needs, line) && line_test_verify(&f->tests[i], line);
     return any != f->negated;
 }
 
@@ -261,7 +213,7 @@ static bool test_may_hold(const struct line_test *t, regex_probe_fn *may_contain
 {
     switch (t->kind) {
     case TEST_CONTAINS:
-        return may_contain(context, t->needs[0].needles[0].text);
+        return may_contain(context, t->needs.all[0].needles[0].text);
     case TEST_REGEX:
         return regex_may_match(t->re, may_contain, context);
     case TEST_PATTERN:

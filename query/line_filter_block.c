@@ -105,8 +105,8 @@ static void apply_need(const struct window *w, const struct line_need *need, uin
 /* Leave in `lines` those for which the test holds. */
 static void apply_test(const struct window *w, const struct line_test *t, uint64_t *lines)
 {
-    for (size_t i = 0; i < t->need_count; i++)
-        apply_need(w, &t->needs[i], lines);
+    for (size_t i = 0; i < t->needs.count; i++)
+        apply_need(w, &t->needs.all[i], lines);
     if (t->kind != TEST_CONTAINS)
         sift(w, ask_test, t, lines);
 }

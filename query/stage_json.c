@@ -23,6 +23,8 @@ static enum extracted extract_value(struct walk *w, struct json_member *m)
     struct arena *scratch = w->entry->scratch;
     struct str name;
 
+    if (w->depth == 1 && !label_builder_may_want(labels, m->key))
+        return EXTRACTED_MORE;
     if (w->depth == 1)
         name = label_name_sanitize(scratch, m->key);
     else

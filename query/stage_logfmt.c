@@ -13,13 +13,14 @@ struct logfmt_stage {
 static enum extracted extract_pair(const struct logfmt_stage *l, const struct logfmt_pair *pair,
                                    struct entry_state *e)
 {
-    struct str name = label_name_sanitize(e->scratch, pair->key);
+    bool is_empty = pair->value.len == 0 && !l->keep_empty; /* most words of other lines are */
 
+    if (is_empty || !label_builder_may_want(&e->labels, pair->key))
+        return EXTRACTED_MORE;
+    struct str name = label_name_sanitize(e->scratch, pair->key);
     if (name.len == 0 || !label_builder_wants(&e->labels, &name))
         return EXTRACTED_MORE;
     struct str value = label_value_sanitize(e->scratch, logfmt_value(e->scratch, pair));
-    if (value.len == 0 && !l->keep_empty)
-        return EXTRACTED_MORE;
     return label_builder_extract(&e->labels, name, value);
 }
 

@@ -1,6 +1,7 @@
 #include "query/stage.h"
 
 #include "base/regex.h"
+#include "query/line_needs.h"
 
 #include "base/banned.h"
 
@@ -11,6 +12,7 @@ struct named_group {
 
 struct regexp_stage {
     const struct regex *re;
+    struct line_needs needs;
     struct named_group *named;
     size_t named_count;
     size_t group_count; /* with the whole match */
@@ -19,8 +21,10 @@ struct regexp_stage {
 static bool run(const struct stage *s, struct entry_state *e)
 {
     const struct regexp_stage *r = s->compiled;
-    struct str *groups = arena_new(e->scratch, struct str, r->group_count);
 
+    if (!line_needs_are_met(&r->needs, e->line))
+        return true;
+    struct str *groups = arena_new(e->scratch, struct str, r->group_count);
     if (groups == NULL || !regex_match(r->re, e->line, groups, r->group_count))
         return true;
     for (size_t i = 0; i < r->named_count; i++) {
@@ -55,6 +59,7 @@ enum status stage_regexp_compile(struct arena *a, const struct stage_expr *expr,
         if (name.len > 0)
             r->named[r->named_count++] = (struct named_group){i, name};
     }
+    line_needs_add_regex(a, &r->needs, r->re);
     if (a->failed)
         return arena_status(a, err);
     *ret_stage = (struct stage){run, r};

@@ -196,6 +196,37 @@ Test(label_builder, hints_restrict_and_end_entries)
     end(&f);
 }
 
+/* What may not be wanted is not wanted, whatever becomes of the key. */
+Test(label_builder, keys_that_no_name_is_made_of)
+{
+    static const char *const parts[] = {"a", "b_c", "1", "_", "-", " ", "\xc2\xa0", "\xff", "app"};
+    struct label required[] = {{STR("a_b_c"), STR_NULL},
+                               {STR("_1"), STR_NULL},
+                               {STR("app_extracted"), STR_NULL},
+                               {STR("___a"), STR_NULL}};
+    struct label_hints hints = {.restricted = true,
+                                .required = {.pairs = required, .count = COUNT_OF(required)}};
+    size_t wanted = 0, refused = 0;
+    struct fixture f;
+
+    begin(&f, &hints, none);
+    for (size_t i = 0; i < 9 * 9 * 9 * 9; i++) {
+        buf_reset(&f.text);
+        for (size_t k = 0, rest = i; k < 4; k++, rest /= 9)
+            buf_put(&f.text, str_from(rest % 9 == 8 && k > 0 ? "" : parts[rest % 9]));
+        struct str key = buf_str(&f.text), name = label_name_sanitize(&f.scratch, key);
+        bool wants = name.len > 0 && label_builder_wants(&f.b, &name);
+        cr_assert(!wants || label_builder_may_want(&f.b, key), "%.*s", STR_ARG(key));
+        wanted += wants ? 1 : 0;
+        refused += label_builder_may_want(&f.b, key) ? 0 : 1;
+    }
+    cr_expect_gt(wanted, 20);
+    cr_expect_gt(refused, 700, "%zu", refused);
+    cr_expect_not(label_builder_may_want(&f.b, STR("b")));
+    cr_expect(label_builder_may_want(&f.b, STR("app")), "as app_extracted");
+    end(&f);
+}
+
 Test(label_builder, names_of_keys)
 {
     static const struct {
