@@ -38,8 +38,8 @@ SOURCES = $(wildcard $(LAYERS:%=%/*.c))
 GENERATED = $(GEN)/proto/push.pb-c.c $(GEN)/query/grammar.c
 LIB_OBJECTS = $(SOURCES:%.c=$(OUT)/%.o) $(OUT)/base/regex.o $(GENERATED:$(GEN)/%.c=$(OUT)/%.o)
 TEST_SOURCES = $(wildcard tests/unit/*/*.c tests/support/*.c)
-BENCHES = $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
-BENCH_OBJECTS = $(OUT)/bench/bench.o $(OUT)/bench/bodies.o $(OUT)/tests/support/loggen.o
+BENCH_OBJECTS = $(patsubst %.c,$(OUT)/%.o,$(wildcard bench/*.c) tests/support/loggen.c)
+BENCH_BYTES = 1000000000
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SAN = fuzzer,address,undefined
 FUZZ_SECONDS = 30
@@ -129,13 +129,13 @@ tidy: | $(GENERATED)
 test:
 	./scripts/test
 
-## bench         every benchmark, one table
-bench: build/skald $(BENCHES:%=$(OUT)/bench/%)
-	@for b in $(BENCHES); do $(OUT)/bench/$$b || exit 1; done
+## bench         every benchmark, one table; BENCH_BYTES=100MB is a quick look
+bench: build/skald $(OUT)/bench/bench_store
+	$(OUT)/bench/bench_store --bytes=$(BENCH_BYTES)
 
-$(OUT)/bench/bench_%: $(OUT)/bench/bench_%.o $(BENCH_OBJECTS) $(OUT)/libskald.a
+$(OUT)/bench/bench_store: $(BENCH_OBJECTS) $(OUT)/libskald.a
 	$(call say,LINK,$@)
-	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
+	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 ## fuzz          every fuzz target for FUZZ_SECONDS (30), one after the other
 ## fuzz-regressions  every fuzz target over the inputs in the tree

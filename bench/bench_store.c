@@ -1,251 +1,180 @@
 /*
- * bench_store - push a generated data set into a server of its own, then query it.
+ * bench_store - everything the benchmarks measure, in one run, as one table.
  *
- *     bench_store [--bytes=1GB] [--streams=320] [--connections=4] [--seed=1] [--rounds=5]
- *                 [--idle=30]
+ *     bench_store [--bytes=1GB] [--streams=320] [--wide-streams=100000] [--connections=4]
+ * [--seed=1]
+ *                 [--idle=60] [--server=build/skald] [--only=PHASE,PHASE]
  *
- * The bodies are made before the clock starts and sent over the connections as fast as they are
- * taken. CPU time and memory are those of the server process, from /proc.
+ * The phases are those of the table below. The push bodies are made before the clock starts and
+ * sent over the connections as fast as they are taken. CPU time and memory are those of the server
+ * process, from /proc; what is measured on the clock shares the cores with the client.
  */
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/time.h"
+#include "base/num.h"
 #include "bench/bench.h"
-#include "bench/bodies.h"
+#include "bench/loader.h"
+#include "bench/phases.h"
+#include "bench/stages.h"
+#include "bench/table.h"
+
+#include "base/banned.h"
 
 enum {
-    CONNECTIONS_MAX = 64,
-    ROUNDS_MAX = 100,
-    PATH_BYTES_MAX = 8 * 1024,
+    BLOCKS_BYTES = 64 * 1000 * 1000,
+    JSON_PART = 4, /* the JSON set is so much smaller */
+    TEXT_BYTES = 256,
 };
 
-/* ---- doing nothing ---- */
-
-static void bench_idle(const struct bench_server *s, uint64_t seconds)
-{
-    double cpu = bench_server_cpu(s);
-
-    (void)sleep((unsigned)seconds);
-    cpu = bench_server_cpu(s) - cpu;
-    bench_title("idle");
-    bench_row("memory of an empty store", bench_server_memory(s, "VmRSS") / 1e6, "MB");
-    bench_row("CPU, of one", cpu / (double)seconds * 100, "%");
-}
-
-/* ---- pushing ---- */
-
-struct pushing {
-    const struct bench_server *server;
-    const struct bodies *bodies;
-    atomic_size_t next;
-    size_t end;
+enum needs {
+    NEEDS_NOTHING,
+    NEEDS_DATA,  /* the mixed set, and the limits over it */
+    NEEDS_STORE, /* a server that has it */
 };
 
-static void *run_connection(void *context)
-{
-    struct pushing *p = context;
-    int fd = bench_connect(p->server);
-    char head[256];
+struct phase {
+    const char *name;
+    void (*run)(struct bench *b);
+    enum needs needs;
+};
 
-    if (fd < 0)
-        bench_fail("cannot connect");
-    for (;;) {
-        size_t i = atomic_fetch_add(&p->next, 1);
-        if (i >= p->end)
-            break;
-        struct str body = p->bodies->items[i];
-        int len = snprintf(head, sizeof(head),
-                           "POST /loki/api/v1/push HTTP/1.1\r\nHost: bench\r\n"
-                           "Content-Type: application/x-protobuf\r\nContent-Length: %zu\r\n\r\n",
-                           body.len);
-        int status = bench_request(fd, str_make(head, (size_t)len), body, NULL);
-        if (status != 204)
-            bench_fail("a push was answered %d", status);
+/* In the order they run. */
+static const struct phase phases[] = {
+    {"limits", phase_limits, NEEDS_DATA},    {"stages", phase_stages, NEEDS_DATA},
+    {"ingest", phase_ingest, NEEDS_DATA},    {"small", phase_small, NEEDS_STORE},
+    {"filters", phase_filters, NEEDS_STORE}, {"counting", phase_counting, NEEDS_STORE},
+    {"parsers", phase_parsers, NEEDS_STORE}, {"scan", phase_scan, NEEDS_STORE},
+    {"memory", phase_memory, NEEDS_STORE},   {"start", phase_start, NEEDS_STORE},
+    {"wide", phase_wide, NEEDS_NOTHING},
+};
+
+void put_figure(const char *what, double figure, const char *unit)
+{
+    table_add(&(struct table_row){.what = what, .figure = figure, .unit = unit});
+}
+
+void phase_limits(struct bench *b)
+{
+    table_group("LIMITS: MB of lines to a second of one core, unless said otherwise", b->hidden);
+    limits_put_rows(&b->limits);
+}
+
+void phase_stages(struct bench *b)
+{
+    table_group("STAGES ALONE: MB of lines to a second of one core; limit: memmem", b->hidden);
+    stages_put_rows(&b->blocks, &b->limits);
+}
+
+/* ---- options ---- */
+
+static void read_options(struct bench *b, int argc, char **argv)
+{
+    static const char *const names[] = {"bytes", "streams", "wide-streams", "connections", "seed",
+                                        "idle",  "server",  "only",         NULL};
+    static const struct bench_number bytes = {"bytes", 1000 * 1000 * 1000, UINT64_C(1) << 36};
+    static const struct bench_number streams = {"streams", 320, 4096};
+    static const struct bench_number wide = {"wide-streams", 100 * 1000, 10 * 1000 * 1000};
+    static const struct bench_number connections = {"connections", 4, LOADER_CONNECTIONS_MAX};
+    static const struct bench_number seed = {"seed", 1, UINT32_MAX};
+    static const struct bench_number idle = {"idle", 60, 3600};
+
+    bench_check_options(argc, argv, names);
+    b->spec.bytes = bench_option(argc, argv, &bytes);
+    b->spec.streams = bench_option(argc, argv, &streams);
+    b->spec.seed = bench_option(argc, argv, &seed);
+    b->wide_streams = bench_option(argc, argv, &wide);
+    b->connections = bench_option(argc, argv, &connections);
+    b->idle_seconds = bench_option(argc, argv, &idle);
+    b->only = bench_text_option(argc, argv, "only", "");
+    struct str binary = bench_text_option(argc, argv, "server", "build/skald");
+    (void)snprintf(b->binary, sizeof(b->binary), "%.*s", STR_ARG(binary));
+}
+
+static bool wanted(const struct bench *b, const char *phase)
+{
+    struct str rest = b->only, name;
+
+    if (rest.len == 0)
+        return true;
+    while (str_split(&rest, ',', &name)) {
+        if (str_eq(name, str_from(phase)))
+            return true;
     }
-    (void)close(fd);
-    return NULL;
+    return false;
 }
 
-/* Push the bodies [begin, end); returns the seconds it took. */
-static double push_bodies(const struct bench_server *s, const struct bodies *bodies, size_t begin,
-                          size_t end, uint64_t connections)
+static void check_phases(const struct bench *b)
 {
-    struct pushing p = {.server = s, .bodies = bodies, .next = begin, .end = end};
-    pthread_t threads[CONNECTIONS_MAX];
-    double start = bench_seconds();
+    struct str rest = b->only, name;
 
-    for (uint64_t i = 0; i < connections; i++) {
-        if (pthread_create(&threads[i], NULL, run_connection, &p) != 0)
-            bench_fail("cannot start a thread");
+    while (rest.len > 0 && str_split(&rest, ',', &name)) {
+        size_t i = 0;
+        while (i < COUNT_OF(phases) && !str_eq(name, str_from(phases[i].name)))
+            i++;
+        if (i == COUNT_OF(phases))
+            bench_fail("there is no phase \"%.*s\"", STR_ARG(name));
     }
-    for (uint64_t i = 0; i < connections; i++)
-        (void)pthread_join(threads[i], NULL);
-    return bench_seconds() - start;
 }
 
-static void flush(const struct bench_server *s)
+static enum needs all_needs(const struct bench *b)
 {
-    if (bench_get(s, "/flush", NULL) != 204)
-        bench_fail("the flush failed");
-}
+    enum needs needs = NEEDS_NOTHING;
 
-static void bench_ingest(struct bench_server *s, const struct bodies *bodies, uint64_t connections)
-{
-    double mb = (double)bodies->line_bytes / 1e6, cpu = bench_server_cpu(s);
-
-    double seconds = push_bodies(s, bodies, 0, bodies->count, connections);
-    flush(s);
-    cpu = bench_server_cpu(s) - cpu;
-    double disk = (double)(bench_server_disk(s, "segments") + bench_server_disk(s, "index"));
-    bench_title("ingest (protobuf push)");
-    bench_row("lines", (double)bodies->lines, "");
-    bench_row("bytes of lines", mb, "MB");
-    bench_row("lines a second", (double)bodies->lines / seconds, "1/s");
-    bench_row("MB of lines a second", mb / seconds, "MB/s");
-    bench_row("CPU seconds, flush included", cpu, "s");
-    bench_row("MB of lines a CPU second", mb / cpu, "MB/s");
-    bench_row("peak memory", bench_server_memory(s, "VmHWM") / 1e6, "MB");
-    bench_row("memory after it", bench_server_memory(s, "VmRSS") / 1e6, "MB");
-    bench_row("disk, segments and index", disk / 1e6, "MB");
-    bench_row("bytes of lines a byte on disk", mb * 1e6 / disk, "");
-}
-
-/* ---- queries ---- */
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Median milliseconds of a GET; `want` must be in the answer. */
-static void bench_path(const struct bench_server *s, const char *what, const char *path,
-                       const char *want, uint64_t rounds)
-{
-    double ms[ROUNDS_MAX];
-    struct buf body;
-
-    for (uint64_t i = 0; i < rounds; i++) {
-        buf_init(&body, 1 << 28);
-        double begin = bench_seconds();
-        int status = bench_get(s, path, &body);
-        ms[i] = (bench_seconds() - begin) * 1000;
-        if (status != 200 || str_find(buf_str(&body), str_from(want)) == STR_NPOS)
-            bench_fail("%s: status %d, without %s: %.200s", what, status, want, body.ptr);
-        buf_release(&body);
+    for (size_t i = 0; i < COUNT_OF(phases); i++) {
+        if (wanted(b, phases[i].name))
+            needs = MAX_OF(needs, phases[i].needs);
     }
-    qsort(ms, rounds, sizeof(double), compare_doubles);
-    bench_row(what, ms[rounds / 2], "ms");
+    return needs;
 }
 
-/* Over all that was pushed; metric queries have steps of a minute. */
-static void bench_query(const struct bench_server *s, const char *what, const char *query,
-                        const char *want, uint64_t rounds)
-{
-    struct buf path;
+/* ---- the run ---- */
 
-    buf_init(&path, PATH_BYTES_MAX);
-    buf_put(&path, STR("/loki/api/v1/query_range?query="));
-    bench_put_escaped(&path, query);
-    buf_printf(&path, "&limit=100&step=60&start=%" PRId64 "&end=%" PRId64, BODIES_START_NS,
-               BODIES_START_NS + BODIES_SPAN_NS + HOUR_NS);
-    buf_put_char(&path, '\0');
-    bench_path(s, what, path.ptr, want, rounds);
-    buf_release(&path);
+static void make_data(struct bench *b)
+{
+    struct bodies_spec json = b->spec;
+
+    (void)fprintf(stderr, "making the data, measuring the limits\n");
+    bodies_make(&b->spec, &b->bodies);
+    json.json = true;
+    json.bytes = b->spec.bytes / JSON_PART;
+    bodies_make(&json, &b->json);
+    line_blocks_make(&b->bodies, BLOCKS_BYTES, &b->blocks);
+    const struct limits_spec spec = {
+        .bodies = &b->bodies, .json = &b->json, .blocks = &b->blocks, .codec = CODEC_ZSTD};
+    limits_measure(&spec, &b->limits);
 }
 
-static void bench_queries(const struct bench_server *s, uint64_t rounds)
+static void release(struct bench *b)
 {
-    char bounds[128], path[256];
-
-    (void)snprintf(bounds, sizeof(bounds), "start=%" PRId64 "&end=%" PRId64, BODIES_START_NS,
-                   BODIES_START_NS + BODIES_SPAN_NS);
-    bench_title("queries (everything flushed, median)");
-    bench_query(s, "newest 100 lines of a stream", "{job=\"nginx\", host=\"host-3\"}", "values",
-                rounds);
-    bench_query(s, "newest 100 lines of a job", "{job=\"nginx\"}", "values", rounds);
-    bench_query(s, "newest 100 lines of everything", "{job=~\".+\"}", "values", rounds);
-    bench_query(s, "needle that is nowhere, all streams",
-                "{job=~\".+\"} |= \"no-such-needle-at-all\"", "\"result\":[]", rounds);
-    bench_query(s, "needle in one line, all streams", "{job=~\".+\"} |= \"" BODIES_NEEDLE "\"",
-                BODIES_NEEDLE, rounds);
-    bench_query(s, "regular expression, no hit", "{job=~\".+\"} |~ \"zq[0-9]+x[a-f]{3}y\"",
-                "\"result\":[]", rounds);
-    (void)snprintf(path, sizeof(path), "/loki/api/v1/labels?%s", bounds);
-    bench_path(s, "labels", path, "host", rounds);
-    (void)snprintf(path, sizeof(path), "/loki/api/v1/label/host/values?%s", bounds);
-    bench_path(s, "values of a label", path, "host-1", rounds);
-    (void)snprintf(path, sizeof(path), "/loki/api/v1/series?%s&match=%%7Bjob%%3D%%22nginx%%22%%7D",
-                   bounds);
-    bench_path(s, "series of a job", path, "nginx", rounds);
-}
-
-static void bench_metrics(const struct bench_server *s, uint64_t rounds)
-{
-    bench_title("metric queries (everything flushed, steps of a minute, median)");
-    bench_query(s, "count_over_time by job", "sum by (job) (count_over_time({job=~\".+\"}[1m]))",
-                "nginx", rounds);
-    bench_query(s, "rate of lines with \"error\" by job",
-                "sum by (job) (rate({job=~\".+\"} |= \"error\" [1m]))", "values", rounds);
-    bench_query(s, "rate by detected_level, from metadata",
-                "sum by (detected_level) (rate({job=~\".+\"}[1m]))", "info", rounds);
-    bench_query(s, "json, one label wanted",
-                "sum by (level) (count_over_time({job=~\".+\"} | json | __error__=\"\" [1m]))",
-                "values", rounds);
-    bench_query(s, "logfmt, one label wanted",
-                "sum by (level) (count_over_time({job=~\".+\"} | logfmt [1m]))", "values", rounds);
-    bench_query(s, "logfmt, all labels, newest 100 lines",
-                "{job=~\".+\"} | logfmt | nosuchlabel=\"x\"", "\"result\":[]", rounds);
-}
-
-/* ---- start ---- */
-
-/* Fill the log up without a flush, kill, start again. */
-static void bench_start(struct bench_server *s, const struct bodies *bodies, uint64_t connections)
-{
-    enum { LOG_BODIES = 100 };
-
-    (void)push_bodies(s, bodies, 0, MIN_OF(bodies->count, (size_t)LOG_BODIES), connections);
-    bench_server_kill(s);
-    double log_mb = (double)bench_server_disk(s, "wal") / 1e6;
-    double seconds = bench_server_restart(s);
-    bench_title("start after kill -9");
-    bench_row("write-ahead log", log_mb, "MB");
-    bench_row("time to /ready", seconds * 1000, "ms");
+    if (b->server.binary != NULL)
+        process_release(&b->server);
+    line_blocks_release(&b->blocks);
+    bodies_release(&b->json);
+    bodies_release(&b->bodies);
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t connections = bench_option(argc, argv, "connections", 4);
-    uint64_t rounds = bench_option(argc, argv, "rounds", 5);
-    uint64_t idle_seconds = bench_option(argc, argv, "idle", 30);
-    struct bodies_spec spec = {
-        .bytes = bench_option(argc, argv, "bytes", UINT64_C(1000000000)),
-        .streams = bench_option(argc, argv, "streams", 320),
-        .seed = bench_option(argc, argv, "seed", 1),
-    };
-    struct bodies bodies;
-    struct bench_server server;
+    static struct bench b;
+    char title[TEXT_BYTES];
 
-    if (connections == 0 || connections > CONNECTIONS_MAX || rounds == 0 || rounds > ROUNDS_MAX ||
-        idle_seconds == 0 || idle_seconds > 3600)
-        bench_fail("an option is out of range");
-    bodies_make(&spec, &bodies);
-    bench_server_start(&server, "build/skald");
-    bench_idle(&server, idle_seconds);
-    bench_ingest(&server, &bodies, connections);
-    bench_queries(&server, rounds);
-    bench_metrics(&server, rounds);
-    bench_start(&server, &bodies, connections);
-    bench_server_stop(&server);
-    bodies_release(&bodies);
+    read_options(&b, argc, argv);
+    check_phases(&b);
+    enum needs needs = all_needs(&b);
+    if (needs >= NEEDS_DATA)
+        make_data(&b);
+    for (size_t i = 0; i < COUNT_OF(phases); i++) {
+        const struct phase *p = &phases[i];
+        b.hidden = !wanted(&b, p->name);
+        if (!b.hidden || (p->run == phase_ingest && needs == NEEDS_STORE))
+            p->run(&b);
+    }
+    (void)snprintf(title, sizeof(title),
+                   "%.0f MB of lines in %" PRIu64 " streams, and %" PRIu64
+                   " streams with a few lines; seed %" PRIu64 "; targets are for 1 GB",
+                   (double)b.spec.bytes / MB, b.spec.streams, b.wide_streams, b.spec.seed);
+    table_print(title);
+    release(&b);
     return 0;
 }
