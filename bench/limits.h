@@ -19,7 +19,7 @@ struct codec_limit {
     double ratio; /* bytes of lines to a byte packed */
 };
 
-struct limits {
+struct bench_limits {
     struct codec_limit codecs[LIMIT_CODECS]; /* by enum codec, in blocks as chunks have them */
     double memcpy_blocks;
     double memcpy_lines; /* line by line */
@@ -29,7 +29,7 @@ struct limits {
     double snappy_body;   /* uncompress of protobuf bodies */
     double decode_body;   /* that, and protobuf to entries */
     double decode_json;   /* JSON bodies to entries */
-    double scan;          /* unpack and memmem, all cores at once, on the clock */
+    double scan;          /* unpack and memmem, all cores at once */
     double scan_regex;    /* unpack and the regular expression, likewise */
     double write_sync_mb; /* MB/s on the clock of MiB-sized writes, each with fdatasync */
     double write_sync_ms; /* of one */
@@ -51,13 +51,13 @@ struct limits_spec {
 #define LIMITS_NEEDLE "no-such-needle-at-all"
 
 /* Everything but `zstd_bytes`. */
-void limits_measure(const struct limits_spec *spec, struct limits *ret_limits);
+void limits_measure(const struct limits_spec *spec, struct bench_limits *ret_limits);
 
 double limits_zstd_bytes(const struct bodies *bodies);
 
 /* CPU seconds a GB of lines to uncompress and decode bodies, copy lines, check and pack them. */
-double limits_ingest(const struct limits *l, bool json);
+double limits_ingest(const struct bench_limits *l, bool json);
 
-void limits_put_rows(const struct limits *l);
+void limits_put_rows(const struct bench_limits *l);
 
 #endif

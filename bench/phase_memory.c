@@ -63,6 +63,7 @@ static unsigned run_all_heavy(const struct process *p)
 void phase_memory(struct bench *b)
 {
     table_group("MEMORY", b->hidden);
+    put_figure("before", process_memory(&b->server, "VmRSS") / MB, "MB");
     process_reset_peak(&b->server);
     double begin = bench_seconds(), cpu = process_cpu(&b->server);
     unsigned answered = run_all_heavy(&b->server);

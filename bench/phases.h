@@ -27,7 +27,7 @@ struct bench {
     struct bodies bodies;
     struct bodies json;
     struct line_blocks blocks; /* some of them */
-    struct limits limits;
+    struct bench_limits limits;
     struct process server; /* with the mixed set, once it is filled */
 };
 

@@ -26,6 +26,12 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof(double), compare_doubles);
+    return values[count / 2];
+}
+
 /* Milliseconds; false when the answer is another one. */
 static bool ask(int fd, const char *path, const char *want, double *ret_ms)
 {
@@ -46,7 +52,7 @@ static bool ask(int fd, const char *path, const char *want, double *ret_ms)
 
 struct cost runner_get(const struct process *p, const char *path, const char *want)
 {
-    double ms[ROUNDS_MAX], begin = bench_seconds(), cpu = process_cpu(p);
+    double ms[ROUNDS_MAX], cpu_ms[ROUNDS_MAX], begin = bench_seconds();
     struct cost cost = {.failed = false};
     int fd = client_connect(&p->endpoint);
     size_t rounds = 0;
@@ -54,12 +60,14 @@ struct cost runner_get(const struct process *p, const char *path, const char *wa
     if (fd < 0)
         bench_fail("cannot connect");
     while (rounds < ROUNDS_MAX && !cost.failed &&
-           (rounds == 0 || bench_seconds() - begin < seconds_enough))
-        cost.failed = !ask(fd, path, want, &ms[rounds++]);
-    cost.cpu_ms = (process_cpu(p) - cpu) / (double)rounds * 1000;
+           (rounds == 0 || bench_seconds() - begin < seconds_enough)) {
+        double cpu = process_cpu(p);
+        cost.failed = !ask(fd, path, want, &ms[rounds]);
+        cpu_ms[rounds++] = (process_cpu(p) - cpu) * 1000;
+    }
     (void)close(fd);
-    qsort(ms, rounds, sizeof(double), compare_doubles);
-    cost.ms = ms[rounds / 2];
+    cost.ms = median(ms, rounds);
+    cost.cpu_ms = median(cpu_ms, rounds);
     return cost;
 }
 

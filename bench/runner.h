@@ -11,9 +11,10 @@
 #include "bench/process.h"
 #include "bench/table.h"
 
+/* Medians. */
 struct cost {
-    double ms;     /* on the clock, median */
-    double cpu_ms; /* of the server, mean */
+    double ms;     /* on the clock */
+    double cpu_ms; /* of the server */
     bool failed;   /* the last answer was not the one that was wanted; stderr has it */
 };
 

@@ -93,7 +93,7 @@ static double measure(const struct line_blocks *blocks, const struct parser_quer
     return best;
 }
 
-void stages_put_rows(const struct line_blocks *blocks, const struct limits *limits)
+void stages_put_rows(const struct line_blocks *blocks, const struct bench_limits *limits)
 {
     for (size_t i = 0; i < queries_parser_count; i++) {
         const struct parser_query *q = &queries_parser[i];

@@ -7,6 +7,6 @@
 #include "bench/limits.h"
 #include "bench/line_blocks.h"
 
-void stages_put_rows(const struct line_blocks *blocks, const struct limits *limits);
+void stages_put_rows(const struct line_blocks *blocks, const struct bench_limits *limits);
 
 #endif
