@@ -11,6 +11,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bench/bench.h"
 #include "bench/loader.h"
@@ -39,13 +40,20 @@ struct phase {
     enum needs needs;
 };
 
+static char title[TEXT_BYTES]; /* of the table */
+
 /* In the order they run. */
 static const struct phase phases[] = {
-    {"limits", phase_limits, NEEDS_DATA},    {"stages", phase_stages, NEEDS_DATA},
-    {"ingest", phase_ingest, NEEDS_DATA},    {"small", phase_small, NEEDS_STORE},
-    {"filters", phase_filters, NEEDS_STORE}, {"counting", phase_counting, NEEDS_STORE},
-    {"parsers", phase_parsers, NEEDS_STORE}, {"scan", phase_scan, NEEDS_STORE},
-    {"memory", phase_memory, NEEDS_STORE},   {"start", phase_start, NEEDS_STORE},
+    {"limits", phase_limits, NEEDS_DATA},
+    {"stages", phase_stages, NEEDS_DATA},
+    {"ingest", phase_ingest, NEEDS_DATA},
+    {"small", phase_small, NEEDS_STORE},
+    {"filters", phase_filters, NEEDS_STORE},
+    {"counting", phase_counting, NEEDS_STORE},
+    {"parsers", phase_parsers, NEEDS_STORE},
+    {"memory", phase_memory, NEEDS_STORE}, /* of the process that took the pushes */
+    {"scan", phase_scan, NEEDS_STORE},     /* starts others */
+    {"start", phase_start, NEEDS_STORE},
     {"wide", phase_wide, NEEDS_NOTHING},
 };
 
@@ -158,6 +166,12 @@ static void make_data(struct bench *b)
     limits_measure(&spec, &b->limits);
 }
 
+/* At the end of the program, also when it is given up. */
+static void print_table(void)
+{
+    table_print(title);
+}
+
 static void release(struct bench *b)
 {
     if (b->server.binary != NULL)
@@ -170,10 +184,15 @@ static void release(struct bench *b)
 int main(int argc, char **argv)
 {
     static struct bench b;
-    char title[TEXT_BYTES];
 
     read_options(&b, argc, argv);
     check_phases(&b);
+    (void)snprintf(title, sizeof(title),
+                   "%.0f MB of lines in %" PRIu64 " streams, and %" PRIu64
+                   " streams with a few lines; seed %" PRIu64 "; targets are for 1 GB",
+                   (double)b.spec.bytes / MB, b.spec.streams, b.wide_streams, b.spec.seed);
+    if (atexit(print_table) != 0)
+        bench_fail("no memory");
     enum needs needs = all_needs(&b);
     if (needs >= NEEDS_DATA)
         make_data(&b);
@@ -183,11 +202,6 @@ int main(int argc, char **argv)
         if (!b.hidden || (p->run == phase_ingest && needs == NEEDS_STORE))
             p->run(&b);
     }
-    (void)snprintf(title, sizeof(title),
-                   "%.0f MB of lines in %" PRIu64 " streams, and %" PRIu64
-                   " streams with a few lines; seed %" PRIu64 "; targets are for 1 GB",
-                   (double)b.spec.bytes / MB, b.spec.streams, b.wide_streams, b.spec.seed);
-    table_print(title);
     release(&b);
     return 0;
 }

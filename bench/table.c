@@ -81,7 +81,7 @@ struct cells {
     char share[CELL_BYTES];
 };
 
-static void print_cells(FILE *to, const struct cells *c)
+static void print_cells(const struct cells *c)
 {
     enum { LINE_BYTES = 512 };
     char line[LINE_BYTES];
@@ -90,16 +90,16 @@ static void print_cells(FILE *to, const struct cells *c)
                        c->figure, c->unit, c->cpu, c->target, c->verdict, c->limit, c->share);
     while (len > 0 && line[len - 1] == ' ')
         len--;
-    (void)fprintf(to, "%.*s\n", len, line);
+    printf("%.*s\n", len, line);
 }
 
-static void print_row(FILE *to, const struct line *l)
+static void print_row(const struct line *l)
 {
     struct cells c = {.what = l->what, .unit = l->unit};
     const struct table_row *r = &l->row;
 
     if (l->note[0] != '\0') {
-        (void)fprintf(to, "  %-46s %s\n", l->what, l->note);
+        printf("  %-46s %s\n", l->what, l->note);
         return;
     }
     put_number(c.figure, r->figure);
@@ -110,7 +110,7 @@ static void print_row(FILE *to, const struct line *l)
         put_number(c.limit, r->limit);
         (void)snprintf(c.share, sizeof(c.share), "%.0f %%", share_of_limit(r) * 100);
     }
-    print_cells(to, &c);
+    print_cells(&c);
 }
 
 void table_group(const char *title, bool hidden)
@@ -131,7 +131,6 @@ void table_add(const struct table_row *row)
     l->row.what = l->row.unit = NULL; /* the copies count */
     (void)snprintf(l->unit, sizeof(l->unit), "%s", row->unit == NULL ? "" : row->unit);
     (void)snprintf(l->note, sizeof(l->note), "%s", row->note == NULL ? "" : row->note);
-    print_row(stderr, l);
 }
 
 void table_print(const char *title)
@@ -146,13 +145,13 @@ void table_print(const char *title)
                                        .share = "of it"};
 
     printf("%s\n\n", title);
-    print_cells(stdout, &heads);
+    print_cells(&heads);
     for (size_t i = 0; i < table.count; i++) {
         const struct line *l = &table.lines[i];
         if (l->is_title)
             printf("%s%s\n", i == 0 ? "" : "\n", l->what);
         else
-            print_row(stdout, l);
+            print_row(l);
     }
     (void)fflush(stdout);
 }

@@ -22,10 +22,12 @@ struct table_row {
     const char *note;  /* instead of a figure that could not be measured */
 };
 
-/* Rows that follow belong under this title; rows of a hidden group are forgotten. */
+/*
+ * Rows that follow belong under this title, which is shown on stderr as a sign of progress; rows of
+ * a hidden group are forgotten.
+ */
 void table_group(const char *title, bool hidden);
 
-/* The row is shown on stderr at once, so that somebody who waits sees something. */
 void table_add(const struct table_row *row);
 
 /* To stdout, under a line that says what was measured. */
