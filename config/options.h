@@ -61,6 +61,8 @@
       "Query threads; 0 is one for each processor.")                                              \
     X(querier, max_outstanding, COUNT, "1000", 1, 1000000,                                        \
       "Queries that may wait for a thread; further ones get 429.")                                \
+    X(querier, block_filters, BOOL, "true", 0, 0,                                                 \
+      "Leave out blocks whose filters say that a text is not there; off only to compare.")        \
     X(querier, query_memory_max, BYTES, "256MB", 1048576, 0,                                      \
       "Memory of one query; the lines it keeps and the text of its answer may each take as much.")                                                                     \
                                                                                                   \

@@ -153,7 +153,7 @@ static bool may_contain(struct reader *reader, uint32_t block, struct str text)
 {
     struct store_reader *r = cast_reader(reader);
 
-    if (r->open->head != NULL)
+    if (r->open->head != NULL || !store_settings(r->selection->store)->block_filters)
         return true;
     if (!r->filters_known)
         read_filters(r);

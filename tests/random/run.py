@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks a server random queries and compares every answer with the evaluator of naive.py.
 
-    run.py [--queries N] [--seed S] [--state heads|flushed|mixed|restarted|doubled|all] [--binary PATH] [--jobs N]
+    run.py [--queries N] [--seed S] [--state heads|flushed|mixed|restarted|doubled|unfiltered|all] [--binary PATH] [--jobs N]
     run.py --seed S --only DATASET/QUERY      repeats one query; prints it, both answers, and the data with --data
 """
 import argparse
@@ -26,7 +26,8 @@ import server as support  # noqa: E402
 import tree  # noqa: E402
 import wire  # noqa: E402
 
-STATES = ["heads", "flushed", "mixed", "restarted", "doubled"]
+STATES = ["heads", "flushed", "mixed", "restarted", "doubled", "unfiltered"]
+FLAGS = {"unfiltered": ["--querier.block_filters=false"]}
 PER_DATA_SET = 250
 ATTEMPTS = 2  # to make a query that finds something
 SHOWN = 10  # differences that are printed in full
@@ -46,11 +47,11 @@ def push(server, streams, as_protobuf):
 def fill(server, data_set, state, number):
     """Brings the server into a state; returns what the evaluator is to know."""
     data = naive.Data()
-    parts = data_set.pushes(1 if state in ("heads", "flushed") else 2)
+    parts = data_set.pushes(1 if state in ("heads", "flushed", "unfiltered") else 2)
     for i, part in enumerate(parts):
         push(server, part, (number + i) % 2 == 1)
         data.push(part)
-        if state == "flushed" or state in ("mixed", "restarted") and i == 0:
+        if state in ("flushed", "unfiltered") or state in ("mixed", "restarted") and i == 0:
             server.flush()
     if state == "doubled":
         server.flush()
@@ -136,7 +137,7 @@ def one_data_set(job):
     data_set = generate.DataSet(f"{seed}/{number}")
     outcomes, differences = collections.Counter(), []
     try:
-        with support.Server() as server:
+        with support.Server(flags=FLAGS.get(state, ())) as server:
             data = fill(server, data_set, state, number)
             client = Client(server.port)
             for query in queries:
