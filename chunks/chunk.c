@@ -215,7 +215,8 @@ static void put_column(struct builder *b)
     fail_with(b->out, &b->scratch);
     if (b->out->failed)
         return;
-    if (codec_pack(b->spec->context, b->spec->codec, buf_str(&b->scratch), b->out) != ST_OK)
+    if (codec_pack(b->spec->context, b->spec->codec, b->spec->level, buf_str(&b->scratch),
+                   b->out) != ST_OK)
         return;
     struct str stored = str_make(b->out->ptr + begin, b->out->len - begin);
     put_place(b, begin - b->base, stored, b->scratch.len);

@@ -47,6 +47,7 @@ struct chunk_entries {
 struct chunk_spec {
     struct codec_context *context;
     enum codec codec;
+    int level;          /* of the codec, 0: its default */
     size_t block_bytes; /* of lines, at most CHUNK_BLOCK_BYTES_MAX */
     struct str tenant;
     struct labels labels;

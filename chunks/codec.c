@@ -50,9 +50,10 @@ static size_t snappy_bound(size_t raw_bytes)
     return snappy_max_compressed_length(raw_bytes);
 }
 
-static size_t pack_snappy(struct codec_context *c, struct str in, char *to, size_t room)
+static size_t pack_snappy(struct codec_context *c, int level, struct str in, char *to, size_t room)
 {
     (void)c;
+    (void)level;
     return snappy_compress(in.ptr, in.len, to, &room) == SNAPPY_OK ? room : 0;
 }
 
@@ -67,9 +68,10 @@ static size_t lz4_bound(size_t raw_bytes)
     return raw_bytes > LZ4_MAX_INPUT_SIZE ? 0 : (size_t)LZ4_compressBound((int)raw_bytes);
 }
 
-static size_t pack_lz4(struct codec_context *c, struct str in, char *to, size_t room)
+static size_t pack_lz4(struct codec_context *c, int level, struct str in, char *to, size_t room)
 {
     (void)c;
+    (void)level;
     return (size_t)LZ4_compress_default(in.ptr, to, (int)in.len, (int)room);
 }
 
@@ -82,9 +84,10 @@ static size_t unpack_lz4(struct codec_context *c, struct str in, char *to, size_
     return got < 0 ? 0 : (size_t)got;
 }
 
-static size_t pack_zstd(struct codec_context *c, struct str in, char *to, size_t room)
+static size_t pack_zstd(struct codec_context *c, int level, struct str in, char *to, size_t room)
 {
-    size_t got = ZSTD_compressCCtx(c->zstd_pack, to, room, in.ptr, in.len, ZSTD_LEVEL);
+    int at = level == CODEC_LEVEL_DEFAULT ? ZSTD_LEVEL : level;
+    size_t got = ZSTD_compressCCtx(c->zstd_pack, to, room, in.ptr, in.len, at);
 
     return ZSTD_isError(got) != 0 ? 0 : got;
 }
@@ -96,13 +99,11 @@ static size_t unpack_zstd(struct codec_context *c, struct str in, char *to, size
     return ZSTD_isError(got) != 0 ? 0 : got;
 }
 
-typedef size_t codec_fn(struct codec_context *c, struct str in, char *to, size_t room);
-
 static const struct codec_row {
     const char *name;
     size_t (*bound)(size_t raw_bytes);
-    codec_fn *pack;
-    codec_fn *unpack;
+    size_t (*pack)(struct codec_context *c, int level, struct str in, char *to, size_t room);
+    size_t (*unpack)(struct codec_context *c, struct str in, char *to, size_t room);
 } codec_rows[] = {
     [CODEC_NONE] = {"none", NULL, NULL, NULL},
     [CODEC_SNAPPY] = {"snappy", snappy_bound, pack_snappy, unpack_snappy},
@@ -135,7 +136,8 @@ enum status codec_by_number(unsigned number, enum codec *ret_codec)
     return ST_OK;
 }
 
-enum status codec_pack(struct codec_context *c, enum codec codec, struct str in, struct buf *out)
+enum status codec_pack(struct codec_context *c, enum codec codec, int level, struct str in,
+                       struct buf *out)
 {
     const struct codec_row *row = &codec_rows[codec];
     size_t bound = row->bound == NULL ? 0 : row->bound(in.len);
@@ -144,7 +146,7 @@ enum status codec_pack(struct codec_context *c, enum codec codec, struct str in,
         char *to = buf_reserve(out, bound);
         if (to == NULL)
             return buf_status(out, NULL);
-        size_t packed = row->pack(c, in, to, bound);
+        size_t packed = row->pack(c, level, in, to, bound);
         if (packed > 0 && packed < in.len) {
             buf_advance(out, packed);
             return ST_OK;

@@ -31,12 +31,14 @@ const char *codec_name(enum codec codec);
 MUST_CHECK enum status codec_by_name(struct str name, enum codec *ret_codec);
 MUST_CHECK enum status codec_by_number(unsigned number, enum codec *ret_codec);
 
+enum { CODEC_LEVEL_DEFAULT = 0 };
+
 /*
  * Append `in` to `out`, compressed if that makes it smaller, else as it is: the reader knows by the
- * lengths.
+ * lengths. Only zstd has levels; the higher one takes longer and less room.
  */
-MUST_CHECK enum status codec_pack(struct codec_context *c, enum codec codec, struct str in,
-                                  struct buf *out);
+MUST_CHECK enum status codec_pack(struct codec_context *c, enum codec codec, int level,
+                                  struct str in, struct buf *out);
 
 /*
  * Undo it into the `raw_bytes` bytes at `to`.

@@ -252,6 +252,32 @@ Test(chunk, blocks)
     codec_context_free(context);
 }
 
+/* The level reaches the codec. */
+Test(chunk, level)
+{
+    struct random r = random_of(5);
+    struct codec_context *context = codec_context_new();
+    struct chunk_summary summaries[2];
+    struct arena a;
+    struct buf out;
+
+    arena_init(&a, 16 * MIB);
+    buf_init(&out, OUT_BYTES_MAX);
+    struct chunk_entries entries = random_entries(&r, &a, 2000, 100);
+    for (size_t i = 0; i < COUNT_OF(summaries); i++) {
+        struct chunk_spec spec = spec_of(context, CODEC_ZSTD, CHUNK_BLOCK_BYTES_MAX);
+        spec.level = i == 0 ? CODEC_LEVEL_DEFAULT : 12;
+        buf_reset(&out);
+        REQUIRE_OK(chunk_build(&spec, entries, &out, &summaries[i]));
+        struct reading reading = {context, buf_str(&out), entries};
+        EXPECT_STATUS("read", read_chunk(&reading), ST_OK);
+    }
+    cr_expect_lt(summaries[1].chunk_bytes, summaries[0].chunk_bytes);
+    buf_release(&out);
+    arena_release(&a);
+    codec_context_free(context);
+}
+
 /* Many different sets, and the same set under two pointers. */
 Test(chunk, metadata)
 {

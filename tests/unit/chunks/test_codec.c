@@ -64,7 +64,7 @@ Test(codec, round_trip)
         struct buf packed;
         buf_init(&packed, 4 * MIB);
         buf_put(&packed, STR("before"));
-        REQUIRE_OK(codec_pack(context, codec, text, &packed));
+        REQUIRE_OK(codec_pack(context, codec, CODEC_LEVEL_DEFAULT, text, &packed));
         struct str in = str_cut(buf_str(&packed), 6);
         cr_expect_leq(in.len, size, "%s of %zu is larger", codec_name(codec), size);
         EXPECT_STATUS(codec_name(codec), codec_unpack(context, codec, in, back, size), ST_OK);
@@ -76,6 +76,57 @@ Test(codec, round_trip)
     }
     codec_context_free(context);
     codec_context_free(NULL);
+}
+
+/* Pieces of one text in any order, so that it pays to look for matches. */
+static struct str make_pieces(struct random *r)
+{
+    enum { POOL_BYTES = 20000, PIECE_BYTES = 40, PIECES = 3000 };
+    struct str pool = make_text(r, POOL_BYTES, 16);
+    char *text = mem_bytes((size_t)PIECES * PIECE_BYTES);
+
+    for (size_t i = 0; i < PIECES; i++)
+        memcpy(text + i * PIECE_BYTES, pool.ptr + random_below(r, POOL_BYTES - PIECE_BYTES),
+               PIECE_BYTES);
+    drop(pool);
+    return str_make(text, (size_t)PIECES * PIECE_BYTES);
+}
+
+/* The length of `text` packed at a level, which is undone as any. */
+static size_t packed_bytes(struct codec_context *context, enum codec codec, int level,
+                           struct str text)
+{
+    char *back = mem_bytes(text.len);
+    struct buf out;
+
+    buf_init(&out, MIB);
+    REQUIRE_OK(codec_pack(context, codec, level, text, &out));
+    size_t bytes = out.len;
+    EXPECT_STATUS(codec_name(codec), codec_unpack(context, codec, buf_str(&out), back, text.len),
+                  ST_OK);
+    cr_expect(str_eq(str_make(back, text.len), text));
+    buf_release(&out);
+    mem_free(back);
+    return bytes;
+}
+
+/* zstd packs better at a higher level; the others know none. */
+Test(codec, levels)
+{
+    struct random r = random_of(3);
+    struct codec_context *context = codec_context_new();
+    struct str text = make_pieces(&r);
+
+    for (size_t i = 0; i < COUNT_OF(codecs); i++) {
+        size_t usual = packed_bytes(context, codecs[i], CODEC_LEVEL_DEFAULT, text);
+        size_t first = packed_bytes(context, codecs[i], 1, text);
+        size_t high = packed_bytes(context, codecs[i], 12, text);
+        cr_expect_eq(usual, first, "%s", codec_name(codecs[i]));
+        cr_expect(codecs[i] == CODEC_ZSTD ? high < first : high == first, "%s: %zu, %zu",
+                  codec_name(codecs[i]), first, high);
+    }
+    drop(text);
+    codec_context_free(context);
 }
 
 /* `in` unpacked into memory of just `raw_bytes`, for the address sanitizer. */
@@ -103,7 +154,7 @@ Test(codec, damaged)
         const char *name = codec_name(codecs[i]);
         struct buf packed;
         buf_init(&packed, MIB);
-        REQUIRE_OK(codec_pack(context, codecs[i], text, &packed));
+        REQUIRE_OK(codec_pack(context, codecs[i], CODEC_LEVEL_DEFAULT, text, &packed));
         struct str in = buf_str(&packed);
         EXPECT_STATUS(name, unpack(context, codecs[i], in, SIZE + 1), ST_CORRUPT);
         EXPECT_STATUS(name, unpack(context, codecs[i], in, SIZE - 1), ST_CORRUPT);
@@ -131,13 +182,14 @@ Test(codec, too_little_room)
     for (size_t i = 0; i < COUNT_OF(codecs); i++) {
         struct buf out;
         buf_init(&out, 1000);
-        enum status st = codec_pack(context, codecs[i], text, &out);
+        enum status st = codec_pack(context, codecs[i], CODEC_LEVEL_DEFAULT, text, &out);
         EXPECT_STATUS(codec_name(codecs[i]), st, ST_TOO_LARGE);
         cr_expect_eq(out.len, 0);
         buf_release(&out);
         buf_init(&out, MIB);
         mem_fail_after(1);
-        EXPECT_STATUS(codec_name(codecs[i]), codec_pack(context, codecs[i], text, &out), ST_NOMEM);
+        EXPECT_STATUS(codec_name(codecs[i]),
+                      codec_pack(context, codecs[i], CODEC_LEVEL_DEFAULT, text, &out), ST_NOMEM);
         mem_fail_after(0);
         buf_release(&out);
     }
