@@ -6,11 +6,16 @@
 
 #include "base/crc.h"
 #include "base/mem.h"
+#include "chunks/ints.h"
+#include "chunks/times.h"
 
 #include "base/banned.h"
 
 enum {
     BLOCK_METADATA_BYTES_MAX = 256 * 1024 * 1024,
+    GROW_BYTES =
+        16 * 1024, /* blocks are of about one size: few are a little larger than all before */
+    GROW_ENTRIES = 1024,
     TIGHT_VARINT_BYTES = 1,
 };
 
@@ -27,10 +32,16 @@ void block_memory_release(struct block_memory *m)
     *m = (struct block_memory){.context = context};
 }
 
+static size_t round_up(size_t n, size_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
 static bool grow_bytes(char **bytes, size_t *capacity, size_t wanted)
 {
     if (wanted <= *capacity && *bytes != NULL)
         return true;
+    wanted = round_up(MAX_OF(wanted, 1), GROW_BYTES);
     mem_free(*bytes); /* the old content is not needed */
     *bytes = mem_bytes(wanted);
     *capacity = *bytes == NULL ? 0 : wanted;
@@ -39,13 +50,14 @@ static bool grow_bytes(char **bytes, size_t *capacity, size_t wanted)
 
 enum status block_memory_reserve(struct block_memory *m, size_t entries, size_t line_bytes)
 {
-    arena_release(&m->metadata);
+    arena_reset(&m->metadata);
     m->metadata.max_bytes = BLOCK_METADATA_BYTES_MAX;
-    if (!grow_bytes(&m->lines, &m->lines_capacity, MAX_OF(line_bytes, 1)))
+    if (!grow_bytes(&m->lines, &m->lines_capacity, line_bytes))
         return ST_NOMEM;
     if (entries <= m->entry_capacity)
         return ST_OK;
 
+    entries = round_up(entries, GROW_ENTRIES);
     mem_free(m->ts_ns);
     mem_free(m->line_ends);
     mem_free(m->sets);
@@ -68,7 +80,9 @@ static inline bool next_uvarint(struct str *in, uint64_t *ret_v)
     return get_uvarint(in, ret_v);
 }
 
-static bool decode_times(struct str in, const struct chunk_block *b, int64_t *ts_ns)
+/* ---- version 1: uvarints ---- */
+
+static bool decode_times_v1(struct str in, const struct chunk_block *b, int64_t *ts_ns)
 {
     uint64_t now = (uint64_t)b->min_ns, step;
 
@@ -81,7 +95,7 @@ static bool decode_times(struct str in, const struct chunk_block *b, int64_t *ts
     return in.len == 0 && now == (uint64_t)b->max_ns && ts_ns[0] == b->min_ns;
 }
 
-static bool decode_lengths(struct str in, const struct chunk_block *b, uint32_t *line_ends)
+static bool decode_lengths_v1(struct str in, const struct chunk_block *b, uint32_t *line_ends)
 {
     uint64_t end = 0, len;
 
@@ -92,6 +106,62 @@ static bool decode_lengths(struct str in, const struct chunk_block *b, uint32_t 
         line_ends[i] = (uint32_t)end;
     }
     return in.len == 0 && end == b->line_bytes;
+}
+
+static bool decode_indexes_v1(struct str in, const struct block *b, uint32_t *sets)
+{
+    uint64_t set;
+
+    for (uint32_t i = 0; i < b->count; i++) {
+        if (!next_uvarint(&in, &set) || set >= b->metadata_count)
+            return false;
+        sets[i] = (uint32_t)set;
+    }
+    return in.len == 0;
+}
+
+/* ---- version 2 ---- */
+
+static bool decode_times(struct str in, const struct chunk_block *b, int64_t *ts_ns)
+{
+    return times_get(in, b->min_ns, b->entries, ts_ns) && ts_ns[b->entries - 1] == b->max_ns;
+}
+
+static bool decode_lengths(struct str in, const struct chunk_block *b, uint32_t *line_ends)
+{
+    uint64_t lens[INTS_RUN], end = 0, bits = 0;
+
+    for (uint32_t i = 0; i < b->entries; i += INTS_RUN) {
+        uint32_t run = MIN_OF(b->entries - i, (uint32_t)INTS_RUN);
+        if (!ints_get_run(&in, run, lens))
+            return false;
+        for (uint32_t n = 0; n < run; n++) {
+            end += lens[n];
+            bits |= lens[n];
+            line_ends[i + n] = (uint32_t)end;
+        }
+    }
+    /* So few numbers of 32 bits have a sum that does not wrap around: no end is beyond the last. */
+    return in.len == 0 && end == b->line_bytes && bits <= UINT32_MAX;
+}
+
+static bool decode_indexes(struct str in, const struct block *b, uint32_t *sets)
+{
+    uint64_t values[INTS_RUN];
+
+    for (uint32_t i = 0; i < b->count; i += INTS_RUN) {
+        uint32_t run = MIN_OF(b->count - i, (uint32_t)INTS_RUN);
+        bool beyond = false;
+        if (!ints_get_run(&in, run, values))
+            return false;
+        for (uint32_t n = 0; n < run; n++) {
+            beyond |= values[n] >= b->metadata_count;
+            sets[i + n] = (uint32_t)values[n];
+        }
+        if (beyond)
+            return false;
+    }
+    return in.len == 0;
 }
 
 /* Read one set, whose strings are known. */
@@ -141,23 +211,17 @@ static bool decode_sets(struct arena *a, struct str *in, struct block *ret_block
     return true;
 }
 
-static bool decode_metadata(struct block_memory *m, struct str in, uint32_t entries,
+static bool decode_metadata(struct block_memory *m, struct str in, unsigned version,
                             struct block *ret_block)
 {
-    uint64_t set;
-
     if (!decode_sets(&m->metadata, &in, ret_block))
         return false;
     if (ret_block->metadata_count == 1) {
-        memset(m->sets, 0, entries * sizeof(*m->sets));
+        memset(m->sets, 0, ret_block->count * sizeof(*m->sets));
         return in.len == 0;
     }
-    for (uint32_t i = 0; i < entries; i++) {
-        if (!next_uvarint(&in, &set) || set >= ret_block->metadata_count)
-            return false;
-        m->sets[i] = (uint32_t)set;
-    }
-    return in.len == 0;
+    return version == CHUNK_VERSION_FIRST ? decode_indexes_v1(in, ret_block, m->sets)
+                                          : decode_indexes(in, ret_block, m->sets);
 }
 
 /* Check and unpack a column; the lines go straight to their place. */
@@ -181,19 +245,24 @@ static enum status unpack_column(struct block_memory *m, const struct chunk_part
     return codec_unpack(m->context, part->head->codec, stored, to, c->raw_bytes);
 }
 
-static bool decode_column(struct block_memory *m, const struct chunk_block *b,
+static bool decode_column(struct block_memory *m, const struct chunk_part *part,
                           enum chunk_column_kind kind, struct str raw, struct block *ret_block)
 {
+    const struct chunk_block *b = &part->head->blocks[part->index];
+    unsigned version = part->head->version;
+
     switch (kind) {
     case COLUMN_TIMES:
         ret_block->ts_ns = m->ts_ns;
-        return decode_times(raw, b, m->ts_ns);
+        return version == CHUNK_VERSION_FIRST ? decode_times_v1(raw, b, m->ts_ns)
+                                              : decode_times(raw, b, m->ts_ns);
     case COLUMN_LENGTHS:
         ret_block->line_ends = m->line_ends;
-        return decode_lengths(raw, b, m->line_ends);
+        return version == CHUNK_VERSION_FIRST ? decode_lengths_v1(raw, b, m->line_ends)
+                                              : decode_lengths(raw, b, m->line_ends);
     case COLUMN_METADATA:
         ret_block->sets = m->sets;
-        return decode_metadata(m, raw, b->entries, ret_block);
+        return decode_metadata(m, raw, version, ret_block);
     case COLUMN_LINES:
         ret_block->lines = raw;
         return true;
@@ -222,7 +291,7 @@ enum status chunk_block_unpack(struct block_memory *m, const struct chunk_part *
     for (unsigned kind = COLUMN_TIMES; kind <= (unsigned)part->last; kind++) {
         struct str raw;
         st = unpack_column(m, part, (enum chunk_column_kind)kind, &raw);
-        if (st == ST_OK && !decode_column(m, b, (enum chunk_column_kind)kind, raw, &block))
+        if (st == ST_OK && !decode_column(m, part, (enum chunk_column_kind)kind, raw, &block))
             st = m->metadata.failed ? ST_NOMEM : ST_CORRUPT;
         if (st == ST_NOMEM)
             return err_set(err, st, "no memory for column %s of a block", names[kind]);

@@ -13,12 +13,16 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "chunks/filter.h"
+#include "chunks/ints.h"
+#include "chunks/times.h"
 
 #include "base/banned.h"
 
 enum {
     CHUNK_MAGIC = 0x48434b53, /* "SKCH" */
     FEATURE_FILTERS = 1,      /* of the incompatible ones */
+    VERSION_OFFSET = 4,
+    CODEC_OFFSET = 5,
     CRC_OFFSET = 16,
     ROW_BYTES = 104,
     ROW_COLUMNS_OFFSET = 24,
@@ -26,6 +30,8 @@ enum {
     COLUMN_BYTES = 16,
     FILTER_PERCENT = 6,           /* of the packed columns of its block, at most */
     METADATA_BYTES_MAX = 1 << 20, /* of the distinct sets of a block, unless one entry has more */
+    LINES_SAVE_PERCENT = 0,       /* what the codec must save to be used for lines, */
+    NUMBERS_SAVE_PERCENT = 20,    /* and for what is read without them: it takes time */
     SCRATCH_BYTES_MAX = CHUNK_COLUMN_BYTES_MAX,
 };
 
@@ -58,7 +64,8 @@ struct builder {
     struct buf filters;            /* of all blocks so far */
     struct filter_builder *filter; /* of the block being built */
     struct set_table table;
-    uint32_t *entry_sets; /* of the block being built */
+    uint64_t *entry_sets; /* of the block being built */
+    uint64_t *numbers;    /* one for each entry: room for a column */
     struct chunk_summary summary;
 };
 
@@ -143,7 +150,7 @@ static uint32_t intern_string(struct set_table *t, struct str s)
 }
 
 /* The index of `set` in the block, given to it now if it is new. */
-static bool intern_set(struct set_table *t, const struct labels *set, uint32_t *ret_index)
+static bool intern_set(struct set_table *t, const struct labels *set, uint64_t *ret_index)
 {
     size_t at = set_slot(t, set);
 
@@ -205,8 +212,11 @@ static void put_place(struct builder *b, size_t offset, struct str stored, size_
     buf_put_u32(&b->rows, crc32c(0, stored));
 }
 
-/* Pack the scratch buffer behind what is there and note it in the row. */
-static void put_column(struct builder *b)
+/*
+ * Put the scratch buffer behind what is there, packed if the codec saves so much of it, and note it
+ * in the row.
+ */
+static void put_column(struct builder *b, unsigned save_percent)
 {
     size_t begin = b->out->len;
 
@@ -218,6 +228,10 @@ static void put_column(struct builder *b)
     if (codec_pack(b->spec->context, b->spec->codec, b->spec->level, buf_str(&b->scratch),
                    b->out) != ST_OK)
         return;
+    if ((b->out->len - begin) * 100 > b->scratch.len * (100 - save_percent)) {
+        b->out->len = begin; /* has room for all of it: the codec needed more */
+        buf_put(b->out, buf_str(&b->scratch));
+    }
     struct str stored = str_make(b->out->ptr + begin, b->out->len - begin);
     put_place(b, begin - b->base, stored, b->scratch.len);
     buf_reset(&b->scratch);
@@ -225,21 +239,20 @@ static void put_column(struct builder *b)
 
 static void put_times(struct builder *b, const struct chunk_entry *entries, size_t count)
 {
-    int64_t before = entries[0].ts_ns;
-
-    for (size_t i = 0; i < count; i++) {
-        ASSERT(entries[i].ts_ns >= before);
-        buf_put_uvarint(&b->scratch, (uint64_t)entries[i].ts_ns - (uint64_t)before);
-        before = entries[i].ts_ns;
+    for (size_t i = 1; i < count; i++) {
+        ASSERT(entries[i].ts_ns >= entries[i - 1].ts_ns);
+        b->numbers[i - 1] = (uint64_t)entries[i].ts_ns - (uint64_t)entries[i - 1].ts_ns;
     }
-    put_column(b);
+    times_put(&b->scratch, b->numbers, count - 1);
+    put_column(b, NUMBERS_SAVE_PERCENT);
 }
 
 static void put_lengths(struct builder *b, const struct chunk_entry *entries, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        buf_put_uvarint(&b->scratch, entries[i].line.len);
-    put_column(b);
+        b->numbers[i] = entries[i].line.len;
+    ints_put(&b->scratch, b->numbers, count);
+    put_column(b, NUMBERS_SAVE_PERCENT);
 }
 
 static void put_metadata(struct builder *b, size_t count)
@@ -252,16 +265,16 @@ static void put_metadata(struct builder *b, size_t count)
     buf_put(&b->scratch, buf_str(&t->string_bytes));
     buf_put_uvarint(&b->scratch, t->set_count);
     buf_put(&b->scratch, buf_str(&t->set_bytes));
-    for (size_t i = 0; i < count && t->set_count > 1; i++)
-        buf_put_uvarint(&b->scratch, b->entry_sets[i]);
-    put_column(b);
+    if (t->set_count > 1)
+        ints_put(&b->scratch, b->entry_sets, count);
+    put_column(b, NUMBERS_SAVE_PERCENT);
 }
 
 static void put_lines(struct builder *b, const struct chunk_entry *entries, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         buf_put(&b->scratch, entries[i].line);
-    put_column(b);
+    put_column(b, LINES_SAVE_PERCENT);
 }
 
 /* Make the filter of a block whose columns take `packed_bytes`. */
@@ -425,10 +438,11 @@ enum status chunk_build(const struct chunk_spec *spec, struct chunk_entries entr
     buf_init(&b.table.string_bytes, SCRATCH_BYTES_MAX);
     buf_init(&b.table.set_bytes, SCRATCH_BYTES_MAX);
     arena_init(&b.table.arena, SCRATCH_BYTES_MAX);
-    b.entry_sets =
-        mem_new(MIN_OF(entries.count, (size_t)CHUNK_BLOCK_ENTRIES_MAX), sizeof(uint32_t));
+    size_t room = MIN_OF(entries.count, (size_t)CHUNK_BLOCK_ENTRIES_MAX);
+    b.entry_sets = mem_new(room, sizeof(*b.entry_sets));
+    b.numbers = mem_new(room, sizeof(*b.numbers));
     b.filter = mem_bytes(sizeof(*b.filter));
-    if (b.entry_sets == NULL || b.filter == NULL)
+    if (b.entry_sets == NULL || b.numbers == NULL || b.filter == NULL)
         st = ST_NOMEM;
 
     while (entries.count > 0 && st == ST_OK) {
@@ -449,6 +463,7 @@ enum status chunk_build(const struct chunk_spec *spec, struct chunk_entries entr
     if (st == ST_OK)
         *ret_summary = b.summary;
     mem_free(b.entry_sets);
+    mem_free(b.numbers);
     mem_free(b.filter);
     arena_release(&b.table.arena);
     buf_release(&b.table.set_bytes);
@@ -472,7 +487,8 @@ enum status chunk_lengths(struct str fixed, uint32_t *ret_head_bytes, uint32_t *
         !get_u8(&fixed, &codec) || !get_u16(&fixed, &incompatible) ||
         !get_u32(&fixed, &chunk_bytes) || !get_u32(&fixed, &head_bytes) || magic != CHUNK_MAGIC)
         return err_set(err, ST_CORRUPT, "no chunk begins here");
-    if (version != CHUNK_VERSION || (incompatible & ~FEATURE_FILTERS) != 0)
+    if (version < CHUNK_VERSION_FIRST || version > CHUNK_VERSION ||
+        (incompatible & ~FEATURE_FILTERS) != 0)
         return err_set(err, ST_CORRUPT, "chunk version %u with features %#x is not known", version,
                        incompatible);
     if (head_bytes < CHUNK_FIXED_BYTES || head_bytes > chunk_bytes ||
@@ -542,9 +558,7 @@ static bool row_is_sound(const struct chunk_block *b, uint64_t *end, uint32_t ch
             return false;
         *end += c->stored_bytes;
     }
-    return *end <= chunk_bytes && b->columns[COLUMN_LINES].raw_bytes == b->line_bytes &&
-           b->columns[COLUMN_TIMES].raw_bytes >= b->entries &&
-           b->columns[COLUMN_LENGTHS].raw_bytes >= b->entries;
+    return *end <= chunk_bytes && b->columns[COLUMN_LINES].raw_bytes == b->line_bytes;
 }
 
 /* Read the rows and see that filters and columns fill the chunk in order. */
@@ -619,8 +633,9 @@ enum status chunk_head_parse(struct arena *a, struct str bytes, struct chunk_hea
         return st;
     if (h.summary.head_bytes != bytes.len || !head_crc_matches(bytes))
         return err_set(err, ST_CORRUPT, "the checksum of a chunk's head does not match");
-    if (codec_by_number((unsigned char)bytes.ptr[5], &h.codec) != ST_OK)
-        return err_set(err, ST_CORRUPT, "codec %d is not known", bytes.ptr[5]);
+    h.version = (unsigned char)bytes.ptr[VERSION_OFFSET];
+    if (codec_by_number((unsigned char)bytes.ptr[CODEC_OFFSET], &h.codec) != ST_OK)
+        return err_set(err, ST_CORRUPT, "codec %d is not known", bytes.ptr[CODEC_OFFSET]);
 
     rest = str_cut(rest, CRC_OFFSET + sizeof(uint32_t));
     if (!get_numbers(&rest, &h) || !get_str(&rest, &h.tenant))

@@ -21,7 +21,8 @@
 #include "proto/entry.h"
 
 enum {
-    CHUNK_VERSION = 1,
+    CHUNK_VERSION_FIRST = 1, /* is read only: its numbers are uvarints */
+    CHUNK_VERSION = 2,
     CHUNK_ALIGN = 8,
     CHUNK_BLOCK_BYTES_MAX = 256 * 1024, /* of lines; a longer line has a block of its own */
     CHUNK_BLOCK_ENTRIES_MAX = 65536,
@@ -102,6 +103,7 @@ struct chunk_block {
 };
 
 struct chunk_head {
+    unsigned version;
     enum codec codec;
     struct chunk_summary summary;
     struct str tenant;

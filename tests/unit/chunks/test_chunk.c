@@ -346,11 +346,12 @@ enum sample { SAMPLE_PLAIN, SAMPLE_FILTERED, SAMPLES };
 
 static const struct {
     const char *golden;
+    const char *first; /* the same in version 1 */
     size_t block_bytes;
     uint32_t blocks;
 } samples[SAMPLES] = {
-    [SAMPLE_PLAIN] = {"chunk-v1.bin", 40, 3},
-    [SAMPLE_FILTERED] = {"chunk-v1-filters.bin", FILTERED_BLOCK_BYTES, 2},
+    [SAMPLE_PLAIN] = {"chunk-v2.bin", "chunk-v1.bin", 40, 3},
+    [SAMPLE_FILTERED] = {"chunk-v2-filters.bin", "chunk-v1-filters.bin", FILTERED_BLOCK_BYTES, 2},
 };
 
 static struct chunk_entries sample_entries(enum sample sample)
@@ -369,19 +370,27 @@ static struct str build_sample(struct codec_context *context, enum sample sample
     return buf_str(out);
 }
 
+/* What is in a file that was written once. */
+static void expect_stored(struct codec_context *context, enum sample sample, const char *name)
+{
+    char path[TEST_PATH_BYTES];
+    struct str stored = files_read(files_path(path, "tests/golden", name));
+    struct reading reading = {context, stored, sample_entries(sample)};
+
+    EXPECT_STATUS(name, read_chunk(&reading), ST_OK);
+    mem_free((void *)(uintptr_t)stored.ptr);
+}
+
 Test(chunk, golden)
 {
     struct codec_context *context = codec_context_new();
 
     for (unsigned i = 0; i < SAMPLES; i++) {
-        char path[TEST_PATH_BYTES];
         struct buf out;
         struct str bytes = build_sample(context, (enum sample)i, CODEC_NONE, &out);
         files_expect_golden(samples[i].golden, bytes);
-        struct str stored = files_read(files_path(path, "tests/golden", samples[i].golden));
-        struct reading reading = {context, stored, sample_entries((enum sample)i)};
-        EXPECT_STATUS("what was written once", read_chunk(&reading), ST_OK);
-        mem_free((void *)(uintptr_t)stored.ptr);
+        expect_stored(context, (enum sample)i, samples[i].golden);
+        expect_stored(context, (enum sample)i, samples[i].first);
         buf_release(&out);
     }
     codec_context_free(context);
@@ -543,35 +552,46 @@ static void mend_checksums(char *bytes, size_t len, uint32_t head_bytes, uint32_
     put_u32(bytes + CRC_OFFSET, crc32c(0, str_make(bytes, head_bytes)));
 }
 
+static void forge(struct codec_context *context, struct random *r, enum sample sample,
+                  struct str bytes)
+{
+    struct chunk_entries entries = sample_entries(sample);
+    char *copy = mem_bytes(bytes.len); /* of just this size, for the address sanitizer */
+    uint32_t head_bytes, chunk_bytes;
+
+    REQUIRE_OK(chunk_lengths(bytes, &head_bytes, &chunk_bytes, NULL));
+    for (size_t i = 0; i < 20000; i++) {
+        struct reading reading = {context, str_make(copy, bytes.len), entries};
+        memcpy(copy, bytes.ptr, bytes.len);
+        copy[i % bytes.len] = (char)(random_below(r, 2) == 0 ? 0xff : random_below(r, 256));
+        if (random_below(r, 2) == 0)
+            copy[random_below(r, bytes.len)] = (char)random_u64(r);
+        mend_checksums(copy, bytes.len, head_bytes, samples[sample].blocks);
+        enum status st = read_chunk(&reading);
+        cr_assert(st == ST_OK || st == ST_CORRUPT || st == ST_INTERNAL || st == ST_NOMEM ||
+                      st == ST_LIMIT,
+                  "%s, seed %" PRIu64, status_name(st), r->seed);
+    }
+    mem_free(copy);
+}
+
 /* With right checksums nonsense is read as nonsense, but never out of bounds. */
 Test(chunk, forged)
 {
     struct random r = random_begin();
     struct codec_context *context = codec_context_new();
-    uint32_t head_bytes, chunk_bytes;
 
-    for (unsigned sample = 0; sample < (unsigned)SAMPLES * (CODEC_ZSTD + 1); sample++) {
-        struct chunk_entries entries = sample_entries((enum sample)(sample % SAMPLES));
+    for (unsigned i = 0; i < (unsigned)SAMPLES * (CODEC_ZSTD + 1); i++) {
+        enum sample sample = (enum sample)(i % SAMPLES);
         struct buf out;
-        struct str bytes = build_sample(context, (enum sample)(sample % SAMPLES),
-                                        (enum codec)(sample / SAMPLES), &out);
-        char *copy = mem_bytes(bytes.len); /* of just this size, for the address sanitizer */
-        REQUIRE_OK(chunk_lengths(bytes, &head_bytes, &chunk_bytes, NULL));
-        for (size_t i = 0; i < 20000; i++) {
-            size_t at = i % bytes.len;
-            struct reading reading = {context, str_make(copy, bytes.len), entries};
-            memcpy(copy, bytes.ptr, bytes.len);
-            copy[at] = (char)(random_below(&r, 2) == 0 ? 0xff : random_below(&r, 256));
-            if (random_below(&r, 2) == 0)
-                copy[random_below(&r, bytes.len)] = (char)random_u64(&r);
-            mend_checksums(copy, bytes.len, head_bytes, samples[sample % SAMPLES].blocks);
-            enum status st = read_chunk(&reading);
-            cr_assert(st == ST_OK || st == ST_CORRUPT || st == ST_INTERNAL || st == ST_NOMEM ||
-                          st == ST_LIMIT,
-                      "%s, seed %" PRIu64, status_name(st), r.seed);
-        }
-        mem_free(copy);
+        forge(context, &r, sample, build_sample(context, sample, (enum codec)(i / SAMPLES), &out));
         buf_release(&out);
+    }
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        char path[TEST_PATH_BYTES];
+        struct str bytes = files_read(files_path(path, "tests/golden", samples[i].first));
+        forge(context, &r, (enum sample)i, bytes);
+        mem_free((void *)(uintptr_t)bytes.ptr);
     }
     codec_context_free(context);
 }
