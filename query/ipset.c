@@ -163,19 +163,38 @@ static size_t run_len(struct str s, bool (*is_member)(char c))
     return len;
 }
 
+/* The offset of the first point or colon from `at` on, or the length of `s`. */
+static size_t find_mark(struct str s, size_t at)
+{
+    while (at < s.len && s.ptr[at] != '.' && s.ptr[at] != ':')
+        at++;
+    return at;
+}
+
+/* An address has a point or a colon at most four bytes behind its begin: nothing else is tried. */
 bool ipset_search(const struct ipset *set, struct str text)
 {
-    while (text.len > 0) {
+    enum { MARK_DISTANCE_MAX = 4 };
+    size_t mark = find_mark(text, 0);
+
+    for (size_t at = 0; at < text.len; at++) {
+        if (mark < at)
+            mark = find_mark(text, at);
+        if (mark == text.len)
+            return false;
+        if (mark - at > MARK_DISTANCE_MAX)
+            at = mark - MARK_DISTANCE_MAX;
+        struct str rest = str_cut(text, at);
         struct ip_address address;
         size_t run = 0;
 
-        if (at_v4(text))
-            run = run_len(text, is_v4_char);
-        else if (at_v6(text))
-            run = run_len(text, is_v6_char);
-        if (run > 0 && parse_address(str_head(text, run), &address) && ipset_has(set, &address))
+        if (at_v4(rest))
+            run = run_len(rest, is_v4_char);
+        else if (at_v6(rest))
+            run = run_len(rest, is_v6_char);
+        if (run > 0 && parse_address(str_head(rest, run), &address) && ipset_has(set, &address))
             return true;
-        text = str_cut(text, MIN_OF(run + 1, text.len));
+        at += run;
     }
     return false;
 }

@@ -197,22 +197,24 @@ static bool is_name_byte(char c)
 
 /*
  * A key that begins with a byte of a name gives a name that begins with it, or with `_` before a
- * digit: only other bytes are cut off or replaced, and the suffix of a clash goes behind.
+ * digit: only other bytes are cut off or replaced.
  */
-bool label_builder_may_want(const struct label_builder *b, struct str key)
+bool label_name_may_begin_one(struct str key, const struct label_table *names)
 {
-    if (!is_restricted(b))
-        return true;
-    if (key.len == 0 || !is_name_byte(key.ptr[0]))
+    if (key.len == 0 || !is_name_byte(key.ptr[0]) || names->slots != NULL)
         return key.len > 0;
-    const struct label_table *required = &b->hints->required;
     char first = is_digit(key.ptr[0]) ? '_' : key.ptr[0];
-    for (size_t i = 0; i < required->count; i++) {
-        struct str name = required->pairs[i].name;
+    for (size_t i = 0; i < names->count; i++) {
+        struct str name = names->pairs[i].name;
         if (name.len > 0 && name.ptr[0] == first)
             return true;
     }
     return false;
+}
+
+bool label_builder_may_want(const struct label_builder *b, struct str key)
+{
+    return !is_restricted(b) || label_name_may_begin_one(key, &b->hints->required);
 }
 
 static struct str trim_spaces(struct str s)

@@ -135,7 +135,14 @@ enum extracted label_builder_extract(struct label_builder *b, struct str name, s
  */
 struct str label_name_sanitize(struct arena *scratch, struct str key);
 
-/* The same for a name that goes behind another one: a digit in front stays as it is. */
+/*
+ * May one of `names` begin with what label_name_sanitize() makes of `key`? False is for sure, and
+ * costs less than to make it; where they are many it is not.
+ */
+bool label_name_may_begin_one(struct str key, const struct label_table *names);
+
+/* A name like label_name_sanitize()'s, but to go behind another one: a digit in front stays as it
+ * is. */
 struct str label_name_sanitize_part(struct arena *scratch, struct str key);
 
 /*

@@ -28,11 +28,11 @@ static enum status add_test(struct test_list *list, struct line_test test)
     return ST_OK;
 }
 
-static enum status add_contains(struct test_list *list, struct str text, bool any_case)
+static enum status add_contains(struct test_list *list, struct str text)
 {
     struct line_test test = {.kind = TEST_CONTAINS};
 
-    line_needs_add(list->arena, &test.needs, text, any_case);
+    line_needs_add(list->arena, &test.needs, &text, 1);
     return add_test(list, test);
 }
 
@@ -45,24 +45,25 @@ static bool all_terms_are_plain(const struct label_regex *simple)
     return simple->kind == LABEL_REGEX_ANY_OF;
 }
 
-static enum status add_regex(struct test_list *list, struct str text, struct err *err)
+/* Only lines with one of `also` are looked at, if there are any. */
+static enum status add_regex(struct test_list *list, struct str text, const struct str *also,
+                             size_t also_count, struct err *err)
 {
     struct line_test test = {.kind = TEST_REGEX};
 
     enum status st = regex_compile_in(list->arena, text, &test.re, err);
     if (st != ST_OK)
         return st;
+    if (also_count > 0)
+        line_needs_add(list->arena, &test.needs, also, also_count);
     line_needs_add_regex(list->arena, &test.needs, test.re);
     return add_test(list, test);
 }
 
-/*
- * `(?i)text` of nothing but ASCII letters, digits, blanks and a few signs is a search for `text`
- * in any case. Not with k and s, which are also the signs for Kelvin and for a long s.
- */
+/* `(?i)text` of nothing but ASCII letters, digits, blanks and signs that stand for themselves. */
 static bool is_text_in_any_case(struct str expression)
 {
-    static const char others[] = "kKsS\\.+*?()|[]{}^$";
+    static const char others[] = "\\.+*?()|[]{}^$";
     struct str flag = STR("(?i)");
 
     if (!str_starts(expression, flag) || expression.len == flag.len ||
@@ -76,17 +77,30 @@ static bool is_text_in_any_case(struct str expression)
     return true;
 }
 
-static enum status add_any_case(struct test_list *list, struct str text)
+/*
+ * A search for the text, without case. Outside of ASCII k and s are also the sign for Kelvin and
+ * the long s: a line with one of these has a second chance.
+ */
+static enum status add_any_case(struct test_list *list, struct str expression, struct err *err)
 {
+    static const struct str others[] = {STR_INIT("\xe2\x84\xaa"), STR_INIT("\xc5\xbf")};
+    struct str text = str_cut(expression, STR("(?i)").len);
     char *small = arena_bytes(list->arena, text.len);
+    struct line_test test = {.kind = TEST_CONTAINS};
+    bool has_others = false;
 
     if (small == NULL)
         return ST_LIMIT;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         small[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+        has_others = has_others || small[i] == 'k' || small[i] == 's';
     }
-    return add_contains(list, str_make(small, text.len), true);
+    line_needs_add_any_case(list->arena, &test.needs, str_make(small, text.len));
+    enum status st = add_test(list, test);
+    if (st != ST_OK || !has_others)
+        return st;
+    return add_regex(list, expression, others, COUNT_OF(others), err);
 }
 
 static enum status add_expression(struct test_list *list, struct str text, struct err *err)
@@ -94,19 +108,19 @@ static enum status add_expression(struct test_list *list, struct str text, struc
     struct label_regex simple;
 
     if (is_text_in_any_case(text))
-        return add_any_case(list, str_cut(text, STR("(?i)").len));
+        return add_any_case(list, text, err);
     enum status st = label_regex_simplify(list->arena, text, &simple, err);
     if (st != ST_OK)
         return st;
     if (simple.kind != LABEL_REGEX_ALWAYS && !all_terms_are_plain(&simple))
-        return add_regex(list, text, err);
+        return add_regex(list, text, NULL, 0, err);
     if (simple.kind == LABEL_REGEX_ALWAYS)
         list->has_always_true = true;
     for (size_t i = 0; i < simple.count && simple.kind == LABEL_REGEX_ANY_OF && st == ST_OK; i++) {
         struct label_term term = simple.terms[i];
         st = term.kind == LABEL_TERM_NOT_EMPTY
                  ? add_test(list, (struct line_test){.kind = TEST_NOT_EMPTY})
-                 : add_contains(list, term.text, false);
+                 : add_contains(list, term.text);
     }
     return st;
 }
@@ -118,7 +132,7 @@ static enum status add_pattern(struct test_list *list, struct str text, struct e
     enum status st = line_pattern_compile_filter(list->arena, text, &test.pattern, err);
     for (size_t i = 0; st == ST_OK && i < test.pattern.count; i++) {
         if (!test.pattern.parts[i].is_capture)
-            line_needs_add(list->arena, &test.needs, test.pattern.parts[i].text, false);
+            line_needs_add(list->arena, &test.needs, &test.pattern.parts[i].text, 1);
     }
     return st == ST_OK ? add_test(list, test) : st;
 }
@@ -148,7 +162,7 @@ static enum status add_alternative(struct test_list *list, enum line_op op,
         list->has_always_true = true;
         return ST_OK;
     }
-    return add_contains(list, text, false);
+    return add_contains(list, text);
 }
 
 enum status line_filter_compile(struct arena *a, const struct line_filter_expr *expr,

@@ -12,12 +12,20 @@ static struct needle *add(struct arena *a, struct line_needs *n, size_t count)
     return needles;
 }
 
-void line_needs_add(struct arena *a, struct line_needs *n, struct str text, bool any_case)
+void line_needs_add(struct arena *a, struct line_needs *n, const struct str *texts, size_t count)
+{
+    struct needle *needles = add(a, n, count);
+
+    for (size_t i = 0; needles != NULL && i < count; i++)
+        needles[i] = needle_make(texts[i], false);
+}
+
+void line_needs_add_any_case(struct arena *a, struct line_needs *n, struct str text)
 {
     struct needle *needle = add(a, n, 1);
 
     if (needle != NULL)
-        *needle = needle_make(text, any_case);
+        *needle = needle_make(text, true);
 }
 
 void line_needs_add_regex(struct arena *a, struct line_needs *n, const struct regex *re)

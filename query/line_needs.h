@@ -28,8 +28,14 @@ struct line_needs {
     size_t count;
 };
 
-/* Ask for `text`, which is borrowed and not empty, too; if there are so many already, do not. */
-void line_needs_add(struct arena *a, struct line_needs *n, struct str text, bool any_case);
+/*
+ * Ask for one of `count` texts, which are borrowed and not empty, too. If there are so many needs
+ * already it is left out.
+ */
+void line_needs_add(struct arena *a, struct line_needs *n, const struct str *texts, size_t count);
+
+/* Ask for one text in any case, as needle_make() does. */
+void line_needs_add_any_case(struct arena *a, struct line_needs *n, struct str text);
 
 /* Ask also for what every line has in which the expression matches. */
 void line_needs_add_regex(struct arena *a, struct line_needs *n, const struct regex *re);

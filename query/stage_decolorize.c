@@ -38,6 +38,12 @@ static bool is_final(char c)
     return is_digit(c) || is_one_of(c, STR("ABCDEFGHIJKLMNOPRZcfghijklmntqry=><~"));
 }
 
+/* Is it the first byte of an opener? */
+static bool may_open(char c)
+{
+    return c == '\x1b' || c == '\xc2';
+}
+
 /* The length of the opener at the front of `s`, or 0. */
 static size_t opener_len(struct str s)
 {
@@ -112,6 +118,8 @@ static size_t sequence_len(struct str s)
 static size_t find_sequence(struct str s, size_t *ret_len)
 {
     for (size_t at = 0; at < s.len; at++) {
+        if (!may_open(s.ptr[at]))
+            continue;
         *ret_len = sequence_len(str_cut(s, at));
         if (*ret_len > 0)
             return at;

@@ -37,6 +37,8 @@ static bool run(const struct stage *s, struct entry_state *e)
     set_empty(x, &e->labels);
     logfmt_init(&scanner, e->line, x->strict);
     while (logfmt_next(&scanner, &pair)) {
+        if (!label_name_may_begin_one(pair.key, &x->ids))
+            continue;
         const struct label *id =
             label_table_find(&x->ids, label_name_sanitize(e->scratch, pair.key));
         if (id == NULL)

@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 
+#include "tests/support/loggen.h"
+
 #include "base/banned.h"
 
 static const struct bad_case {
@@ -80,4 +82,63 @@ Test(ipset, search)
         cr_assert_eq(ipset_compile(c->pattern, &set, NULL), ST_OK, "%s", c->name);
         cr_expect_eq(ipset_search(&set, c->line), c->want, "%s", c->name);
     }
+}
+
+static size_t run_of(struct str s, const char *members)
+{
+    size_t len = 0;
+
+    while (len < s.len && memchr(members, s.ptr[len], strlen(members)) != NULL)
+        len++;
+    return len;
+}
+
+/* The rule, tried at each byte. */
+static bool search_slowly(const struct ipset *set, struct str text)
+{
+    static const char digits[] = "0123456789", hex[] = "0123456789abcdefABCDEF";
+
+    while (text.len > 0) {
+        size_t run = 0, number = MIN_OF(run_of(text, hex), (size_t)4);
+        struct ipset one;
+        bool point = str_find_char(str_head(str_cut(text, 1), 3), '.') != STR_NPOS;
+        bool colon = number > 0 ? number < text.len && text.ptr[number] == ':'
+                                : str_starts(text, STR("::")) && run_of(str_cut(text, 2), hex) > 0;
+        if (run_of(str_head(text, 1), digits) > 0 && point)
+            run = run_of(text, "0123456789.");
+        else if (colon)
+            run = run_of(text, "0123456789abcdefABCDEF:.");
+        if (run > 0 && ipset_compile(str_head(text, run), &one, NULL) == ST_OK &&
+            ipset_has(set, &one.low))
+            return true;
+        text = str_cut(text, MIN_OF(run + 1, text.len));
+    }
+    return false;
+}
+
+Test(ipset, search_skips_nothing_that_counts)
+{
+    static const char *const pieces[] = {"1",  "10", "0", ".0.0.", "1.", ".", ":",
+                                         "::", "a",  "x", "::1",   " ",  "f", "abc"};
+    struct ipset sets[2];
+    struct loggen g;
+    size_t found = 0;
+
+    loggen_init(&g, 3);
+    cr_assert_eq(ipset_compile(STR("1.0.0.0/8"), &sets[0], NULL), ST_OK);
+    cr_assert_eq(ipset_compile(STR("::/0"), &sets[1], NULL), ST_OK);
+    for (int i = 0; i < 50000; i++) {
+        char text[64];
+        size_t len = 0;
+        for (uint32_t k = loggen_below(&g, 10); k > 0; k--) {
+            const char *piece = pieces[loggen_below(&g, COUNT_OF(pieces))];
+            memcpy(text + len, piece, strlen(piece));
+            len += strlen(piece);
+        }
+        struct str line = str_make(text, len);
+        bool want = search_slowly(&sets[i % 2], line);
+        cr_assert_eq(ipset_search(&sets[i % 2], line), want, "%.*s", STR_ARG(line));
+        found += want ? 1 : 0;
+    }
+    cr_expect_gt(found, 1000, "%zu", found);
 }

@@ -47,6 +47,9 @@ static const char *const expressions[] = {
     "(?i)(e|E)R.?r ",
     "level=(x|a)+ err",
     "(?i)Tim",
+    "(?i)\xc5\xbf"
+    "k",
+    "(?i)k k",
     "(?i)\xc3\x84",
     "\xc3\xa4",
     "[5k]\\.? *time",
