@@ -28,6 +28,21 @@ void phase_filters(struct bench *b)
     put_timed(b, &queries_regex[1], bench_mixed_mb(b) / b->limits.scan_regex * 1000);
 }
 
+/* Time on the clock is the promise; CPU time tells more when something else runs. */
+static void put_scan(const struct bench *b)
+{
+    double limit_ms = bench_mixed_mb(b) / b->limits.scan * 1000;
+    const struct timed_query *q = &queries_filter[0];
+    struct cost cost = runner_query(&b->server, q->query, q->want);
+
+    runner_put_row(&cost, (struct table_row){.what = q->what, .share = 0.6, .limit = limit_ms});
+    table_add(&(struct table_row){.what = "  CPU of it, beside that of both cores",
+                                  .figure = cost.cpu_ms,
+                                  .unit = "ms",
+                                  .share = 0.6,
+                                  .limit = limit_ms * LIMIT_CORES});
+}
+
 /* The needle again, by a server that does not ask the filters. */
 void phase_scan(struct bench *b)
 {
@@ -37,12 +52,7 @@ void phase_scan(struct bench *b)
         table_add(&(struct table_row){.what = "needle that is nowhere",
                                       .note = "not measured: no setting querier.block_filters"});
     } else {
-        const struct timed_query *q = &queries_filter[0];
-        struct cost cost = runner_query(&b->server, q->query, q->want);
-        runner_put_row(&cost,
-                       (struct table_row){.what = q->what,
-                                          .share = 0.6,
-                                          .limit = bench_mixed_mb(b) / b->limits.scan * 1000});
+        put_scan(b);
         process_stop(&b->server);
     }
     start_server(&b->server);
