@@ -230,7 +230,7 @@ static enum status unpack_column(struct block_memory *m, const struct chunk_part
 {
     const struct chunk_block *b = &part->head->blocks[part->index];
     const struct chunk_column *c = &b->columns[kind];
-    size_t begin = c->offset - b->columns[COLUMN_TIMES].offset;
+    size_t begin = c->offset - b->columns[__builtin_ctz(part->columns)].offset;
 
     struct str stored = str_head(str_cut(part->stored, begin), c->stored_bytes);
     if (crc32c(0, stored) != c->crc)
@@ -273,31 +273,33 @@ static bool decode_column(struct block_memory *m, const struct chunk_part *part,
 }
 
 enum status chunk_block_unpack(struct block_memory *m, const struct chunk_part *part,
-                               struct block *ret_block, struct err *err)
+                               struct block *block, struct err *err)
 {
     static const char *const names[] = {"timestamps", "lengths", "metadata", "lines"};
     const struct chunk_block *b = &part->head->blocks[part->index];
-    struct block block = {.count = b->entries};
+    bool has_lines = (part->columns & 1U << COLUMN_LINES) != 0;
     uint32_t offset, bytes;
 
-    ASSERT(part->index < part->head->block_count);
-    chunk_block_range(b, part->last, &offset, &bytes);
+    ASSERT(part->index < part->head->block_count && block->metadata == NULL);
+    chunk_block_range(b, part->columns, &offset, &bytes);
     ASSERT(part->stored.len == bytes);
 
-    enum status st = block_memory_reserve(
-        m, b->entries, part->last == COLUMN_LINES ? b->columns[COLUMN_LINES].raw_bytes : 0);
+    enum status st =
+        block_memory_reserve(m, b->entries, has_lines ? b->columns[COLUMN_LINES].raw_bytes : 0);
     if (st != ST_OK)
         return err_set(err, st, "no memory for a block of %u entries", b->entries);
-    for (unsigned kind = COLUMN_TIMES; kind <= (unsigned)part->last; kind++) {
+    block->count = b->entries;
+    for (unsigned kind = 0; kind < CHUNK_COLUMNS; kind++) {
         struct str raw;
+        if ((part->columns & 1U << kind) == 0)
+            continue;
         st = unpack_column(m, part, (enum chunk_column_kind)kind, &raw);
-        if (st == ST_OK && !decode_column(m, part, (enum chunk_column_kind)kind, raw, &block))
+        if (st == ST_OK && !decode_column(m, part, (enum chunk_column_kind)kind, raw, block))
             st = m->metadata.failed ? ST_NOMEM : ST_CORRUPT;
         if (st == ST_NOMEM)
             return err_set(err, st, "no memory for column %s of a block", names[kind]);
         if (st != ST_OK)
             return err_set(err, st, "column %s of block %u is damaged", names[kind], part->index);
     }
-    *ret_block = block;
     return ST_OK;
 }

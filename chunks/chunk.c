@@ -20,9 +20,12 @@
 
 enum {
     CHUNK_MAGIC = 0x48434b53, /* "SKCH" */
-    FEATURE_FILTERS = 1,      /* of the incompatible ones */
+    FEATURE_FILTERS = 1,
+    FEATURE_NO_SHADOWS = 2,
+    FEATURES = FEATURE_FILTERS | FEATURE_NO_SHADOWS,
     VERSION_OFFSET = 4,
     CODEC_OFFSET = 5,
+    FEATURES_OFFSET = 6,
     CRC_OFFSET = 16,
     ROW_BYTES = 104,
     ROW_COLUMNS_OFFSET = 24,
@@ -65,6 +68,7 @@ struct builder {
     struct filter_builder *filter; /* of the block being built */
     struct set_table table;
     uint64_t *entry_sets; /* of the block being built */
+    bool shadows;         /* metadata has a name that is a label of the stream */
     uint64_t *numbers;    /* one for each entry: room for a column */
     struct chunk_summary summary;
 };
@@ -173,6 +177,28 @@ static bool intern_set(struct set_table *t, const struct labels *set, uint64_t *
     return true;
 }
 
+/* Has metadata a name that is a label of the stream? */
+static bool shadows(struct labels stream, const struct labels *metadata)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < metadata->count && !found; i++)
+        found = labels_has(stream, metadata->pairs[i].name);
+    return found;
+}
+
+/* The index of the metadata of an entry, for the block and what the head says of it. */
+static bool add_set(struct builder *b, const struct labels *set, uint64_t *ret_index)
+{
+    uint32_t before = b->table.set_count;
+
+    if (!intern_set(&b->table, set, ret_index))
+        return false;
+    if (b->table.set_count > before && !b->shadows)
+        b->shadows = shadows(b->spec->labels, set);
+    return true;
+}
+
 /*
  * Take entries for one block: as many as fit, at least one. Their sets are interned on the way. The
  * number is 0 when memory runs out.
@@ -189,7 +215,7 @@ static size_t cut_block(struct builder *b, const struct chunk_entry *entries, si
         size_t set_bytes = b->table.string_bytes.len + b->table.set_bytes.len;
         if (taken > 0 && (line_bytes + e->line.len > block_bytes || set_bytes > METADATA_BYTES_MAX))
             break;
-        if (!intern_set(&b->table, e->metadata, &b->entry_sets[taken]))
+        if (!add_set(b, e->metadata, &b->entry_sets[taken]))
             return 0;
         line_bytes += e->line.len;
     }
@@ -335,7 +361,8 @@ static void put_fixed(struct builder *b, struct buf *head, size_t head_bytes, si
     buf_put_u32(head, CHUNK_MAGIC);
     buf_put_u8(head, CHUNK_VERSION);
     buf_put_u8(head, (uint8_t)spec->codec);
-    buf_put_u16(head, b->filters.len > 0 ? FEATURE_FILTERS : 0);
+    buf_put_u16(head, (uint16_t)((b->filters.len > 0 ? FEATURE_FILTERS : 0) |
+                                 (b->shadows ? 0 : FEATURE_NO_SHADOWS)));
     buf_put_u32(head, b->summary.chunk_bytes);
     buf_put_u32(head, b->summary.head_bytes);
     buf_put_u32(head, 0); /* the checksum, when all is there */
@@ -480,17 +507,16 @@ enum status chunk_lengths(struct str fixed, uint32_t *ret_head_bytes, uint32_t *
                           struct err *err)
 {
     uint32_t magic, chunk_bytes, head_bytes;
-    uint16_t incompatible;
+    uint16_t features;
     uint8_t version, codec;
 
     if (fixed.len < CHUNK_FIXED_BYTES || !get_u32(&fixed, &magic) || !get_u8(&fixed, &version) ||
-        !get_u8(&fixed, &codec) || !get_u16(&fixed, &incompatible) ||
-        !get_u32(&fixed, &chunk_bytes) || !get_u32(&fixed, &head_bytes) || magic != CHUNK_MAGIC)
+        !get_u8(&fixed, &codec) || !get_u16(&fixed, &features) || !get_u32(&fixed, &chunk_bytes) ||
+        !get_u32(&fixed, &head_bytes) || magic != CHUNK_MAGIC)
         return err_set(err, ST_CORRUPT, "no chunk begins here");
-    if (version < CHUNK_VERSION_FIRST || version > CHUNK_VERSION ||
-        (incompatible & ~FEATURE_FILTERS) != 0)
+    if (version < CHUNK_VERSION_FIRST || version > CHUNK_VERSION || (features & ~FEATURES) != 0)
         return err_set(err, ST_CORRUPT, "chunk version %u with features %#x is not known", version,
-                       incompatible);
+                       features);
     if (head_bytes < CHUNK_FIXED_BYTES || head_bytes > chunk_bytes ||
         chunk_bytes % CHUNK_ALIGN != 0 || chunk_bytes > CHUNK_BYTES_MAX)
         return err_set(err, ST_CORRUPT, "a chunk of %u bytes with a head of %u", chunk_bytes,
@@ -634,6 +660,7 @@ enum status chunk_head_parse(struct arena *a, struct str bytes, struct chunk_hea
     if (h.summary.head_bytes != bytes.len || !head_crc_matches(bytes))
         return err_set(err, ST_CORRUPT, "the checksum of a chunk's head does not match");
     h.version = (unsigned char)bytes.ptr[VERSION_OFFSET];
+    h.metadata_shadows = ((unsigned char)bytes.ptr[FEATURES_OFFSET] & FEATURE_NO_SHADOWS) == 0;
     if (codec_by_number((unsigned char)bytes.ptr[CODEC_OFFSET], &h.codec) != ST_OK)
         return err_set(err, ST_CORRUPT, "codec %d is not known", bytes.ptr[CODEC_OFFSET]);
 
@@ -648,13 +675,15 @@ enum status chunk_head_parse(struct arena *a, struct str bytes, struct chunk_hea
     return st;
 }
 
-void chunk_block_range(const struct chunk_block *b, enum chunk_column_kind last,
-                       uint32_t *ret_offset, uint32_t *ret_bytes)
+void chunk_block_range(const struct chunk_block *b, unsigned columns, uint32_t *ret_offset,
+                       uint32_t *ret_bytes)
 {
-    const struct chunk_column *end = &b->columns[last];
+    ASSERT(columns > 0 && columns <= CHUNK_ALL_COLUMNS);
+    const struct chunk_column *first = &b->columns[__builtin_ctz(columns)];
+    const struct chunk_column *last = &b->columns[31 - __builtin_clz(columns)];
 
-    *ret_offset = b->columns[COLUMN_TIMES].offset;
-    *ret_bytes = end->offset + end->stored_bytes - *ret_offset;
+    *ret_offset = first->offset;
+    *ret_bytes = last->offset + last->stored_bytes - first->offset;
 }
 
 uint32_t chunk_filters_bytes(const struct chunk_head *h)

@@ -110,6 +110,7 @@ struct chunk_head {
     struct labels labels;
     uint64_t chunk_id;
     uint64_t seq_max;
+    bool metadata_shadows; /* metadata may have a name that is a label of the stream */
     const struct chunk_block *blocks;
     uint32_t block_count;
 };
@@ -134,9 +135,12 @@ MUST_CHECK enum status chunk_lengths(struct str fixed, uint32_t *ret_head_bytes,
 MUST_CHECK enum status chunk_head_parse(struct arena *a, struct str bytes,
                                         struct chunk_head *ret_head, struct err *err);
 
-/* The bytes of a chunk that hold the columns of a block up to and including `last`. */
-void chunk_block_range(const struct chunk_block *b, enum chunk_column_kind last,
-                       uint32_t *ret_offset, uint32_t *ret_bytes);
+/* Which columns are meant: bit 1 << kind for each; at least one. */
+enum { CHUNK_ALL_COLUMNS = (1 << CHUNK_COLUMNS) - 1 };
+
+/* The bytes of a chunk that hold these columns of a block, and those between them. */
+void chunk_block_range(const struct chunk_block *b, unsigned columns, uint32_t *ret_offset,
+                       uint32_t *ret_bytes);
 
 /* The bytes of a chunk that hold the filters of all its blocks, right behind the head; perhaps 0.
  */
@@ -175,16 +179,17 @@ MUST_CHECK enum status block_memory_reserve(struct block_memory *m, size_t entri
 struct chunk_part {
     const struct chunk_head *head;
     uint32_t index;
-    enum chunk_column_kind last; /* columns behind it are left out: NULL in the result */
-    struct str stored;           /* the bytes of chunk_block_range() for `last` */
+    unsigned columns;
+    struct str stored; /* the bytes of chunk_block_range() for them */
 };
 
 /*
- * Unpack into `m`, which the result borrows.
+ * Unpack into `m`, which the result borrows. The other columns of `block` stay as they are: NULL,
+ * or what was unpacked of the same block into the same memory before; metadata comes last.
  *
  * ST_CORRUPT  a column is damaged; `err` names it
  */
 MUST_CHECK enum status chunk_block_unpack(struct block_memory *m, const struct chunk_part *part,
-                                          struct block *ret_block, struct err *err);
+                                          struct block *block, struct err *err);
 
 #endif

@@ -176,11 +176,12 @@ enum status segment_walk_block(struct segment_walk *w, const struct chunk_place 
 {
     uint32_t offset, bytes;
 
-    chunk_block_range(&place->head.blocks[index], COLUMN_LINES, &offset, &bytes);
+    chunk_block_range(&place->head.blocks[index], CHUNK_ALL_COLUMNS, &offset, &bytes);
     enum status st = read_range(w, &w->block, place->offset + offset, bytes, err);
     if (st != ST_OK)
         return st;
-    struct chunk_part part = {&place->head, index, COLUMN_LINES, buf_str(&w->block)};
+    struct chunk_part part = {&place->head, index, CHUNK_ALL_COLUMNS, buf_str(&w->block)};
+    *ret_block = (struct block){0};
     return chunk_block_unpack(&w->memory, &part, ret_block, err);
 }
 
@@ -197,7 +198,7 @@ enum status segment_walk_padding(struct segment_walk *w, const struct chunk_plac
     const struct chunk_block *last = &place->head.blocks[place->head.block_count - 1];
     uint32_t offset, bytes;
 
-    chunk_block_range(last, COLUMN_LINES, &offset, &bytes);
+    chunk_block_range(last, CHUNK_ALL_COLUMNS, &offset, &bytes);
     uint32_t used = offset + bytes;
     ASSERT(used <= place->head.summary.chunk_bytes);
     uint32_t padding = place->head.summary.chunk_bytes - used;

@@ -43,9 +43,10 @@ static inline struct str block_line(const struct block *b, uint32_t i)
     return str_make(b->lines.ptr == NULL ? NULL : b->lines.ptr + begin, b->line_ends[i] - begin);
 }
 
+/* None where it was not loaded. */
 static inline struct labels block_metadata(const struct block *b, uint32_t i)
 {
-    return b->metadata[b->sets[i]];
+    return b->sets == NULL ? (struct labels){0} : b->metadata[b->sets[i]];
 }
 
 #endif

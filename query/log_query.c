@@ -46,6 +46,7 @@ struct log_worker {
     struct arena arena;
     struct reader *reader;
     struct arena scratch;
+    struct arena bits;        /* of the lines of a block that are kept */
     struct entry_state entry; /* the one that goes through the stages */
     uint32_t position;        /* of the block that is read, within its run */
 };
@@ -167,32 +168,43 @@ static enum status read_lines(struct log_worker *w, const struct source_run *run
     return st;
 }
 
-static enum status read_block(struct log_worker *w, const struct source_run *run,
-                              const struct block *b, struct err *err)
+/* Load a block: where there are line filters its lines, and the rest only if any of them is kept.
+ */
+static enum status load_kept(struct log_worker *w, uint32_t i, struct block *block, uint64_t **kept,
+                             struct err *err)
 {
-    struct arena a;
-    enum status st = ST_OK;
+    const struct pipeline *p = &w->run->pipeline;
+    unsigned first = p->line_filter_count > 0 ? SOURCE_LENGTHS | SOURCE_LINES : SOURCE_ALL;
 
-    arena_init_child(&a, &w->arena);
-    uint64_t *kept = arena_new(&a, uint64_t, pipeline_words(b->count));
-    if (kept == NULL) {
-        st = arena_status(&a, err);
-    } else {
-        pipeline_keep_lines(&w->run->pipeline, b, kept);
-        st = read_lines(w, run, b, kept, err);
-    }
-    arena_release(&a);
-    return st;
+    enum status st = w->reader->load(w->reader, i, first, block, err);
+    if (st != ST_OK)
+        goto damaged;
+    arena_reset(&w->bits);
+    *kept = arena_new(&w->bits, uint64_t, pipeline_words(block->count));
+    if (*kept == NULL)
+        return arena_status(&w->bits, err);
+    if (!pipeline_keep_lines(p, block, *kept))
+        block->count = 0;
+    if (block->count == 0 || block->ts_ns != NULL)
+        return ST_OK;
+    st = w->reader->load(w->reader, i, SOURCE_TIMES | SOURCE_METADATA, block, err);
+    if (st == ST_OK)
+        return st;
+
+damaged:
+    block->count = 0;
+    return query_forgive_damage(&w->q, st);
 }
 
-static enum status load_block(struct log_worker *w, const struct source_run *run, uint32_t i,
+static enum status read_block(struct log_worker *w, const struct source_run *run, uint32_t i,
                               struct err *err)
 {
-    struct block block;
+    struct block block = {0};
+    uint64_t *kept = NULL;
 
     w->position = i * UINT32_C(65536);
-    enum status st = w->reader->load(w->reader, i, SOURCE_LINES, &block, err);
-    return st == ST_OK ? read_block(w, run, &block, err) : query_forgive_damage(&w->q, st);
+    enum status st = load_kept(w, i, &block, &kept, err);
+    return st == ST_OK && block.count > 0 ? read_lines(w, run, &block, kept, err) : st;
 }
 
 static enum status read_run(struct log_worker *w, struct source_run *run, struct err *err)
@@ -209,7 +221,7 @@ static enum status read_run(struct log_worker *w, struct source_run *run, struct
         if (!may_matter(r, blocks[i].min_ns, blocks[i].max_ns))
             continue;
         if (pipeline_may_keep(&r->pipeline, w->reader, i))
-            st = load_block(w, run, i, err);
+            st = read_block(w, run, i, err);
         if (st == ST_OK)
             st = query_check(&w->q, err);
     }
@@ -223,6 +235,7 @@ static enum status begin_worker(struct log_run *r, struct log_worker *w, struct 
     w->run = r;
     w->q = query_context_fork(r->q, &w->arena);
     arena_init_child(&w->scratch, &w->arena);
+    arena_init_child(&w->bits, &w->arena);
     w->entry.scratch = &w->scratch;
     w->entry.q = &w->q;
     label_builder_init(&w->entry.labels, &w->scratch, &r->pipeline.hints);
@@ -234,6 +247,7 @@ static void end_worker(struct log_run *r, struct log_worker *w)
     if (w->reader != NULL)
         w->reader->release(w->reader);
     arena_release(&w->scratch);
+    arena_release(&w->bits);
     query_context_join(r->q, &w->q);
 }
 

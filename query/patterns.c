@@ -308,10 +308,10 @@ static enum status read_run(struct miner *m, struct source_run *run, struct err 
     if (st != ST_OK)
         return query_forgive_damage(m->request->q, st);
     for (uint32_t i = count; i-- > 0 && st == ST_OK && m->lines < PATTERN_LINES_MAX;) {
-        struct block block;
+        struct block block = {0};
         if (!overlaps(m->request, blocks[i].min_ns, blocks[i].max_ns))
             continue;
-        st = m->reader->load(m->reader, i, SOURCE_LINES, &block, err);
+        st = m->reader->load(m->reader, i, SOURCE_ALL, &block, err);
         st = st == ST_OK ? read_block(m, &block, err) : query_forgive_damage(m->request->q, st);
         if (st == ST_OK)
             st = query_check(m->request->q, err);

@@ -217,7 +217,7 @@ enum status pipeline_build(struct arena *a, const struct log_expr *log,
 
 /* ---- running ---- */
 
-void pipeline_keep_lines(const struct pipeline *p, const struct block *b, uint64_t *ret_bits)
+bool pipeline_keep_lines(const struct pipeline *p, const struct block *b, uint64_t *ret_bits)
 {
     size_t words = pipeline_words(b->count);
 
@@ -227,6 +227,10 @@ void pipeline_keep_lines(const struct pipeline *p, const struct block *b, uint64
         ret_bits[words - 1] = (UINT64_C(1) << b->count % 64) - 1;
     for (size_t i = 0; i < p->line_filter_count; i++)
         line_filter_keep_lines(&p->line_filters[i], b, ret_bits);
+    bool any = false;
+    for (size_t i = 0; i < words && !any; i++)
+        any = ret_bits[i] != 0;
+    return any;
 }
 
 static bool run_all(const struct stage *stages, size_t count, struct entry_state *e)

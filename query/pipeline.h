@@ -66,9 +66,9 @@ static inline size_t pipeline_words(uint32_t count)
 /*
  * Which lines of a block pass the line filters that come first? Set bit i % 64 of word i / 64 if
  * line i does, and clear all others of the pipeline_words(b->count) words. The lines must be loaded
- * unless there are no line filters.
+ * unless there are no line filters. False: none does.
  */
-void pipeline_keep_lines(const struct pipeline *p, const struct block *b, uint64_t *ret_bits);
+bool pipeline_keep_lines(const struct pipeline *p, const struct block *b, uint64_t *ret_bits);
 
 /* May it keep any line of a block of the run opened last? False is for sure. */
 bool pipeline_may_keep(const struct pipeline *p, struct reader *r, uint32_t block);

@@ -76,7 +76,9 @@ struct range_worker {
     struct entry_state entry;
     struct buf key;
     struct map map;               /* labels in stored form -> struct found_series */
-    struct found_series **of_set; /* of the metadata sets of a block; NULL: labels may differ */
+    struct arena of_block;        /* for what belongs to the block that is read: */
+    uint64_t *kept;               /* the lines that the line filters keep */
+    struct found_series **of_set; /* for each set of metadata; NULL: labels may differ */
     struct crew *crew;
     size_t item;                /* the cluster that is read */
     struct range_sample *batch; /* grows up to RANGE_BATCH_SAMPLES */

@@ -200,7 +200,8 @@ static enum status read_entry(struct range_worker *w, const struct source_run *r
     if (st != ST_OK || met)
         return st;
     if (w->of_set != NULL)
-        st = make_plain_sample(w, &e, b->sets[i], run->stream->labels, &s.value, &found);
+        st = make_plain_sample(w, &e, b->sets == NULL ? 0 : b->sets[i], run->stream->labels,
+                               &s.value, &found);
     else
         st = make_sample(w, &e, run->stream->labels, &s.value, &found);
     return st == ST_OK && found != NULL ? add_sample(w, found, &s) : st;
@@ -223,41 +224,19 @@ static enum status limit_error(const struct range_run *r, enum status st, struct
 
 /* The entries of a block whose lines are kept. */
 static enum status read_lines(struct range_worker *w, const struct source_run *run,
-                              const struct block *b, const uint64_t *kept, struct err *err)
+                              const struct block *b, struct err *err)
 {
     const struct range_run *r = w->run;
     enum status st = ST_OK;
 
     for (size_t word = 0; word < pipeline_words(b->count) && st == ST_OK; word++) {
-        for (uint64_t bits = kept[word]; bits != 0 && st == ST_OK; bits &= bits - 1) {
+        for (uint64_t bits = w->kept[word]; bits != 0 && st == ST_OK; bits &= bits - 1) {
             uint32_t i = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
             st = read_entry(w, run, b, i);
             st = st == ST_OK ? pipeline_check(&r->pipeline, &w->q, i, block_line(b, i).len, err)
                              : limit_error(r, st, err);
         }
     }
-    return st;
-}
-
-static enum status read_block(struct range_worker *w, const struct source_run *run,
-                              const struct block *b, struct err *err)
-{
-    const struct range_run *r = w->run;
-    struct arena a;
-    enum status st;
-
-    arena_init_child(&a, &w->arena);
-    uint64_t *kept = arena_new(&a, uint64_t, pipeline_words(b->count));
-    w->of_set = NULL;
-    if (labels_follow_from_metadata(r))
-        w->of_set = arena_new(&a, struct found_series *, b->metadata_count);
-    if (a.failed) {
-        st = limit_error(r, ST_LIMIT, err);
-    } else {
-        pipeline_keep_lines(&r->pipeline, b, kept);
-        st = read_lines(w, run, b, kept, err);
-    }
-    arena_release(&a);
     return st;
 }
 
@@ -275,16 +254,21 @@ static bool grouped_by_stream(const struct range_run *r, struct labels stream)
     return true;
 }
 
-/* Is the number and the length of entries of the block all that matters, for one series? */
+/* Are all entries of the block samples of one series, whatever their metadata? */
+static bool is_of_one_series(const struct range_worker *w, const struct source_run *run,
+                             const struct source_block *b)
+{
+    return labels_follow_from_metadata(w->run) && !b->metadata_shadows &&
+           grouped_by_stream(w->run, run->stream->labels) &&
+           !doubles_possible(&w->doubles, b->min_ns, b->max_ns);
+}
+
+/* And is their number and length all that matters? */
 static bool is_countable(const struct range_worker *w, const struct source_run *run,
                          const struct source_block *b)
 {
-    const struct range_run *r = w->run;
-
-    return window_counts(&r->plan) && labels_follow_from_metadata(r) &&
-           r->pipeline.line_filter_count == 0 && !b->metadata_shadows &&
-           grouped_by_stream(r, run->stream->labels) &&
-           !doubles_possible(&w->doubles, b->min_ns, b->max_ns);
+    return window_counts(&w->run->plan) && w->run->pipeline.line_filter_count == 0 &&
+           is_of_one_series(w, run, b);
 }
 
 /* The first entry from `i` on that is later than `ts_ns`. */
@@ -353,7 +337,7 @@ static enum status count_entries(struct range_worker *w, const struct source_run
 {
     bool lengths = is_length(w->run->e->range_aggregation.op), whole = false;
     struct found_series *found;
-    struct block block;
+    struct block block = {0};
 
     enum status st = find_stream_series(w, run, &found);
     if (st == ST_OK)
@@ -362,33 +346,78 @@ static enum status count_entries(struct range_worker *w, const struct source_run
         return limit_error(w->run, st, err);
     if (whole)
         return ST_OK;
-    st = w->reader->load(w->reader, i, lengths ? SOURCE_LENGTHS : SOURCE_TIMES, &block, err);
+    st = w->reader->load(w->reader, i, lengths ? SOURCE_TIMES | SOURCE_LENGTHS : SOURCE_TIMES,
+                         &block, err);
     if (st != ST_OK)
         return query_forgive_damage(&w->q, st);
     st = count_block(w, found, &block);
     return st == ST_OK ? ST_OK : limit_error(w->run, st, err);
 }
 
-/* ---- runs ---- */
+/* ---- other blocks ---- */
 
-/* Lines are only read where something looks at them. */
-static enum source_columns columns_of(const struct range_worker *w, const struct source_block *b)
+/* Columns are only read where something looks at them. */
+static unsigned columns_of(const struct range_worker *w, const struct source_run *run,
+                           const struct source_block *b)
 {
     const struct pipeline *p = &w->run->pipeline;
     bool reads_line = p->line_filter_count > 0 || p->stage_count > 0 ||
                       doubles_possible(&w->doubles, b->min_ns, b->max_ns);
+    unsigned columns = SOURCE_TIMES | SOURCE_LENGTHS;
 
-    return reads_line ? SOURCE_LINES : SOURCE_METADATA;
+    if (reads_line)
+        columns |= SOURCE_LINES;
+    if (!is_of_one_series(w, run, b))
+        columns |= SOURCE_METADATA;
+    return columns;
 }
 
-static enum status load_block(struct range_worker *w, const struct source_run *run, uint32_t i,
+/* Where there are line filters load the lines, and the rest only if any of them is kept. */
+static enum status load_kept(struct range_worker *w, uint32_t i, unsigned columns,
+                             struct block *block, struct err *err)
+{
+    const struct pipeline *p = &w->run->pipeline;
+    unsigned lines = SOURCE_LENGTHS | SOURCE_LINES;
+
+    enum status st =
+        w->reader->load(w->reader, i, p->line_filter_count > 0 ? lines : columns, block, err);
+    if (st != ST_OK)
+        goto damaged;
+    arena_reset(&w->of_block);
+    w->kept = arena_new(&w->of_block, uint64_t, pipeline_words(block->count));
+    if (w->kept == NULL)
+        return limit_error(w->run, ST_LIMIT, err);
+    if (!pipeline_keep_lines(p, block, w->kept))
+        block->count = 0;
+    if (block->count == 0 || block->ts_ns != NULL)
+        return ST_OK;
+    st = w->reader->load(w->reader, i, columns & ~lines, block, err);
+    if (st == ST_OK)
+        return st;
+
+damaged:
+    block->count = 0;
+    return query_forgive_damage(&w->q, st);
+}
+
+static enum status read_block(struct range_worker *w, const struct source_run *run, uint32_t i,
                               const struct source_block *source, struct err *err)
 {
-    struct block block;
+    struct block block = {0};
 
-    enum status st = w->reader->load(w->reader, i, columns_of(w, source), &block, err);
-    return st == ST_OK ? read_block(w, run, &block, err) : query_forgive_damage(&w->q, st);
+    enum status st = load_kept(w, i, columns_of(w, run, source), &block, err);
+    if (st != ST_OK || block.count == 0)
+        return st;
+    size_t sets = MAX_OF(block.metadata_count, 1); /* where none is loaded all entries are alike */
+    w->of_set = NULL;
+    if (labels_follow_from_metadata(w->run))
+        w->of_set = arena_new(&w->of_block, struct found_series *, sets);
+    if (w->of_block.failed)
+        return limit_error(w->run, ST_LIMIT, err);
+    return read_lines(w, run, &block, err);
 }
+
+/* ---- runs ---- */
 
 static enum status read_run(struct range_worker *w, struct source_run *run, struct err *err)
 {
@@ -405,7 +434,7 @@ static enum status read_run(struct range_worker *w, struct source_run *run, stru
         if (is_countable(w, run, &blocks[i]))
             st = count_entries(w, run, i, &blocks[i], err);
         else if (pipeline_may_keep(&r->pipeline, w->reader, i))
-            st = load_block(w, run, i, &blocks[i], err);
+            st = read_block(w, run, i, &blocks[i], err);
         if (st == ST_OK)
             st = query_check(&w->q, err);
     }
@@ -440,6 +469,7 @@ enum status range_worker_begin(struct range_run *r, struct range_worker *w, stru
     *w = (struct range_worker){.run = r, .batch_number = 1};
     w->q = query_context_fork(r->q, &w->arena);
     arena_init_child(&w->scratch, &w->arena);
+    arena_init_child(&w->of_block, &w->arena);
     w->entry.scratch = &w->scratch;
     w->entry.q = &w->q;
     label_builder_init(&w->entry.labels, &w->scratch, &r->pipeline.hints);
@@ -456,5 +486,6 @@ void range_worker_end(struct range_worker *w)
     buf_release(&w->key);
     map_release(&w->map);
     arena_release(&w->scratch);
+    arena_release(&w->of_block);
     query_context_join(w->run->q, &w->q);
 }

@@ -62,12 +62,13 @@ struct source_block {
     bool metadata_shadows; /* metadata may have a name that is a label of the stream */
 };
 
-/* What of a block is needed; each includes the ones before it. */
+/* What of a block is needed: these or'ed together. */
 enum source_columns {
-    SOURCE_TIMES,
-    SOURCE_LENGTHS,
-    SOURCE_METADATA,
-    SOURCE_LINES,
+    SOURCE_TIMES = 1,
+    SOURCE_LENGTHS = 2,
+    SOURCE_METADATA = 4,
+    SOURCE_LINES = 8, /* with SOURCE_LENGTHS */
+    SOURCE_ALL = 15,
 };
 
 struct selection;
@@ -129,9 +130,13 @@ struct reader {
      */
     bool (*may_contain)(struct reader *r, uint32_t block, struct str text);
 
-    /* Load a block of the run opened last. `*ret_block` is valid until the next call. */
-    enum status (*load)(struct reader *r, uint32_t block, enum source_columns columns,
-                        struct block *ret_block, struct err *err);
+    /*
+     * Load columns of a block of the run opened last into `block`, which is zeroed before the first
+     * load and valid until another block is loaded. More columns may be added by further loads;
+     * metadata comes with the last of them. The source may give more than it is asked for.
+     */
+    enum status (*load)(struct reader *r, uint32_t block, unsigned columns, struct block *ret_block,
+                        struct err *err);
 
     void (*release)(struct reader *r);
 };

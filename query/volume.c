@@ -85,10 +85,11 @@ static enum status read_blocks(struct walk *w, struct source_run *run, struct er
     if (st != ST_OK)
         return query_forgive_damage(w->request->q, st);
     for (uint32_t i = 0; i < count && st == ST_OK; i++) {
-        struct block block;
+        struct block block = {0};
         if (!overlaps(w->request, blocks[i].min_ns, blocks[i].max_ns))
             continue;
-        st = w->reader->load(w->reader, i, SOURCE_METADATA, &block, err);
+        st = w->reader->load(w->reader, i, SOURCE_TIMES | SOURCE_LENGTHS | SOURCE_METADATA, &block,
+                             err);
         st = st == ST_OK ? add_block(w, &block, err) : query_forgive_damage(w->request->q, st);
         if (st == ST_OK)
             st = query_check(w->request->q, err);

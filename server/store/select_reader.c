@@ -182,12 +182,15 @@ static uint64_t block_metadata_bytes(const struct block *b)
     return bytes;
 }
 
+/* All columns at once, for they are copied entry by entry. */
 static enum status load_from_head(struct store_reader *r, uint32_t block, struct block *ret_block,
                                   struct err *err)
 {
     size_t begin = r->block_begins[block];
     struct chunk_entries rest = {r->entries.items + begin, r->entries.count - begin};
 
+    if (ret_block->count > 0)
+        return ST_OK;
     enum status st = head_block(&r->memory, rest, CHUNK_BLOCK_BYTES_MAX, ret_block);
     if (st != ST_OK)
         return err_set(err, st, "no memory for a block");
@@ -197,45 +200,51 @@ static enum status load_from_head(struct store_reader *r, uint32_t block, struct
     return ST_OK;
 }
 
-static enum status load_from_chunk(struct store_reader *r, uint32_t block,
-                                   enum chunk_column_kind last, struct block *ret_block,
-                                   struct err *err)
+static void count_loaded(struct query_stats *s, const struct block *b, unsigned columns,
+                         bool is_first)
 {
+    if (is_first) {
+        s->blocks_loaded++;
+        s->decompressed_lines += b->count;
+    }
+    if ((columns & SOURCE_LINES) != 0)
+        s->decompressed_bytes += b->lines.len;
+    if ((columns & SOURCE_METADATA) != 0)
+        s->decompressed_metadata_bytes += block_metadata_bytes(b);
+}
+
+static enum status load_from_chunk(struct store_reader *r, uint32_t block, unsigned columns,
+                                   struct block *ret_block, struct err *err)
+{
+    bool is_first = ret_block->count == 0;
     uint32_t offset, bytes;
 
     ASSERT(block < r->chunk.block_count);
-    chunk_block_range(&r->chunk.blocks[block], last, &offset, &bytes);
+    chunk_block_range(&r->chunk.blocks[block], columns, &offset, &bytes);
     enum status st = read_bytes(r, offset, bytes, err);
     if (st != ST_OK)
         return st;
-    struct chunk_part part = {&r->chunk, block, last, buf_str(&r->bytes)};
+    struct chunk_part part = {&r->chunk, block, columns, buf_str(&r->bytes)};
     int64_t begin_ns = time_mono_ns();
     st = chunk_block_unpack(&r->memory, &part, ret_block, err);
     r->q->stats.read_ns += time_mono_ns() - begin_ns;
-    if (st != ST_OK)
-        return st;
-    r->q->stats.blocks_loaded++;
-    r->q->stats.decompressed_bytes += ret_block->lines.len;
-    r->q->stats.decompressed_lines += ret_block->count;
-    r->q->stats.decompressed_metadata_bytes += block_metadata_bytes(ret_block);
-    return ST_OK;
+    if (st == ST_OK)
+        count_loaded(&r->q->stats, ret_block, columns, is_first);
+    return st;
 }
 
-static enum status load(struct reader *reader, uint32_t block, enum source_columns columns,
+_Static_assert(SOURCE_TIMES == 1 << COLUMN_TIMES && SOURCE_LENGTHS == 1 << COLUMN_LENGTHS &&
+                   SOURCE_METADATA == 1 << COLUMN_METADATA && SOURCE_LINES == 1 << COLUMN_LINES,
+               "the columns of a source are those of a chunk");
+
+static enum status load(struct reader *reader, uint32_t block, unsigned columns,
                         struct block *ret_block, struct err *err)
 {
-    static const enum chunk_column_kind last[] = {
-        [SOURCE_TIMES] = COLUMN_TIMES,
-        [SOURCE_LENGTHS] = COLUMN_LENGTHS,
-        [SOURCE_METADATA] = COLUMN_METADATA,
-        [SOURCE_LINES] = COLUMN_LINES,
-    };
     struct store_reader *r = cast_reader(reader);
 
     ASSERT(r->open != NULL);
-    if (r->open->head != NULL)
-        return load_from_head(r, block, ret_block, err);
-    return load_from_chunk(r, block, last[columns], ret_block, err);
+    return r->open->head != NULL ? load_from_head(r, block, ret_block, err)
+                                 : load_from_chunk(r, block, columns, ret_block, err);
 }
 
 /* ---- begin and end ---- */

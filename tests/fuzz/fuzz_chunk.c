@@ -88,15 +88,16 @@ static struct str filter_of(const struct reading *r, uint32_t index)
     return chunk_block_filter(&r->head, index, str_head(filters, chunk_filters_bytes(&r->head)));
 }
 
-static enum status read_block(struct reading *r, uint32_t index, enum chunk_column_kind last,
+static enum status read_block(struct reading *r, uint32_t index, unsigned columns,
                               struct block *ret_block)
 {
     struct err err = {.text = ""};
     uint32_t offset, count;
 
-    chunk_block_range(&r->head.blocks[index], last, &offset, &count);
+    *ret_block = (struct block){0};
+    chunk_block_range(&r->head.blocks[index], columns, &offset, &count);
     struct str stored = str_head(str_cut(r->bytes, offset), count);
-    struct chunk_part part = {&r->head, index, last, stored};
+    struct chunk_part part = {&r->head, index, columns, stored};
     enum status st = chunk_block_unpack(&r->memory, &part, ret_block, &err);
     ASSERT(st == ST_OK || err.text[0] != '\0');
     return st;
@@ -112,7 +113,7 @@ static void check_same(struct str chunk, const struct block *want)
 
     ASSERT(open_chunk(&r, chunk) == ST_OK);
     for (uint32_t index = 0; index < r.head.block_count; index++) {
-        ASSERT(read_block(&r, index, COLUMN_LINES, &b) == ST_OK);
+        ASSERT(read_block(&r, index, CHUNK_ALL_COLUMNS, &b) == ST_OK);
         struct str filter = filter_of(&r, index);
         for (uint32_t i = 0; i < b.count; i++, at++) {
             ASSERT(filter_may_contain(filter, block_line(&b, i)));
@@ -161,8 +162,8 @@ static void read_chunk(struct str bytes)
     for (uint32_t index = 0; st == ST_OK && index < r.head.block_count; index++) {
         enum status block_st = ST_OK;
         (void)filter_may_contain(filter_of(&r, index), STR("needle"));
-        for (unsigned last = 0; last < CHUNK_COLUMNS && block_st == ST_OK; last++)
-            block_st = read_block(&r, index, (enum chunk_column_kind)last, &block);
+        for (unsigned columns = 1; columns <= CHUNK_ALL_COLUMNS && block_st == ST_OK; columns++)
+            block_st = read_block(&r, index, columns, &block);
         if (block_st == ST_OK && block.lines.len <= REBUILD_LINE_BYTES_MAX)
             rebuild(&r, &block);
     }

@@ -161,7 +161,7 @@ static bool may_contain(struct reader *reader, uint32_t block, struct str text)
     return found;
 }
 
-static enum status load(struct reader *reader, uint32_t block, enum source_columns columns,
+static enum status load(struct reader *reader, uint32_t block, unsigned columns,
                         struct block *ret_block, struct err *err)
 {
     struct array_reader *s = cast_reader(reader);

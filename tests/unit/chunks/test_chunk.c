@@ -44,54 +44,84 @@ struct reading {
     struct chunk_entries want;
 };
 
+enum {
+    TIMES = 1 << COLUMN_TIMES,
+    LENGTHS = 1 << COLUMN_LENGTHS,
+    METADATA = 1 << COLUMN_METADATA,
+    LINES = 1 << COLUMN_LINES,
+};
+
 static bool same_entry(const struct block *b, uint32_t i, const struct chunk_entry *e,
-                       enum chunk_column_kind last)
+                       unsigned columns)
 {
-    if (b->ts_ns[i] != e->ts_ns)
+    if ((columns & TIMES) != 0 && b->ts_ns[i] != e->ts_ns)
         return false;
-    if (last >= COLUMN_LENGTHS &&
+    if ((columns & LENGTHS) != 0 &&
         b->line_ends[i] - (i == 0 ? 0 : b->line_ends[i - 1]) != e->line.len)
         return false;
-    if (last >= COLUMN_METADATA && !labels_eq(block_metadata(b, i), *e->metadata))
+    if ((columns & METADATA) != 0 && !labels_eq(block_metadata(b, i), *e->metadata))
         return false;
-    return last < COLUMN_LINES || str_eq(block_line(b, i), e->line);
+    bool has_lines = (columns & LINES) != 0 && (columns & LENGTHS) != 0;
+    return !has_lines || str_eq(block_line(b, i), e->line);
 }
 
-/* ST_INTERNAL: it can be read, but holds something else. */
-static enum status read_block(const struct reading *r, struct block_memory *m,
-                              const struct chunk_part *part, size_t first)
+/* Add columns to a block. */
+static enum status add_columns(const struct reading *r, struct block_memory *m,
+                               struct chunk_part *part, struct block *b)
 {
     struct err err = {.text = ""};
-    struct block b;
+    uint32_t offset, bytes;
 
-    enum status st = chunk_block_unpack(m, part, &b, &err);
-    if (st != ST_OK) {
-        cr_expect_neq(err.text[0], '\0');
-        return st;
+    chunk_block_range(&part->head->blocks[part->index], part->columns, &offset, &bytes);
+    part->stored = str_head(str_cut(r->bytes, offset), bytes);
+    enum status st = chunk_block_unpack(m, part, b, &err);
+    cr_expect(st == ST_OK || err.text[0] != '\0');
+    return st;
+}
+
+/*
+ * Read some columns at first and then the others, if there are any.
+ *
+ * ST_INTERNAL: it can be read, but holds something else.
+ */
+static enum status read_block(const struct reading *r, struct block_memory *m,
+                              struct chunk_part *part, size_t first)
+{
+    struct block b = {0};
+    unsigned columns = part->columns;
+
+    enum status st = add_columns(r, m, part, &b);
+    bool exact = (b.ts_ns != NULL) == ((columns & TIMES) != 0) &&
+                 (b.line_ends != NULL) == ((columns & LENGTHS) != 0) &&
+                 (b.sets != NULL) == ((columns & METADATA) != 0) &&
+                 (b.lines.ptr != NULL) == ((columns & LINES) != 0);
+    if (st == ST_OK && !exact)
+        return ST_INTERNAL;
+    if (st == ST_OK && (columns & METADATA) == 0) {
+        part->columns = CHUNK_ALL_COLUMNS & ~columns;
+        columns = CHUNK_ALL_COLUMNS;
+        st = add_columns(r, m, part, &b);
     }
+    if (st != ST_OK)
+        return st;
     if (first + b.count > r->want.count)
         return ST_INTERNAL;
     for (uint32_t i = 0; i < b.count; i++) {
-        if (!same_entry(&b, i, &r->want.items[first + i], part->last))
+        if (!same_entry(&b, i, &r->want.items[first + i], columns))
             return ST_INTERNAL;
     }
-    bool complete = (b.line_ends != NULL) == (part->last >= COLUMN_LENGTHS) &&
-                    (b.sets != NULL) == (part->last >= COLUMN_METADATA) &&
-                    (b.lines.ptr != NULL) == (part->last >= COLUMN_LINES);
-    return complete ? ST_OK : ST_INTERNAL;
+    return ST_OK;
 }
 
 static enum status read_blocks(const struct reading *r, const struct chunk_head *h,
-                               enum chunk_column_kind last)
+                               unsigned columns)
 {
     struct block_memory m = {.context = r->context};
     size_t first = 0;
     enum status st = ST_OK;
 
     for (uint32_t i = 0; i < h->block_count && st == ST_OK; i++) {
-        uint32_t offset, bytes;
-        chunk_block_range(&h->blocks[i], last, &offset, &bytes);
-        struct chunk_part part = {h, i, last, str_head(str_cut(r->bytes, offset), bytes)};
+        struct chunk_part part = {.head = h, .index = i, .columns = columns};
         st = read_block(r, &m, &part, first);
         first += h->blocks[i].entries;
     }
@@ -147,8 +177,8 @@ static enum status read_chunk(const struct reading *r)
     st = chunk_head_parse(&a, str_head(r->bytes, head_bytes), &head, &err);
     if (st == ST_OK && !same_head(&head, &r->want))
         st = ST_INTERNAL;
-    for (unsigned last = COLUMN_TIMES; last < CHUNK_COLUMNS && st == ST_OK; last++)
-        st = read_blocks(r, &head, (enum chunk_column_kind)last);
+    for (unsigned columns = 1; columns <= CHUNK_ALL_COLUMNS && st == ST_OK; columns++)
+        st = read_blocks(r, &head, columns);
     if (st == ST_OK && !filters_are_true(r, &head))
         st = ST_INTERNAL;
     arena_release(&a);
@@ -310,6 +340,32 @@ Test(chunk, metadata)
     codec_context_free(context);
 }
 
+/* The head says whether a name of metadata hides a label of the stream; version 1 cannot. */
+Test(chunk, shadows)
+{
+    static const struct label hiding[] = {PAIR("a", "1"), PAIR("env", "")};
+    static const struct labels plain = {one_pair, 1}, hides = {hiding, 2};
+    static const struct labels *const pair_sets[] = {&plain, &hides};
+    struct codec_context *context = codec_context_new();
+    struct chunk_spec spec = spec_of(context, CODEC_NONE, CHUNK_BLOCK_BYTES_MAX);
+
+    for (size_t i = 0; i < COUNT_OF(pair_sets); i++) {
+        struct chunk_entry items[] = {{1, STR("x"), &plain}, {2, STR("y"), pair_sets[i]}};
+        struct chunk_summary summary;
+        struct chunk_head head;
+        struct arena a;
+        struct buf out;
+        arena_init(&a, MIB);
+        buf_init(&out, OUT_BYTES_MAX);
+        REQUIRE_OK(chunk_build(&spec, (struct chunk_entries){items, 2}, &out, &summary));
+        REQUIRE_OK(chunk_head_parse(&a, str_head(buf_str(&out), summary.head_bytes), &head, NULL));
+        cr_expect_eq(head.metadata_shadows, i == 1);
+        buf_release(&out);
+        arena_release(&a);
+    }
+    codec_context_free(context);
+}
+
 /* ---- golden bytes ---- */
 
 /* Three blocks: equal times, times before 1970, empty lines, zero bytes, three sets. */
@@ -420,14 +476,14 @@ Test(chunk, filters)
         arena_init(&a, MIB);
         REQUIRE_OK(chunk_lengths(bytes, &head_bytes, &chunk_bytes, NULL));
         REQUIRE_OK(chunk_head_parse(&a, str_head(bytes, head_bytes), &h, NULL));
-        cr_expect_eq(bytes.ptr[FEATURES_OFFSET], sample == SAMPLE_FILTERED);
+        cr_expect_eq(bytes.ptr[FEATURES_OFFSET] & 1, sample == SAMPLE_FILTERED);
         cr_expect_eq(h.block_count, samples[sample].blocks);
         struct str filters = filters_of(&h, bytes);
         struct str filter = chunk_block_filter(&h, 0, filters);
         cr_expect_eq(filters.len, filter.len, "only the first block has one");
         if (sample == SAMPLE_FILTERED) {
             uint32_t offset, packed_bytes;
-            chunk_block_range(&h.blocks[0], COLUMN_LINES, &offset, &packed_bytes);
+            chunk_block_range(&h.blocks[0], CHUNK_ALL_COLUMNS, &offset, &packed_bytes);
             cr_expect_geq(filter.len, FILTER_BYTES_MIN);
             cr_expect_leq(filter.len, packed_bytes * 6 / 100);
             cr_expect(!filter_may_contain(filter, STR("no-such-needle-at-all")));
@@ -675,7 +731,7 @@ Test(chunk, unpack_with_nth_allocation_failing)
     for (int64_t n = 1; st != ST_OK && n < 200; n++) {
         struct reading reading = {context, bytes, golden};
         mem_fail_after(n);
-        st = read_blocks(&reading, &head, COLUMN_LINES);
+        st = read_blocks(&reading, &head, CHUNK_ALL_COLUMNS);
         mem_fail_after(0);
         cr_expect(st == ST_OK || st == ST_NOMEM, "allocation %" PRId64 ": %s", n, status_name(st));
     }
