@@ -27,10 +27,22 @@ static const struct level_word {
     {STR_INIT("fatal"), STR_INIT("fatal"), true},
 };
 
+/* The letter of a byte, the same in both cases; other bytes have one too. */
+static size_t letter_of(char c)
+{
+    return (unsigned char)c % LEVEL_LETTERS;
+}
+
+/* False: `s` begins with another letter than `word`, or is empty. */
+static bool may_begin_with(struct str s, struct str word)
+{
+    return s.len > 0 && letter_of(s.ptr[0]) == letter_of(word.ptr[0]);
+}
+
 static const struct level_word *find_word(struct str word)
 {
     for (size_t i = 0; i < COUNT_OF(level_words); i++) {
-        if (str_eq_nocase(level_words[i].word, word))
+        if (may_begin_with(word, level_words[i].word) && str_eq_nocase(level_words[i].word, word))
             return &level_words[i];
     }
     return NULL;
@@ -70,8 +82,37 @@ static struct str level_of_severity(struct str number)
 
 /* ---- fields of the line ---- */
 
+enum { LENGTH_BITS = 32 };
+
+/* The bit of a length; all that are too large have one. */
+static uint32_t length_bit(size_t len)
+{
+    return UINT32_C(1) << MIN_OF(len, (size_t)LENGTH_BITS - 1);
+}
+
+void level_spec_init(struct level_spec *spec, const struct str *names, size_t count,
+                     int json_depth_max)
+{
+    *spec = (struct level_spec){names, count, json_depth_max, {0}, 0};
+    for (size_t i = 0; i < count; i++) {
+        struct str name = names[i];
+        if (name.len == 0)
+            continue;
+        spec->lengths[letter_of(name.ptr[0])] |= length_bit(name.len);
+        spec->last_letters |= UINT32_C(1) << letter_of(name.ptr[name.len - 1]);
+    }
+}
+
+/* False: `key` is none of the names, in no case. */
+static bool may_be_name(const struct level_spec *spec, struct str key)
+{
+    return key.len > 0 && (spec->lengths[letter_of(key.ptr[0])] & length_bit(key.len)) != 0;
+}
+
 static bool is_level_name(const struct level_spec *spec, struct str key)
 {
+    if (!may_be_name(spec, key))
+        return false;
     for (size_t i = 0; i < spec->count; i++) {
         if (str_eq(spec->names[i], key))
             return true;
@@ -101,6 +142,27 @@ static struct str find_in_json(const struct level_spec *spec, struct json *j)
     return STR("");
 }
 
+/* Is there an equals sign behind one of the names, in any case? */
+static bool has_named_value(const struct level_spec *spec, struct str line)
+{
+    for (size_t at = 0, step; at < line.len; at += step + 1) {
+        step = str_find_char(str_cut(line, at), '=');
+        if (step == STR_NPOS)
+            return false;
+        struct str before = str_head(line, at + step);
+        if (before.len == 0 ||
+            (spec->last_letters >> letter_of(before.ptr[before.len - 1]) & 1) == 0)
+            continue;
+        for (size_t i = 0; i < spec->count; i++) {
+            struct str name = spec->names[i];
+            if (name.len <= before.len &&
+                str_eq_nocase(name, str_cut(before, before.len - name.len)))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* The value of the pair whose key, in any case, is the earliest in the list of names. */
 static struct str find_in_logfmt(const struct level_spec *spec, struct str line)
 {
@@ -109,8 +171,12 @@ static struct str find_in_logfmt(const struct level_spec *spec, struct str line)
     struct str found = STR("");
     size_t best = spec->count;
 
+    if (!has_named_value(spec, line))
+        return found; /* as most lines with an equals sign, which is found faster than all pairs */
     logfmt_init(&l, line, true);
     while (best > 0 && logfmt_next(&l, &pair)) {
+        if (!may_be_name(spec, pair.key))
+            continue;
         for (size_t i = 0; i < best; i++) {
             if (str_eq_nocase(spec->names[i], pair.key)) {
                 best = i;
@@ -133,7 +199,8 @@ static struct str word_at(struct str rest)
 {
     for (size_t i = 0; i < COUNT_OF(level_words); i++) {
         struct str word = level_words[i].word;
-        if (!level_words[i].in_text || !str_eq_nocase(str_head(rest, word.len), word))
+        if (!level_words[i].in_text || !may_begin_with(rest, word) ||
+            !str_eq_nocase(str_head(rest, word.len), word))
             continue;
         if (rest.len == word.len || (edges[(unsigned char)rest.ptr[word.len]] & 2) != 0)
             return level_words[i].level;
@@ -141,23 +208,64 @@ static struct str word_at(struct str rest)
     return STR("");
 }
 
-/* The leftmost level word that stands alone. */
-static struct str find_in_text(struct str line)
+/* The leftmost level word that stands alone and begins in [begin, end). */
+static struct str find_between(struct str line, size_t begin, size_t end)
 {
     static const bool first_letters[256] = {['t'] = true, ['d'] = true, ['f'] = true, ['c'] = true,
                                             ['e'] = true, ['w'] = true, ['i'] = true};
-    bool edge = true;
 
-    for (size_t i = 0; i < line.len; i++) {
-        unsigned char c = (unsigned char)line.ptr[i];
-        if (edge && first_letters[c | 0x20]) {
-            struct str level = word_at(str_cut(line, i));
-            if (level.len > 0)
-                return level;
-        }
-        edge = (edges[c] & 1) != 0;
+    for (size_t i = begin; i < end; i++) {
+        bool edge = i == 0 || (edges[(unsigned char)line.ptr[i - 1]] & 1) != 0;
+        if (!edge || !first_letters[(unsigned char)line.ptr[i] | 0x20])
+            continue;
+        struct str level = word_at(str_cut(line, i));
+        if (level.len > 0)
+            return level;
     }
     return STR("");
+}
+
+/* Sixteen bytes at once, in a form of C that every compiler turns into vector instructions. */
+typedef unsigned char bytes16 __attribute__((vector_size(16)));
+
+static bytes16 lower16(const char *from)
+{
+    bytes16 v;
+
+    memcpy(&v, from, sizeof(v));
+    return v | (unsigned char)0x20;
+}
+
+/*
+ * May a level word begin at one of the 16 bytes at `p`? Looks at the first two letters of the words
+ * and whether a letter stands before them: a byte behind the 16 and one before must be there.
+ */
+static bool may_begin_word(const char *p)
+{
+    bytes16 a = lower16(p), b = lower16(p + 1), before = lower16(p - 1);
+    bytes16 edge = (bytes16)((bytes16)(before - (unsigned char)'a') > (unsigned char)('z' - 'a'));
+    bytes16 tr_er_cr = (bytes16)((a == 't') | (a == 'e') | (a == 'c')) & (bytes16)(b == 'r');
+    bytes16 wa_fa = (bytes16)((a == 'w') | (a == 'f')) & (bytes16)(b == 'a');
+    bytes16 de = (bytes16)(a == 'd') & (bytes16)(b == 'e');
+    bytes16 in = (bytes16)(a == 'i') & (bytes16)(b == 'n');
+    bytes16 hits = edge & (tr_er_cr | wa_fa | de | in);
+    uint64_t halves[2];
+
+    memcpy(halves, &hits, sizeof(halves));
+    return (halves[0] | halves[1]) != 0;
+}
+
+/* The leftmost level word that stands alone. */
+static struct str find_in_text(struct str line)
+{
+    size_t at = MIN_OF(line.len, (size_t)1);
+    struct str level = find_between(line, 0, at);
+
+    for (; level.len == 0 && line.len - at > sizeof(bytes16); at += sizeof(bytes16)) {
+        if (may_begin_word(line.ptr + at))
+            level = find_between(line, at, at + sizeof(bytes16));
+    }
+    return level.len > 0 ? level : find_between(line, at, line.len);
 }
 
 static struct str level_of_line(const struct level_spec *spec, struct arena *a, struct str line)

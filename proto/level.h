@@ -9,16 +9,26 @@
 #define PROTO_LEVEL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/str.h"
 #include "proto/labels.h"
 
+enum { LEVEL_LETTERS = 32 }; /* what is left of a byte without the bits that tell its case */
+
 struct level_spec {
     const struct str *names; /* of labels and fields that hold a level, the first is tried first */
     size_t count;
     int json_depth_max; /* how many levels of objects are looked into */
+    /* What all names have in common, so that most fields need no look at each of them. */
+    uint32_t lengths[LEVEL_LETTERS]; /* by first letter: bit n, one is n bytes long */
+    uint32_t last_letters;           /* bit n: one ends with letter n */
 };
+
+/* Set all of it; `names` are borrowed. */
+void level_spec_init(struct level_spec *spec, const struct str *names, size_t count,
+                     int json_depth_max);
 
 /* The canonical word ("warn" for "WARNING"), or `word` itself when it is none. */
 struct str level_normalize(struct str word);

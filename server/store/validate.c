@@ -450,6 +450,8 @@ static struct label level_pair(struct stream_check *s, const struct entry *e)
         level = s->stream_level;
     else
         level = level_of_entry(&s->level_spec, s->check->arena, e->metadata, e->line);
+    if (level.len > 0 && str_eq(level, s->level_pair.value))
+        return s->level_pair; /* that of an entry before: its text is known to be valid */
     return (struct label){name, valid_text(s->check, level)};
 }
 
@@ -546,11 +548,11 @@ static void check_entries(struct push_check *c, struct push_stream *s)
     struct stream_check check = {
         .check = c,
         .stream = s,
-        .level_spec = {limits->log_level_fields.items, limits->log_level_fields.count,
-                       (int)limits->log_level_from_json_max_depth},
     };
     size_t kept = 0;
 
+    level_spec_init(&check.level_spec, limits->log_level_fields.items,
+                    limits->log_level_fields.count, (int)limits->log_level_from_json_max_depth);
     check.stream_level = level_of_labels(&check.level_spec, s->labels);
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry e = s->entries[i];

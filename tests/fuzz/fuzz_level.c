@@ -8,9 +8,10 @@
 void fuzz_input(struct str in)
 {
     static const struct str names[] = {STR_INIT("level"), STR_INIT("log.level"), STR_INIT("lvl")};
-    struct level_spec spec = {names, COUNT_OF(names), .json_depth_max = 2};
+    struct level_spec spec;
     struct arena a;
 
+    level_spec_init(&spec, names, COUNT_OF(names), 2);
     arena_init(&a, FUZZ_MEMORY_BYTES);
     struct str level = level_of_entry(&spec, &a, (struct labels){0}, in);
     ASSERT(level.len > 0 && !a.failed);

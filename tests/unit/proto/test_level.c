@@ -1,5 +1,7 @@
 #include "proto/level.h"
 
+#include "base/buf.h"
+#include "proto/logfmt.h"
 #include "tests/support/expect.h"
 #include "tests/support/random.h"
 
@@ -13,7 +15,14 @@ static const struct str names[] = {
     STR_INIT("LVL"),           STR_INIT("Lvl"),           STR_INIT("severity_text"),
     STR_INIT("Severity_Text"), STR_INIT("SEVERITY_TEXT"),
 };
-static const struct level_spec spec = {names, COUNT_OF(names), 2};
+static struct level_spec spec;
+
+static void set_up(void)
+{
+    level_spec_init(&spec, names, COUNT_OF(names), 2);
+}
+
+TestSuite(level, .init = set_up);
 
 static const struct word_case {
     struct str word;
@@ -251,8 +260,9 @@ Test(level, depth_is_a_setting)
     } cases[] = {{1, STR_INIT("unknown")}, {2, STR_INIT("unknown")}, {3, STR_INIT("warn")}};
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct level_spec deep = {names, COUNT_OF(names), cases[i].depth};
+        struct level_spec deep;
         struct arena a;
+        level_spec_init(&deep, names, COUNT_OF(names), cases[i].depth);
         arena_init(&a, MIB);
         EXPECT_STR("depth",
                    level_of_entry(&deep, &a, (struct labels){NULL, 0},
@@ -260,6 +270,106 @@ Test(level, depth_is_a_setting)
                    cases[i].want);
         arena_release(&a);
     }
+}
+
+/* Wherever a word stands in a long line, the leftmost one that stands alone counts. */
+Test(level, every_offset)
+{
+    static const struct str words[] = {STR_INIT("trace"),    STR_INIT("debug"),   STR_INIT("info"),
+                                       STR_INIT("warn"),     STR_INIT("error"),   STR_INIT("fatal"),
+                                       STR_INIT("critical"), STR_INIT("WARNING"), STR_INIT("Err")};
+    enum { LINE_BYTES = 90 };
+    struct labels none = {NULL, 0};
+
+    for (size_t w = 0; w < COUNT_OF(words); w++) {
+        for (size_t at = 0; at + words[w].len <= LINE_BYTES; at++) {
+            char line[LINE_BYTES];
+            memset(line, '.', sizeof(line));
+            memcpy(line + at, words[w].ptr, words[w].len);
+            if (at > 0)
+                line[at - 1] = '[';
+            if (at + words[w].len < LINE_BYTES)
+                line[at + words[w].len] = ']';
+            EXPECT_STR("a word", level_of(none, str_make(line, sizeof(line))),
+                       level_normalize(words[w]));
+            line[0] = at < 6 ? line[0] : 'i';
+            memcpy(line, at < 6 ? line : "info ", at < 6 ? 0 : 5);
+            EXPECT_STR("behind another", level_of(none, str_make(line, sizeof(line))),
+                       at < 6 ? level_normalize(words[w]) : STR("info"));
+        }
+    }
+}
+
+/* ---- against the rules, word by word ---- */
+
+/* The level of a text by the rule itself: a known word between edges, the leftmost one. */
+static struct str text_level(struct str line)
+{
+    static const struct str words[] = {STR_INIT("trace"), STR_INIT("debug"),    STR_INIT("info"),
+                                       STR_INIT("warn"),  STR_INIT("warning"),  STR_INIT("error"),
+                                       STR_INIT("err"),   STR_INIT("critical"), STR_INIT("fatal")};
+
+    for (size_t i = 0; i < line.len; i++) {
+        if (i > 0 && memchr(" \t\n[({\"'=|", line.ptr[i - 1], 10) == NULL)
+            continue;
+        for (size_t w = 0; w < COUNT_OF(words); w++) {
+            struct str rest = str_cut(line, i);
+            if (!str_eq_nocase(str_head(rest, words[w].len), words[w]))
+                continue;
+            rest = str_cut(rest, words[w].len);
+            if (rest.len == 0 || memchr(" \t\n[](){}:,!\"'=|", rest.ptr[0], 16) != NULL)
+                return level_normalize(words[w]);
+        }
+    }
+    return STR("unknown");
+}
+
+static struct str logfmt_level(struct str line)
+{
+    struct str found = STR_NULL;
+    size_t best = COUNT_OF(names);
+    struct logfmt_pair pair;
+    struct logfmt l;
+
+    logfmt_init(&l, line, true);
+    while (logfmt_next(&l, &pair)) {
+        for (size_t i = 0; i < best; i++) {
+            if (str_eq_nocase(names[i], pair.key)) {
+                best = i;
+                found = pair.value;
+            }
+        }
+    }
+    return found;
+}
+
+/* Lines of pieces that make pairs, words and damage. */
+Test(level, random_lines)
+{
+    static const struct str pieces[] = {
+        STR_INIT(" "),        STR_INIT("="),       STR_INIT("\""),       STR_INIT("level"),
+        STR_INIT("severity"), STR_INIT("Lvl="),    STR_INIT("LEVEL="),   STR_INIT("log.level="),
+        STR_INIT("info"),     STR_INIT("ERROR"),   STR_INIT("wrn"),      STR_INIT("key=value "),
+        STR_INIT("]"),        STR_INIT("["),       STR_INIT("xy"),       STR_INIT(" a b c d e "),
+        STR_INIT("\\"),       STR_INIT(" level="), STR_INIT("\xc3\xa9"), STR_INIT(" err "),
+    };
+    enum { PIECES_MAX = 24 };
+    struct random r = random_begin();
+    struct buf line;
+
+    buf_init(&line, MIB);
+    for (size_t i = 0; i < 50000; i++) {
+        buf_reset(&line);
+        for (size_t left = random_below(&r, PIECES_MAX); left > 0; left--)
+            buf_put(&line, pieces[random_below(&r, COUNT_OF(pieces))]);
+        struct str text = buf_str(&line), want = level_normalize(logfmt_level(text));
+        if (!str_eq(text_level(want), want)) /* no canonical word: the text decides */
+            want = text_level(text);
+        struct str got = level_of((struct labels){NULL, 0}, text);
+        cr_assert(str_eq(got, want), "%.*s: %.*s, not %.*s, seed %" PRIu64, STR_ARG(text),
+                  STR_ARG(got), STR_ARG(want), r.seed);
+    }
+    buf_release(&line);
 }
 
 /* A line may be anything: it has a level, and the scan stays inside. */
