@@ -265,7 +265,7 @@ bool get_u64(struct str *in, uint64_t *ret_v)
     return true;
 }
 
-bool get_uvarint(struct str *in, uint64_t *ret_v)
+bool get_uvarint_long(struct str *in, uint64_t *ret_v)
 {
     uint64_t v = 0;
     size_t end = MIN_OF(in->len, (size_t)UVARINT_BYTES_MAX);

@@ -81,7 +81,18 @@ MUST_CHECK bool get_u8(struct str *in, uint8_t *ret_v);
 MUST_CHECK bool get_u16(struct str *in, uint16_t *ret_v);
 MUST_CHECK bool get_u32(struct str *in, uint32_t *ret_v);
 MUST_CHECK bool get_u64(struct str *in, uint64_t *ret_v);
-MUST_CHECK bool get_uvarint(struct str *in, uint64_t *ret_v);
+MUST_CHECK bool get_uvarint_long(struct str *in, uint64_t *ret_v);
+
+/* Most have one byte. */
+MUST_CHECK static inline bool get_uvarint(struct str *in, uint64_t *ret_v)
+{
+    if (in->len == 0 || (unsigned char)in->ptr[0] >= 0x80)
+        return get_uvarint_long(in, ret_v);
+    *ret_v = (unsigned char)in->ptr[0];
+    *in = str_cut(*in, 1);
+    return true;
+}
+
 MUST_CHECK bool get_str(struct str *in, struct str *ret_s);
 
 /* Signed numbers as uvarints: 0, -1, 1, -2 ... become 0, 1, 2, 3 ... */

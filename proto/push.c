@@ -1,4 +1,4 @@
-#include "proto/push.h"
+#include "proto/push_internal.h"
 
 #include <snappy-c.h>
 
@@ -6,7 +6,6 @@
 #include "base/num.h"
 #include "base/time.h"
 #include "proto/json.h"
-#include "proto/push.pb-c.h"
 
 #include "base/banned.h"
 
@@ -37,8 +36,8 @@ static enum status decompress(struct arena *a, const struct push_spec *spec, str
     return ST_OK;
 }
 
-static enum status parse_labels(struct arena *a, struct str text, struct labels *ret_labels,
-                                struct err *err)
+enum status push_parse_labels(struct arena *a, struct str text, struct labels *ret_labels,
+                              struct err *err)
 {
     enum status st = labels_parse(a, text, ret_labels, err);
 
@@ -46,22 +45,6 @@ static enum status parse_labels(struct arena *a, struct str text, struct labels 
 }
 
 /* ---- protobuf ---- */
-
-static void *arena_allocate(void *a, size_t bytes)
-{
-    return arena_alloc(a, 1, bytes);
-}
-
-static void arena_forget(void *a, void *object)
-{
-    (void)a; /* the arena frees everything at once */
-    (void)object;
-}
-
-static struct str bytes_str(ProtobufCBinaryData b)
-{
-    return str_make((const char *)b.data, b.len);
-}
 
 static enum status uncompress_snappy(struct arena *a, const struct push_spec *spec,
                                      struct str *body, struct err *err)
@@ -81,74 +64,12 @@ static enum status uncompress_snappy(struct arena *a, const struct push_spec *sp
     return ST_OK;
 }
 
-static enum status convert_entry(struct arena *a, const Skald__PushEntry *from, struct entry *to)
-{
-    int64_t ts_ns = 0;
-
-    if (from->timestamp != NULL && (!i64_mul(from->timestamp->seconds, SECOND_NS, &ts_ns) ||
-                                    !i64_add(ts_ns, from->timestamp->nanos, &ts_ns)))
-        ts_ns = from->timestamp->seconds < 0 ? INT64_MIN : INT64_MAX;
-
-    struct label *pairs = NULL;
-    if (from->n_structured_metadata > 0) {
-        pairs = arena_new(a, struct label, from->n_structured_metadata);
-        if (pairs == NULL)
-            return ST_LIMIT;
-    }
-    for (size_t i = 0; i < from->n_structured_metadata; i++) {
-        const Skald__PushLabelPair *pair = from->structured_metadata[i];
-        pairs[i] = (struct label){bytes_str(pair->name), bytes_str(pair->value)};
-    }
-    *to = (struct entry){
-        .ts_ns = ts_ns,
-        .line = bytes_str(from->line),
-        .metadata = {pairs, from->n_structured_metadata},
-    };
-    return ST_OK;
-}
-
-static enum status convert_stream(struct arena *a, const Skald__PushStream *from,
-                                  struct push_stream *to, struct err *err)
-{
-    enum status st = parse_labels(a, bytes_str(from->labels), &to->labels, err);
-
-    if (st != ST_OK)
-        return st;
-    to->entries = arena_new(a, struct entry, from->n_entries);
-    if (to->entries == NULL)
-        return arena_status(a, err);
-    to->entry_count = from->n_entries;
-    for (size_t i = 0; i < from->n_entries; i++) {
-        if (convert_entry(a, from->entries[i], &to->entries[i]) != ST_OK)
-            return arena_status(a, err);
-    }
-    return ST_OK;
-}
-
 static enum status decode_protobuf(struct arena *a, const struct push_spec *spec, struct str body,
                                    struct push_request *ret_request, struct err *err)
 {
-    ProtobufCAllocator allocator = {arena_allocate, arena_forget, a};
-
     enum status st = uncompress_snappy(a, spec, &body, err);
-    if (st != ST_OK)
-        return st;
-    Skald__PushRequest *message =
-        skald__push_request__unpack(&allocator, body.len, (const uint8_t *)body.ptr);
-    if (message == NULL)
-        return a->failed ? arena_status(a, err) : err_set(err, ST_INVALID, "unexpected EOF");
 
-    struct push_request r = {.stream_count = message->n_streams};
-    r.streams = arena_new(a, struct push_stream, message->n_streams);
-    if (r.streams == NULL)
-        return arena_status(a, err);
-    for (size_t i = 0; i < r.stream_count; i++) {
-        st = convert_stream(a, message->streams[i], &r.streams[i], err);
-        if (st != ST_OK)
-            return st;
-    }
-    *ret_request = r;
-    return ST_OK;
+    return st == ST_OK ? push_decode_message(a, body, ret_request, err) : st;
 }
 
 /* ---- JSON ---- */
@@ -197,7 +118,7 @@ static enum status check_names(struct json *j, struct labels l)
             continue;
         buf_init(&text, LABEL_TEXT_MAX);
         labels_put_text(&text, l);
-        enum status st = parse_labels(j->arena, buf_str(&text), &parsed, j->err);
+        enum status st = push_parse_labels(j->arena, buf_str(&text), &parsed, j->err);
         buf_release(&text);
         return st == ST_OK
                    ? err_set(j->err, ST_INVALID, "couldn't parse labels: invalid label name '%.*s'",
@@ -330,7 +251,7 @@ static struct push_stream read_stream(struct json *j, enum push_format format)
         } else if (format == PUSH_JSON_LEGACY && str_eq(key, STR("labels"))) {
             struct str text = json_read_string(j);
             if (json_status(j) == ST_OK)
-                j->status = parse_labels(j->arena, text, &s.labels, j->err);
+                j->status = push_parse_labels(j->arena, text, &s.labels, j->err);
         } else if (str_eq(key, entries_key)) {
             read_entries(j, format, &s);
         } else {

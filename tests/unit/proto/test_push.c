@@ -404,6 +404,136 @@ Test(push, protobuf_bodies)
     }
 }
 
+/* ---- against protobuf-c ---- */
+
+static struct str binary(ProtobufCBinaryData b)
+{
+    return str_make((const char *)b.data, b.len);
+}
+
+/* What the decoder must make of `message`; false: protobuf-c refuses it. */
+static bool put_unpacked(struct buf *b, struct str message)
+{
+    Skald__PushRequest *m =
+        skald__push_request__unpack(NULL, message.len, (const uint8_t *)message.ptr);
+
+    if (m == NULL)
+        return false;
+    for (size_t i = 0; i < m->n_streams; i++) {
+        buf_put(b, STR("{}"));
+        for (size_t e = 0; e < m->streams[i]->n_entries; e++) {
+            const Skald__PushEntry *entry = m->streams[i]->entries[e];
+            const Skald__PushTimestamp *t = entry->timestamp;
+            struct label pairs[8];
+            size_t count = MIN_OF(entry->n_structured_metadata, COUNT_OF(pairs));
+            for (size_t p = 0; p < count; p++)
+                pairs[p] = (struct label){binary(entry->structured_metadata[p]->name),
+                                          binary(entry->structured_metadata[p]->value)};
+            buf_put_char(b, ' ');
+            buf_put_i64(b, t == NULL ? 0 : t->seconds * SECOND_NS + t->nanos);
+            buf_put_char(b, ' ');
+            utf8_put_quoted(b, binary(entry->line));
+            if (count > 0)
+                labels_put_text(b, (struct labels){pairs, count});
+        }
+        buf_put_char(b, '\n');
+    }
+    skald__push_request__free_unpacked(m, NULL);
+    return true;
+}
+
+static void put_part(struct buf *b, unsigned number, struct buf *part)
+{
+    buf_put_uvarint(b, number << 3 | 2);
+    buf_put_str(b, buf_str(part));
+    buf_release(part);
+}
+
+/* Fields that nobody knows, of every type. */
+static void put_unknown(struct random *r, struct buf *b)
+{
+    static const struct str fields[] = {
+        STR_INIT("\x38\xff\xff\x7f"),
+        STR_INIT("\x39"
+                 "12345678"),
+        STR_INIT("\x3d"
+                 "1234"),
+        STR_INIT("\x3a\x03xyz"),
+        STR_INIT("\xfa\xff\xff\xff\x0f\x01x"),
+    };
+
+    if (random_below(r, 4) == 0)
+        buf_put(b, fields[random_below(r, COUNT_OF(fields))]);
+}
+
+static void put_random_entry(struct random *r, struct buf *b)
+{
+    struct buf part;
+
+    for (size_t left = random_below(r, 3); left > 0; left--) {
+        buf_init(&part, MIB);
+        put_unknown(r, &part);
+        if (random_below(r, 3) > 0)
+            buf_put(&part, STR("\x0a\x01n"));
+        buf_put(&part, STR("\x12\x03v\0v"));
+        put_part(b, 3, &part);
+    }
+    put_unknown(r, b);
+    if (random_below(r, 4) > 0)
+        buf_put(b, STR("\x12\x04line"));
+    if (random_below(r, 4) > 0) {
+        buf_init(&part, MIB);
+        buf_put_char(&part, 2 << 3);
+        buf_put_uvarint(&part, random_below(r, 1000000000));
+        put_unknown(r, &part);
+        buf_put_char(&part, 1 << 3);
+        buf_put_uvarint(&part, (uint64_t)random_below(r, 100000) - 50000);
+        put_part(b, 1, &part);
+    }
+}
+
+static void put_random_message(struct random *r, struct buf *b)
+{
+    for (size_t streams = random_below(r, 3); streams > 0; streams--) {
+        struct buf stream, entry;
+        buf_init(&stream, MIB);
+        for (size_t entries = random_below(r, 4); entries > 0; entries--) {
+            buf_init(&entry, MIB);
+            put_random_entry(r, &entry);
+            put_part(&stream, 2, &entry);
+            put_unknown(r, &stream);
+        }
+        buf_put(&stream, STR("\x0a\x02{}"));
+        put_part(b, 1, &stream);
+        put_unknown(r, b);
+    }
+}
+
+/* Whole, and cut at every byte. */
+Test(push, protobuf_as_the_library)
+{
+    struct random r = random_begin();
+    struct buf message, want;
+
+    buf_init(&message, MIB);
+    buf_init(&want, MIB);
+    for (size_t i = 0; i < 500; i++) {
+        buf_reset(&message);
+        put_random_message(&r, &message);
+        for (size_t len = 0; len <= message.len; len++) {
+            struct str cut = str_head(str_make(message.ptr, message.len), len), body = snap(cut);
+            buf_reset(&want);
+            bool good = put_unpacked(&want, cut);
+            struct expected x = {"random", good ? ST_OK : ST_INVALID,
+                                 good ? str_make(want.ptr, want.len) : STR_NULL, "unexpected EOF"};
+            expect_decoded(&protobuf_spec, body, &x);
+            drop(body);
+        }
+    }
+    buf_release(&want);
+    buf_release(&message);
+}
+
 /* Nothing may be taken for a length that is only announced. */
 Test(push, announced_size_takes_no_memory)
 {
