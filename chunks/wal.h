@@ -24,6 +24,7 @@ struct wal;
 
 enum wal_kind {
     WAL_PUSH = 1,
+    WAL_PUSH_BODY = 2, /* in the bytes that the client sent */
 };
 
 struct wal_options {

@@ -65,7 +65,8 @@ enum status wal_get_file_header(struct str in, struct wal_file_header *ret_heade
     if (!str_eq(magic, str_make(wal_magic, sizeof(wal_magic))) ||
         crc != crc_with_hole(header, HEADER_CRC_OFFSET))
         return err_set(err, ST_CORRUPT, "this is not the header of a log file");
-    if (version != WAL_VERSION || header_bytes != WAL_FILE_HEADER_BYTES || incompatible != 0)
+    if (version == 0 || version > WAL_VERSION || header_bytes != WAL_FILE_HEADER_BYTES ||
+        incompatible != 0)
         return err_set(err, ST_UNSUPPORTED, "log version %u with features %#x is not known",
                        version, incompatible);
     *ret_header = h;

@@ -14,7 +14,7 @@
 #include "chunks/wal_reader.h"
 
 enum {
-    WAL_VERSION = 1,
+    WAL_VERSION = 2, /* 1 is the same without WAL_PUSH_BODY */
     WAL_RECORD_HEADER_BYTES = 28,
 };
 

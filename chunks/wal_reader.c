@@ -108,7 +108,7 @@ static enum status check_record_header(const struct wal_reader *r,
 {
     if (!r->has_salt || h->salt != r->salt)
         return err_set(err, ST_CORRUPT, "a record is of another file");
-    if (h->seq <= r->seq_before || h->kind != WAL_PUSH)
+    if (h->seq <= r->seq_before || (h->kind != WAL_PUSH && h->kind != WAL_PUSH_BODY))
         return err_set(err, ST_CORRUPT, "a record is out of order");
     if (h->payload_bytes > r->size - r->offset - WAL_RECORD_HEADER_BYTES)
         return err_set(err, ST_CORRUPT, "a record is cut short");

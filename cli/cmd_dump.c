@@ -233,10 +233,9 @@ static enum status print_record(struct dump *d, const struct wal_piece *piece, s
     struct err why;
 
     arena_init(&arena, RECORD_ARENA_BYTES_MAX);
-    enum status st =
-        wal_push_decode(&arena, piece->record.payload, &tenant, &request, &why) == ST_OK
-            ? print_push(d, piece, &request, tenant, err)
-            : print_damage(d, piece->offset, piece->bytes, &why, err);
+    enum status st = wal_push_decode(&arena, &piece->record, &tenant, &request, &why) == ST_OK
+                         ? print_push(d, piece, &request, tenant, err)
+                         : print_damage(d, piece->offset, piece->bytes, &why, err);
     arena_release(&arena);
     return st;
 }

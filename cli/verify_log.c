@@ -31,7 +31,7 @@ static void check_payload(const struct log_check *c, const struct wal_piece *pie
     struct err err;
 
     arena_init(&arena, RECORD_ARENA_BYTES_MAX);
-    if (wal_push_decode(&arena, piece->record.payload, &tenant, &request, &err) != ST_OK)
+    if (wal_push_decode(&arena, &piece->record, &tenant, &request, &err) != ST_OK)
         verify_problem(c->v, where, "%s", err.text);
     arena_release(&arena);
 }

@@ -36,8 +36,8 @@ static enum status decompress(struct arena *a, const struct push_spec *spec, str
     return ST_OK;
 }
 
-enum status push_parse_labels(struct arena *a, struct str text, struct labels *ret_labels,
-                              struct err *err)
+static enum status parse_labels(struct arena *a, struct str text, struct labels *ret_labels,
+                                struct err *err)
 {
     enum status st = labels_parse(a, text, ret_labels, err);
 
@@ -46,15 +46,15 @@ enum status push_parse_labels(struct arena *a, struct str text, struct labels *r
 
 /* ---- protobuf ---- */
 
-static enum status uncompress_snappy(struct arena *a, const struct push_spec *spec,
-                                     struct str *body, struct err *err)
+static enum status uncompress_snappy(struct arena *a, size_t bytes_max, struct str *body,
+                                     struct err *err)
 {
     size_t bytes;
 
     if (snappy_uncompressed_length(body->ptr, body->len, &bytes) != SNAPPY_OK)
         return err_set(err, ST_INVALID, "snappy: corrupt input");
-    if (bytes > spec->decompressed_bytes_max)
-        return err_set(err, ST_TOO_LARGE, TOO_LARGE_TEXT, bytes, spec->decompressed_bytes_max);
+    if (bytes > bytes_max)
+        return err_set(err, ST_TOO_LARGE, TOO_LARGE_TEXT, bytes, bytes_max);
     char *to = arena_bytes(a, bytes);
     if (to == NULL)
         return arena_status(a, err);
@@ -64,12 +64,25 @@ static enum status uncompress_snappy(struct arena *a, const struct push_spec *sp
     return ST_OK;
 }
 
+enum status push_decode_entries(struct arena *a, size_t decompressed_bytes_max, struct str body,
+                                struct push_request *ret_request, struct err *err)
+{
+    enum status st = uncompress_snappy(a, decompressed_bytes_max, &body, err);
+
+    return st == ST_OK ? push_decode_message(a, body, ret_request, err) : st;
+}
+
 static enum status decode_protobuf(struct arena *a, const struct push_spec *spec, struct str body,
                                    struct push_request *ret_request, struct err *err)
 {
-    enum status st = uncompress_snappy(a, spec, &body, err);
+    struct push_request r;
 
-    return st == ST_OK ? push_decode_message(a, body, ret_request, err) : st;
+    enum status st = push_decode_entries(a, spec->decompressed_bytes_max, body, &r, err);
+    for (size_t i = 0; st == ST_OK && i < r.stream_count; i++)
+        st = parse_labels(a, r.streams[i].labels_text, &r.streams[i].labels, err);
+    if (st == ST_OK)
+        *ret_request = r;
+    return st;
 }
 
 /* ---- JSON ---- */
@@ -118,7 +131,7 @@ static enum status check_names(struct json *j, struct labels l)
             continue;
         buf_init(&text, LABEL_TEXT_MAX);
         labels_put_text(&text, l);
-        enum status st = push_parse_labels(j->arena, buf_str(&text), &parsed, j->err);
+        enum status st = parse_labels(j->arena, buf_str(&text), &parsed, j->err);
         buf_release(&text);
         return st == ST_OK
                    ? err_set(j->err, ST_INVALID, "couldn't parse labels: invalid label name '%.*s'",
@@ -251,7 +264,7 @@ static struct push_stream read_stream(struct json *j, enum push_format format)
         } else if (format == PUSH_JSON_LEGACY && str_eq(key, STR("labels"))) {
             struct str text = json_read_string(j);
             if (json_status(j) == ST_OK)
-                j->status = push_parse_labels(j->arena, text, &s.labels, j->err);
+                j->status = parse_labels(j->arena, text, &s.labels, j->err);
         } else if (str_eq(key, entries_key)) {
             read_entries(j, format, &s);
         } else {

@@ -28,7 +28,8 @@ enum push_encoding {
 };
 
 struct push_stream {
-    struct labels labels; /* sorted, no empty values, perhaps with duplicate names */
+    struct labels labels;   /* sorted, no empty values, perhaps with duplicate names */
+    struct str labels_text; /* as they came, in protobuf only */
     struct entry *entries;
     size_t entry_count;
 };
@@ -51,5 +52,13 @@ struct push_spec {
  */
 MUST_CHECK enum status push_decode(struct arena *a, const struct push_spec *spec, struct str body,
                                    struct push_request *ret_request, struct err *err);
+
+/*
+ * The same for a plain body in protobuf whose labels are known: only their texts are read, the
+ * labels are left empty.
+ */
+MUST_CHECK enum status push_decode_entries(struct arena *a, size_t decompressed_bytes_max,
+                                           struct str body, struct push_request *ret_request,
+                                           struct err *err);
 
 #endif

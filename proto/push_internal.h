@@ -7,15 +7,11 @@
 #include "proto/push.h"
 
 /*
- * The message of push.proto, outside its snappy block. Views borrow `message`.
+ * The message of push.proto, outside its snappy block. Views borrow `message`; labels stay text.
  *
  * ST_INVALID, ST_LIMIT  as push_decode()
  */
 MUST_CHECK enum status push_decode_message(struct arena *a, struct str message,
                                            struct push_request *ret_request, struct err *err);
-
-/* Labels as text, with the error that Loki gives for them. */
-MUST_CHECK enum status push_parse_labels(struct arena *a, struct str text,
-                                         struct labels *ret_labels, struct err *err);
 
 #endif

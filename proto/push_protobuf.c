@@ -126,9 +126,8 @@ static size_t count_fields(struct str in, uint64_t number)
     return count;
 }
 
-/* PushStream, its labels as text. */
-static bool read_stream(struct arena *a, struct str in, struct push_stream *ret_stream,
-                        struct str *ret_labels)
+/* PushStream */
+static bool read_stream(struct arena *a, struct str in, struct push_stream *ret_stream)
 {
     enum { LABELS = 1, ENTRIES = 2 };
     struct push_stream s = {.entries = arena_new(a, struct entry, count_fields(in, ENTRIES))};
@@ -136,12 +135,12 @@ static bool read_stream(struct arena *a, struct str in, struct push_stream *ret_
 
     if (s.entries == NULL)
         return false;
-    *ret_labels = STR("");
+    s.labels_text = STR("");
     while (in.len > 0) {
         if (!next_field(&in, &f) || (f.number <= ENTRIES && f.type != WIRE_BYTES))
             return false;
         if (f.number == LABELS)
-            *ret_labels = f.bytes;
+            s.labels_text = f.bytes;
         else if (f.number == ENTRIES && !read_entry(a, f.bytes, &s.entries[s.entry_count++]))
             return false;
     }
@@ -150,7 +149,7 @@ static bool read_stream(struct arena *a, struct str in, struct push_stream *ret_
 }
 
 /* PushRequest */
-static bool read_request(struct arena *a, struct str in, struct push_request *r, struct str *labels)
+static bool read_request(struct arena *a, struct str in, struct push_request *r)
 {
     enum { STREAMS = 1 };
     struct field f;
@@ -160,9 +159,8 @@ static bool read_request(struct arena *a, struct str in, struct push_request *r,
             return false;
         if (f.number != STREAMS)
             continue;
-        if (!read_stream(a, f.bytes, &r->streams[r->stream_count], &labels[r->stream_count]))
+        if (!read_stream(a, f.bytes, &r->streams[r->stream_count++]))
             return false;
-        r->stream_count++;
     }
     return true;
 }
@@ -170,19 +168,14 @@ static bool read_request(struct arena *a, struct str in, struct push_request *r,
 enum status push_decode_message(struct arena *a, struct str message,
                                 struct push_request *ret_request, struct err *err)
 {
-    size_t count = count_fields(message, 1);
-    struct push_request r = {.streams = arena_new(a, struct push_stream, count)};
-    struct str *labels = arena_new(a, struct str, count);
+    struct push_request r = {
+        .streams = arena_new(a, struct push_stream, count_fields(message, 1)),
+    };
 
-    if (r.streams == NULL || labels == NULL)
+    if (r.streams == NULL)
         return arena_status(a, err);
-    if (!read_request(a, message, &r, labels))
+    if (!read_request(a, message, &r))
         return a->failed ? arena_status(a, err) : err_set(err, ST_INVALID, "unexpected EOF");
-    for (size_t i = 0; i < r.stream_count; i++) {
-        enum status st = push_parse_labels(a, labels[i], &r.streams[i].labels, err);
-        if (st != ST_OK)
-            return st;
-    }
     *ret_request = r;
     return ST_OK;
 }

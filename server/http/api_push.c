@@ -90,6 +90,8 @@ void api_push(struct request *r)
         return;
     }
     struct store_push p = {.tenant = r->tenant, .request = &push, .arena = &r->arena};
+    if (spec.format == PUSH_PROTOBUF && spec.encoding == PUSH_PLAIN)
+        p.body = buf_str(&r->body);
     st = store_push(r->server->store, &p, &err);
     r->wait_seq = p.ret_seq;
     if (st == ST_OK)

@@ -161,7 +161,7 @@ static enum status replay_record(void *context, const struct wal_record *record,
     struct push_request request;
     struct str tenant;
 
-    enum status st = wal_push_decode(&r->arena, record->payload, &tenant, &request, err);
+    enum status st = wal_push_decode(&r->arena, record, &tenant, &request, err);
     if (st == ST_OK) {
         struct tenant *t = store_tenant(r->store, tenant, true);
         if (t == NULL)

@@ -53,6 +53,7 @@ void store_set_config(struct store *s, const struct config *config);
 struct store_push {
     struct str tenant;
     struct push_request *request; /* reduced to what was accepted */
+    struct str body;              /* what was decoded, if it is plain protobuf; else empty */
     struct arena *arena;
     uint64_t ret_seq;    /* not 0: the push is stored once this is settled */
     struct str ret_text; /* what was refused and why, uncut, in the arena; empty: nothing was */

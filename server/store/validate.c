@@ -278,6 +278,7 @@ static struct str check_line(struct stream_check *s, struct entry *e,
         counter_add(&c->counters->lines_truncated, 1);
         counter_add(&c->counters->bytes_truncated, e->line.len - max);
         e->line = str_head(e->line, (size_t)max);
+        c->changed = true;
         return STR_NULL;
     }
     *ret_reason = DISCARD_LINE_TOO_LONG;
@@ -481,6 +482,7 @@ static struct str store_metadata(struct stream_check *s, struct entry *e)
 
     if (e->metadata.count == 0)
         return store_level_only(s, e, level) == ST_OK ? STR_NULL : STR("out of memory");
+    c->changed = true;
     struct label *pairs = arena_new(c->arena, struct label, e->metadata.count + 1);
     bool *renamed = arena_new(c->arena, bool, e->metadata.count + 1);
     if (pairs == NULL || renamed == NULL)
@@ -559,6 +561,7 @@ static void check_entries(struct push_check *c, struct push_stream *s)
         if (entry_accepted(&check, &e))
             s->entries[kept++] = e;
     }
+    c->changed |= kept < s->entry_count || limits->increment_duplicate_timestamp;
     s->entry_count = kept;
     if (limits->increment_duplicate_timestamp)
         bump_duplicate_times(s);
@@ -603,6 +606,7 @@ enum status validate_push(struct push_check *c, struct push_request *request, st
         if (s->entry_count > 0)
             request->streams[kept++] = *s;
     }
+    c->changed |= kept < request->stream_count;
     request->stream_count = kept;
     buf_release(&c->refusal);
     return arena_status(c->arena, err);

@@ -36,6 +36,7 @@ struct push_check {
     struct push_errors errors;
     uint64_t entries; /* accepted */
     uint64_t bytes;   /* of their lines and metadata, detected_level not counted */
+    bool changed; /* more than labels and levels that were added: entries left out, other times */
     /* its own */
     struct buf refusal; /* the text of the last one */
 };

@@ -8,16 +8,27 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "chunks/wal.h"
 #include "proto/push.h"
 
+/* A record of kind WAL_PUSH. */
 void wal_push_encode(struct buf *b, struct str tenant, const struct push_request *request);
 
 /*
- * Made in `a`; texts borrow `payload`.
+ * A record of kind WAL_PUSH_BODY: `body` in protobuf as it came, and what validation added to it,
+ * which may be labels and a level for each entry and nothing else. It needs a fifth of the bytes.
+ * False: there are too many levels for that; what was put is of no use.
+ */
+MUST_CHECK bool wal_push_encode_body(struct buf *b, struct str tenant,
+                                     const struct push_request *request, struct str body);
+
+/*
+ * Made in `a`; texts borrow the payload.
  *
  * ST_CORRUPT  the bytes are no such payload     ST_LIMIT  the arena is full
  */
-MUST_CHECK enum status wal_push_decode(struct arena *a, struct str payload, struct str *ret_tenant,
-                                       struct push_request *ret_request, struct err *err);
+MUST_CHECK enum status wal_push_decode(struct arena *a, const struct wal_record *record,
+                                       struct str *ret_tenant, struct push_request *ret_request,
+                                       struct err *err);
 
 #endif

@@ -21,6 +21,7 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import wire  # noqa: E402
 from server import Server  # noqa: E402
 
 FLAGS = ["--wal.file_size=64KB", "--wal.size_target=256KB", "--ingester.chunk_target_size=16KB",
@@ -51,7 +52,7 @@ class Client(threading.Thread):
         return START + n * 1_000_000 + stream
 
     def body(self, batches):
-        """One push; now and then with a stream object for each line, as some agents send them."""
+        """One push and its type; now and then with a stream object for each line, as some agents send them."""
         apart = self.random.random() < 0.3
         streams = []
         for stream, numbers in batches:
@@ -59,7 +60,11 @@ class Client(threading.Thread):
             values = [[str(self.timestamp(stream, n)), self.line(stream, n)] for n in numbers]
             for part in [[v] for v in values] if apart else [values]:
                 streams.append({"stream": labels, "values": part})
-        return json.dumps({"streams": streams}).encode()
+        if self.random.random() < 0.5:
+            return json.dumps({"streams": streams}).encode(), "application/json"
+        request = [("{%s}" % ",".join(f'{name}="{value}"' for name, value in s["stream"].items()),
+                    [(int(ns), line.encode()) for ns, line in s["values"]]) for s in streams]
+        return wire.snappy(wire.push_request(request)), "application/x-protobuf"
 
     def run(self):
         while not self.stop:
@@ -70,15 +75,15 @@ class Client(threading.Thread):
                 self.sent[stream] += count
             tries = self.random.choice([1, 1, 3])  # a batch that fails is sent again, or given up
             for _ in range(tries):
-                if self.push(self.body(batches)):
+                if self.push(*self.body(batches)):
                     for stream, numbers in batches:
                         self.acknowledged[stream].extend(numbers)
                     break
                 time.sleep(0.01)
 
-    def push(self, body):
+    def push(self, body, content_type):
         request = urllib.request.Request(f"http://127.0.0.1:{self.server.port}/loki/api/v1/push", data=body,
-                                         headers={"Content-Type": "application/json"})
+                                         headers={"Content-Type": content_type})
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 self.pushes += 1

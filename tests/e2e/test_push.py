@@ -245,6 +245,32 @@ class RepeatedStreams(unittest.TestCase):
             self.check(server, 52)
 
 
+class Replay(unittest.TestCase):
+    """What the log gives back after kill -9 is what was there before, whichever form the record has."""
+
+    STREAMS = [('{app="web"}', [(NOW, b"level=info started"), (NOW + 1, b"an error"), (NOW + 2, b"\x00\xff"), (NOW + 3, b"")]),
+               ('{app="db", level="custom"}', [(NOW + 4, b"of a stream with a level"), (NOW - 5, b"earlier")]),
+               ('{app="web"}', [(NOW + 6, b"the first stream again")])]
+    FORMS = [("as it came", STREAMS, 204, []),
+             ("with metadata", STREAMS + [('{app="m"}', [(NOW, b"x", [("k", "v")])])], 204, []),
+             ("in part", STREAMS + [('{app="f"}', [(NOW, b"y"), (NOW + 3 * 3600 * 10**9, b"of the future")])], 400, []),
+             ("cut lines", STREAMS, 204, ["--limits.max_line_size=10B", "--limits.max_line_size_truncate=true"]),
+             ("an empty stream", STREAMS + [('{app="e"}', [])], 204, []),
+             ("other times", STREAMS + [('{app="t"}', [(NOW, b"a"), (NOW, b"b")])], 204,
+              ["--limits.increment_duplicate_timestamp=true"])]
+
+    def test_kill(self):
+        for name, streams, status, flags in self.FORMS:
+            with self.subTest(name), Server(flags=flags) as server:
+                answer = server.push_body(wire.snappy(wire.push_request(streams)), PROTOBUF)
+                self.assertEqual(answer[0], status, answer[1])
+                before = around_now(server, '{app=~".+"}')
+                self.assertEqual(sum(len(values) for _, values in before), 7 + sum(len(e) for _, e in streams[3:]) - (status == 400))
+                server.kill()
+                server.start()
+                self.assertEqual(around_now(server, '{app=~".+"}'), before)
+
+
 class LargestEntries(unittest.TestCase):
     """Whatever the largest limits let in fits into a chunk: else its stream could never be flushed."""
 

@@ -86,7 +86,8 @@ static void read_pieces(struct wal_reader *w, struct reading *r)
             r->damaged = true;
             continue;
         }
-        ASSERT(piece.record.seq > seq && piece.record.kind == WAL_PUSH);
+        ASSERT(piece.record.seq > seq &&
+               (piece.record.kind == WAL_PUSH || piece.record.kind == WAL_PUSH_BODY));
         seq = piece.record.seq;
         take_record(r, &piece.record);
     }

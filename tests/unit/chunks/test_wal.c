@@ -123,9 +123,8 @@ static enum status note_record(void *context, const struct wal_record *r, struct
 
     if (r->seq == to->stop_at)
         return err_set(err, to->stop_with, "no more of this");
-    cr_expect_eq(r->kind, WAL_PUSH);
     buf_put_i64(&to->text, (int64_t)r->seq);
-    buf_put_char(&to->text, ':');
+    buf_put(&to->text, r->kind == WAL_PUSH ? STR(":") : STR(" (body):"));
     buf_put(&to->text, r->payload);
     buf_put_char(&to->text, ' ');
     return ST_OK;
@@ -206,6 +205,21 @@ static void put_record(struct buf *b, struct wal_record_header h, struct str pay
     buf_put(b, payload);
 }
 
+/* What version 1 wrote. */
+Test(wal, golden_v1)
+{
+    char path[TEST_PATH_BYTES];
+    struct log l;
+
+    log_init(&l);
+    struct str bytes = files_read("tests/golden/wal-v1.bin");
+    files_write(files_path(path, l.dir, "0000000000000001.wal"), bytes);
+    mem_free((void *)(uintptr_t)bytes.ptr);
+    struct wal_replay result = expect_replay("version 1", l.dir, "258:first record 259:\xff\x01 ");
+    cr_expect_eq(result.records, 2);
+    log_release(&l);
+}
+
 Test(wal, golden)
 {
     char path[TEST_PATH_BYTES];
@@ -216,17 +230,18 @@ Test(wal, golden)
     wal_put_file_header(&b, &(struct wal_file_header){.number = 1, .salt = 0x01020304});
     put_record(&b, (struct wal_record_header){.seq = 0x0102, .kind = WAL_PUSH, .salt = 0x01020304},
                STR("first record"));
-    put_record(&b, (struct wal_record_header){.seq = 0x0103, .kind = WAL_PUSH, .salt = 0x01020304},
+    put_record(&b,
+               (struct wal_record_header){.seq = 0x0103, .kind = WAL_PUSH_BODY, .salt = 0x01020304},
                STR("\xff\x01"));
-    files_expect_golden("wal-v1.bin", buf_str(&b));
+    files_expect_golden("wal-v2.bin", buf_str(&b));
     buf_release(&b);
 
     log_init(&l);
-    struct str bytes = files_read("tests/golden/wal-v1.bin");
+    struct str bytes = files_read("tests/golden/wal-v2.bin");
     files_write(files_path(path, l.dir, "0000000000000001.wal"), bytes);
     mem_free((void *)(uintptr_t)bytes.ptr);
     struct wal_replay result =
-        expect_replay("what was written once", l.dir, "258:first record 259:\xff\x01 ");
+        expect_replay("what was written once", l.dir, "258:first record 259 (body):\xff\x01 ");
     cr_expect_eq(result.records, 2);
     log_release(&l);
 }
@@ -601,7 +616,9 @@ static const struct forged_case {
     {"a number again", "1:one 2:two 3:three ", 3, 1, false},
     {"a lower number", "1:one 2:two 3:three ", 1, 1, false},
     {"number 0", "1:one 2:two 3:three ", 0, 1, false},
-    {"an unknown kind", "1:one 2:two 3:three ", 4, 2, false},
+    {"a body", "1:one 2:two 3:three 4 (body):forged ", 4, 2, false},
+    {"an unknown kind", "1:one 2:two 3:three ", 4, 3, false},
+    {"kind 0", "1:one 2:two 3:three ", 4, 0, false},
     {"of another file", "1:one 2:two 3:three ", 4, 1, true},
 };
 
@@ -635,16 +652,16 @@ Test(wal, another_version)
 
     example_init(&x);
     char *bytes = (char *)(uintptr_t)x.bytes.ptr;
-    bytes[8] = 2;
+    bytes[8] = 3;
     memset(bytes + 20, 0, 4);
     uint32_t crc = crc32c(0, str_make(bytes, WAL_FILE_HEADER_BYTES));
     for (size_t i = 0; i < 4; i++)
         bytes[20 + i] = (char)(unsigned char)(crc >> (8 * i));
     files_write(x.file, x.bytes);
     buf_init(&got.text, 1000);
-    EXPECT_STATUS("version 2", wal_replay(x.log.dir, note_record, &got, &result, &err),
+    EXPECT_STATUS("version 3", wal_replay(x.log.dir, note_record, &got, &result, &err),
                   ST_UNSUPPORTED);
-    cr_expect_str_eq(err.text, "0000000000000001.wal: log version 2 with features 0 is not known",
+    cr_expect_str_eq(err.text, "0000000000000001.wal: log version 3 with features 0 is not known",
                      "%s", err.text);
     cr_expect_eq(result.records, 77);
     struct str left = files_read(x.file);

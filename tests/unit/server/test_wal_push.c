@@ -1,5 +1,7 @@
 #include "server/store/wal_push.h"
 
+#include <snappy-c.h>
+
 #include "tests/support/expect.h"
 #include "tests/support/random.h"
 
@@ -24,9 +26,9 @@ static struct entry web_entries[] = {
 static struct entry other_entries[] = {{1700000000000000000, STR_INIT("x"), {NULL, 0}}};
 
 static struct push_stream streams[] = {
-    {{app_host, 2}, web_entries, COUNT_OF(web_entries)},
-    {{NULL, 0}, other_entries, COUNT_OF(other_entries)},
-    {{app_host, 1}, NULL, 0},
+    {.labels = {app_host, 2}, .entries = web_entries, .entry_count = COUNT_OF(web_entries)},
+    {.entries = other_entries, .entry_count = COUNT_OF(other_entries)},
+    {.labels = {app_host, 1}},
 };
 
 static void expect_same(const char *name, const struct push_request *got,
@@ -71,7 +73,8 @@ Test(wal_push, round_trip)
         buf_init(&b, PAYLOAD_BYTES);
         wal_push_encode(&b, c->tenant, &want);
         REQUIRE_OK(buf_status(&b, NULL));
-        REQUIRE_OK(wal_push_decode(&a, buf_str(&b), &tenant, &got, NULL));
+        struct wal_record record = {.kind = WAL_PUSH, .payload = buf_str(&b)};
+        REQUIRE_OK(wal_push_decode(&a, &record, &tenant, &got, NULL));
         EXPECT_STR(c->name, tenant, c->tenant);
         expect_same(c->name, &got, &want);
         buf_release(&b);
@@ -94,7 +97,7 @@ Test(wal_push, format)
                                             "\x01\x03\x0e"
                                             "detected_level\x04info\x08trace_id\x01"
                                             "7\x17other metadata, earlier"); /* -1, two pairs */
-    struct push_stream stream = {{app_host, 2}, web_entries, 3};
+    struct push_stream stream = {.labels = {app_host, 2}, .entries = web_entries, .entry_count = 3};
     struct push_request request = {&stream, 1};
     struct buf b;
 
@@ -107,7 +110,7 @@ Test(wal_push, format)
 /* ---- damage ---- */
 
 /* Decode a copy of exactly this size, so that a sanitizer sees a read behind it. */
-static enum status decode(struct str payload, size_t arena_bytes_max)
+static enum status decode_kind(enum wal_kind kind, struct str payload, size_t arena_bytes_max)
 {
     struct push_request got = {streams, 4711};
     struct str tenant = STR("untouched");
@@ -118,7 +121,8 @@ static enum status decode(struct str payload, size_t arena_bytes_max)
     cr_assert_not_null(copy);
     arena_init(&a, arena_bytes_max);
     memcpy(copy, payload.ptr, payload.len);
-    enum status st = wal_push_decode(&a, str_make(copy, payload.len), &tenant, &got, &err);
+    struct wal_record record = {.kind = kind, .payload = str_make(copy, payload.len)};
+    enum status st = wal_push_decode(&a, &record, &tenant, &got, &err);
     if (st != ST_OK) {
         cr_expect(got.stream_count == 4711 && str_eq(tenant, STR("untouched")),
                   "outputs of a failure");
@@ -127,6 +131,11 @@ static enum status decode(struct str payload, size_t arena_bytes_max)
     mem_free(copy);
     arena_release(&a);
     return st;
+}
+
+static enum status decode(struct str payload, size_t arena_bytes_max)
+{
+    return decode_kind(WAL_PUSH, payload, arena_bytes_max);
 }
 
 static void encode_all(struct buf *b)
@@ -213,4 +222,179 @@ Test(wal_push, arena_is_full)
     }
     cr_expect_gt(full, 2);
     buf_release(&b);
+}
+
+/* ---- bodies ---- */
+
+/* Two streams, of two entries and one, at 1 s; labels {a="1"} and none. */
+#define ENTRY(line) "\x12\x0b\x0a\x02\x08\x01\x12\x05" line
+#define MESSAGE "\x0a\x23\x0a\x07{a=\"1\"}" ENTRY("first") ENTRY("other") "\x0a\x0d" ENTRY("third")
+
+static const struct label custom[] = {{STR_INIT("detected_level"), STR_INIT("custom")}};
+
+static struct entry body_entries[] = {
+    {1000000000, STR_INIT("first"), {level, 1}},
+    {1000000000, STR_INIT("other"), {NULL, 0}},
+    {1000000000, STR_INIT("third"), {custom, 1}},
+};
+static struct push_stream body_streams[] = {
+    {.labels = {app_host, 2}, .entries = body_entries, .entry_count = 2},
+    {.labels = {app_host, 1}, .entries = body_entries + 2, .entry_count = 1},
+};
+static struct push_request body_request = {body_streams, COUNT_OF(body_streams)};
+
+static void put_body(struct buf *b, struct str message)
+{
+    size_t len = snappy_max_compressed_length(message.len);
+    char *to = buf_reserve(b, len);
+
+    cr_assert_not_null(to);
+    cr_assert_eq(snappy_compress(message.ptr, message.len, to, &len), SNAPPY_OK);
+    buf_advance(b, len);
+}
+
+static void encode_body(struct buf *b)
+{
+    struct buf body;
+
+    buf_init(b, PAYLOAD_BYTES);
+    buf_init(&body, PAYLOAD_BYTES);
+    put_body(&body, STR(MESSAGE));
+    cr_assert(wal_push_encode_body(b, STR("t1"), &body_request, buf_str(&body)));
+    REQUIRE_OK(buf_status(b, NULL));
+    buf_release(&body);
+}
+
+/* The labels and levels that were added, and everything else as it came. */
+Test(wal_push, body_round_trip)
+{
+    struct push_request got;
+    struct str tenant;
+    struct arena a;
+    struct buf b;
+
+    encode_body(&b);
+    arena_init(&a, ARENA_BYTES);
+    struct wal_record record = {.kind = WAL_PUSH_BODY, .payload = buf_str(&b)};
+    REQUIRE_OK(wal_push_decode(&a, &record, &tenant, &got, NULL));
+    EXPECT_STR("tenant", tenant, STR("t1"));
+    expect_same("body", &got, &body_request);
+    arena_release(&a);
+    buf_release(&b);
+}
+
+/* The bytes of docs/format/wal.md. */
+Test(wal_push, body_format)
+{
+    struct buf b, want;
+
+    encode_body(&b);
+    buf_init(&want, PAYLOAD_BYTES);
+    buf_put(&want, STR("\x02t1\x02"
+                       "\x02\x03"
+                       "app\x03"
+                       "a\"b\x04host\x01\0" /* labels of the first stream */
+                       "\x01\x03"
+                       "app\x03"
+                       "a\"b"           /* of the second */
+                       "\x03\x01\0\x02" /* the levels of three entries */
+                       "\x02\x04info\x06"
+                       "custom"));
+    put_body(&want, STR(MESSAGE));
+    EXPECT_STR("payload", buf_str(&b), buf_str(&want));
+    buf_release(&want);
+    buf_release(&b);
+}
+
+Test(wal_push, body_cut_and_damaged)
+{
+    struct random r = random_begin();
+    struct buf b;
+
+    encode_body(&b);
+    EXPECT_STATUS("whole", decode_kind(WAL_PUSH_BODY, buf_str(&b), ARENA_BYTES), ST_OK);
+    for (size_t len = 0; len < b.len; len++)
+        EXPECT_STATUS("cut", decode_kind(WAL_PUSH_BODY, str_head(buf_str(&b), len), ARENA_BYTES),
+                      ST_CORRUPT);
+    for (size_t round = 0; round < 20000; round++) {
+        size_t at = random_below(&r, b.len);
+        char before = b.ptr[at];
+        b.ptr[at] = (char)(unsigned char)random_u64(&r);
+        enum status st = decode_kind(WAL_PUSH_BODY, buf_str(&b), ARENA_BYTES);
+        cr_assert(st == ST_OK || st == ST_CORRUPT || st == ST_LIMIT, "%s, seed %" PRIu64,
+                  status_name(st), r.seed);
+        b.ptr[at] = before;
+    }
+    for (size_t max = 0; max < 2000; max += 100) {
+        enum status st = decode_kind(WAL_PUSH_BODY, buf_str(&b), max);
+        cr_assert(st == ST_OK || st == ST_LIMIT, "%s at %zu", status_name(st), max);
+    }
+    buf_release(&b);
+}
+
+/* What was added does not fit to the body, which is MESSAGE. */
+static const struct misfit_case {
+    const char *name;
+    struct str added; /* behind the tenant */
+    enum status st;
+} misfit_cases[] = {
+    {"it fits", STR_INIT("\x02\0\0\x03\0\0\0\0"), ST_OK},
+    {"a stream less", STR_INIT("\x01\0\x03\0\0\0\0"), ST_CORRUPT},
+    {"a stream more", STR_INIT("\x03\0\0\0\x03\0\0\0\0"), ST_CORRUPT},
+    {"an entry less", STR_INIT("\x02\0\0\x02\0\0\0"), ST_CORRUPT},
+    {"an entry more", STR_INIT("\x02\0\0\x04\0\0\0\0\0"), ST_CORRUPT},
+    {"a level that is not there", STR_INIT("\x02\0\0\x03\0\0\x02\x01\x01l"), ST_CORRUPT},
+    {"256 levels", STR_INIT("\x02\0\0\x03\0\0\0\x80\x02"), ST_CORRUPT},
+};
+
+Test(wal_push, body_misfit)
+{
+    for (size_t i = 0; i < COUNT_OF(misfit_cases); i++) {
+        struct buf b;
+        buf_init(&b, PAYLOAD_BYTES);
+        buf_put_str(&b, STR("t1"));
+        buf_put(&b, misfit_cases[i].added);
+        put_body(&b, STR(MESSAGE));
+        EXPECT_STATUS(misfit_cases[i].name, decode_kind(WAL_PUSH_BODY, buf_str(&b), ARENA_BYTES),
+                      misfit_cases[i].st);
+        buf_release(&b);
+    }
+}
+
+/* Entries that came with metadata are never in such a record. */
+Test(wal_push, body_with_metadata)
+{
+    struct buf b;
+
+    buf_init(&b, PAYLOAD_BYTES);
+    buf_put(&b, STR("\x02t1\x01\0\x01\0\0"));
+    put_body(&b, STR("\x0a\x0a\x12\x08\x1a\x06\x0a\x01"
+                     "a\x12\x01"
+                     "b"));
+    EXPECT_STATUS("metadata", decode_kind(WAL_PUSH_BODY, buf_str(&b), ARENA_BYTES), ST_CORRUPT);
+    buf_release(&b);
+}
+
+/* As many levels as an index of one byte can tell, and one more. */
+Test(wal_push, body_levels)
+{
+    enum { LEVELS = 256 };
+    struct entry entries[LEVELS];
+    struct label pairs[LEVELS];
+    char texts[LEVELS];
+
+    for (size_t i = 0; i < LEVELS; i++) {
+        texts[i] = (char)(unsigned char)i;
+        pairs[i] = (struct label){STR("detected_level"), str_make(&texts[i], 1)};
+        entries[i] = (struct entry){0, STR(""), {&pairs[i], 1}};
+    }
+    for (size_t count = LEVELS - 1; count <= LEVELS; count++) {
+        struct push_stream stream = {
+            .labels = {app_host, 1}, .entries = entries, .entry_count = count};
+        struct push_request request = {&stream, 1};
+        struct buf b;
+        buf_init(&b, PAYLOAD_BYTES);
+        cr_expect_eq(wal_push_encode_body(&b, STR("t"), &request, STR("x")), count < LEVELS);
+        buf_release(&b);
+    }
 }
