@@ -35,6 +35,8 @@ enum {
     INPUT_BYTES_MAX = 256 * 1024, /* read ahead of what is parsed */
     COPIED_REPLY_MAX = 4 * 1024,  /* a shorter body is copied instead of referred to */
     REPLY_HEAD_BYTES_MAX = 4 * 1024,
+    RECEIVE_BYTES_MIN = 64 * 1024,  /* room that a body gets; it doubles as bytes come */
+    RECEIVE_BYTES_MAX = 512 * 1024, /* taken at once, then it is the turn of others */
 };
 
 #define LINGER_NS (2 * SECOND_NS)
@@ -269,6 +271,28 @@ static void refuse_body(struct conn *c, uint64_t bytes)
     refuse(c, status_http(ST_TOO_LARGE), err.text);
 }
 
+/*
+ * Read what the socket holds straight into the body. libevent reads 4 KiB at a time into memory of
+ * its own. An end or an error is left for it to find.
+ */
+static void receive(struct conn *c, size_t wanted)
+{
+    struct buf *body = &c->request->body;
+    size_t left = MIN_OF(wanted, (size_t)RECEIVE_BYTES_MAX);
+
+    while (left > 0) {
+        size_t room = MIN_OF(left, MAX_OF(body->len, (size_t)RECEIVE_BYTES_MIN));
+        char *to = buf_reserve(body, room);
+        ssize_t got = to == NULL ? -1 : recv(bufferevent_getfd(c->bev), to, room, 0);
+        if (got <= 0)
+            return;
+        buf_advance(body, (size_t)got);
+        if ((size_t)got < room)
+            return;
+        left -= room;
+    }
+}
+
 /* Move bytes of a body with a known length; true when it is whole. */
 static bool take_counted(struct conn *c)
 {
@@ -279,7 +303,9 @@ static bool take_counted(struct conn *c)
     char *to = there == 0 ? NULL : buf_reserve(&r->body, there);
     if (to != NULL && evbuffer_remove(input_of(c), to, there) == (int)there)
         buf_advance(&r->body, there);
-    return there == wanted;
+    if (there < wanted && !r->body.failed)
+        receive(c, wanted - there);
+    return r->body.len == r->head.content_length;
 }
 
 /* The same for a chunked one. */
