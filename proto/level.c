@@ -255,17 +255,25 @@ static bool may_begin_word(const char *p)
     return (halves[0] | halves[1]) != 0;
 }
 
-/* The leftmost level word that stands alone. */
+/*
+ * The leftmost level word that stands alone. The last sixteen bytes that are looked at begin where
+ * a byte is left behind them: there only a word of one letter could begin, and there is none.
+ */
 static struct str find_in_text(struct str line)
 {
-    size_t at = MIN_OF(line.len, (size_t)1);
-    struct str level = find_between(line, 0, at);
+    enum { STEP = sizeof(bytes16), SHORT = STEP + 2 };
 
-    for (; level.len == 0 && line.len - at > sizeof(bytes16); at += sizeof(bytes16)) {
+    if (line.len < SHORT)
+        return find_between(line, 0, line.len);
+    size_t last = line.len - STEP - 1;
+    struct str level = find_between(line, 0, 1);
+    for (size_t at = 1; level.len == 0; at = MIN_OF(at + STEP, last)) {
         if (may_begin_word(line.ptr + at))
-            level = find_between(line, at, at + sizeof(bytes16));
+            level = find_between(line, at, at + STEP);
+        if (at == last)
+            break;
     }
-    return level.len > 0 ? level : find_between(line, at, line.len);
+    return level;
 }
 
 static struct str level_of_line(const struct level_spec *spec, struct arena *a, struct str line)
