@@ -265,34 +265,47 @@ bool get_u64(struct str *in, uint64_t *ret_v)
     return true;
 }
 
-bool get_uvarint_long(struct str *in, uint64_t *ret_v)
+struct uvarint {
+    uint64_t value;
+    size_t bytes; /* 0: there is none */
+};
+
+static struct uvarint uvarint_at(struct str in)
 {
-    uint64_t v = 0;
-    size_t end = MIN_OF(in->len, (size_t)UVARINT_BYTES_MAX);
+    struct uvarint u = {0, 0};
+    size_t end = MIN_OF(in.len, (size_t)UVARINT_BYTES_MAX);
 
     for (size_t i = 0; i < end; i++) {
-        uint64_t part = (uint8_t)in->ptr[i];
+        uint64_t part = (uint8_t)in.ptr[i];
         if (i == UVARINT_BYTES_MAX - 1 && part > 1)
-            return false; /* more than 64 bits */
-        v |= (part & 0x7f) << (7 * i);
+            break; /* more than 64 bits */
+        u.value |= (part & 0x7f) << (7 * i);
         if (part < 0x80) {
-            *in = str_cut(*in, i + 1);
-            *ret_v = v;
-            return true;
+            u.bytes = i + 1;
+            break;
         }
     }
-    return false;
+    return u;
+}
+
+bool get_uvarint_long(struct str *in, uint64_t *ret_v)
+{
+    struct uvarint u = uvarint_at(*in);
+
+    if (u.bytes == 0)
+        return false;
+    *in = str_cut(*in, u.bytes);
+    *ret_v = u.value;
+    return true;
 }
 
 bool get_str(struct str *in, struct str *ret_s)
 {
-    struct str rest = *in;
-    uint64_t len;
+    struct uvarint u = uvarint_at(*in);
 
-    if (!get_uvarint(&rest, &len) || len > rest.len)
+    if (u.bytes == 0 || u.value > in->len - u.bytes)
         return false;
-    if (!get_bytes(&rest, (size_t)len, ret_s))
-        return false;
-    *in = rest;
+    *ret_s = str_make(in->ptr + u.bytes, (size_t)u.value);
+    *in = str_cut(*in, u.bytes + (size_t)u.value);
     return true;
 }
