@@ -20,7 +20,10 @@
 enum {
     LISTEN_BACKLOG = 1024,
     TICK_MS = 500,
+    HOLD_STEP_US = 2000,
 };
+
+#define HOLD_NS_MAX SECOND_NS
 
 /* ---- requests ---- */
 
@@ -160,6 +163,33 @@ static void begin_stop(struct loop *l, int64_t until_ns)
     conn_close_idle(l);
 }
 
+/*
+ * Acknowledgements wait while the flusher is behind, a second at most: clients send what comes next
+ * when they have them. Without that, memory would grow as far as clients are faster than the
+ * compression, up to where pushes are refused.
+ */
+static bool must_hold(struct loop *l)
+{
+    int64_t now_ns = time_mono_ns();
+
+    if (l->stopping || !store_is_behind(l->server->store)) {
+        l->hold_begin_ns = 0;
+        return false;
+    }
+    if (l->hold_begin_ns == 0)
+        l->hold_begin_ns = now_ns;
+    return now_ns - l->hold_begin_ns < HOLD_NS_MAX;
+}
+
+static void look_again(struct loop *l)
+{
+    static const struct timeval delay = {.tv_usec = HOLD_STEP_US};
+
+    if (!event_pending(l->hold, EV_TIMEOUT, NULL))
+        (void)event_add(l->hold, &delay);
+}
+
+/* Mail has come, or the time to look again at what was left in the box. */
 static void on_mail(evutil_socket_t fd, short what, void *context)
 {
     struct loop *l = context;
@@ -167,7 +197,9 @@ static void on_mail(evutil_socket_t fd, short what, void *context)
 
     (void)fd;
     (void)what;
-    mailbox_take(&l->mailbox, &mail);
+    mailbox_take(&l->mailbox, !must_hold(l), &mail);
+    if (mail.left)
+        look_again(l);
     for (size_t i = 0; i < mail.settled_count; i++)
         answer_settled(l, mail.settled[i]);
     while (mail.requests != NULL) {
@@ -334,8 +366,9 @@ enum status loop_init(struct loop *l, struct server *s, struct err *err)
     learn_port(l);
     l->mail_event = event_new(l->base, l->mailbox.event_fd, EV_READ | EV_PERSIST, on_mail, l);
     l->tick = event_new(l->base, -1, EV_PERSIST, on_tick, l);
-    if (l->mail_event == NULL || l->tick == NULL || event_add(l->mail_event, NULL) != 0 ||
-        event_add(l->tick, &period) != 0)
+    l->hold = evtimer_new(l->base, on_mail, l);
+    if (l->mail_event == NULL || l->tick == NULL || l->hold == NULL ||
+        event_add(l->mail_event, NULL) != 0 || event_add(l->tick, &period) != 0)
         return err_set(err, ST_NOMEM, "no memory for an event loop");
     return ST_OK;
 }
@@ -360,7 +393,7 @@ static void free_leftovers(struct loop *l)
 {
     struct mail mail;
 
-    mailbox_take(&l->mailbox, &mail);
+    mailbox_take(&l->mailbox, true, &mail);
     if (l->waiting_last != NULL)
         l->waiting_last->next = mail.requests;
     else
@@ -381,6 +414,8 @@ void loop_release(struct loop *l)
         free_leftovers(l);
     if (l->tick != NULL)
         event_free(l->tick);
+    if (l->hold != NULL)
+        event_free(l->hold);
     if (l->mail_event != NULL)
         event_free(l->mail_event);
     if (l->listener != NULL)

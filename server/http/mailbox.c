@@ -70,7 +70,7 @@ void mailbox_put_stop(struct mailbox *m, int64_t until_ns)
     wake(m);
 }
 
-void mailbox_take(struct mailbox *m, struct mail *ret_mail)
+void mailbox_take(struct mailbox *m, bool settled, struct mail *ret_mail)
 {
     uint64_t count;
     ssize_t got = read(m->event_fd, &count, sizeof(count));
@@ -78,13 +78,14 @@ void mailbox_take(struct mailbox *m, struct mail *ret_mail)
     (void)got; /* nothing to read is fine */
     lock_take(&m->lock);
     ret_mail->requests = m->first;
-    ret_mail->settled_count = m->settled_count;
-    for (size_t i = 0; i < m->settled_count; i++)
+    ret_mail->settled_count = settled ? m->settled_count : 0;
+    for (size_t i = 0; i < ret_mail->settled_count; i++)
         ret_mail->settled[i] = m->settled[i];
+    ret_mail->left = m->settled_count > ret_mail->settled_count;
     ret_mail->stop_ns = m->stop_ns;
     m->first = NULL;
     m->last = NULL;
-    m->settled_count = 0;
+    m->settled_count = ret_mail->left ? m->settled_count : 0;
     m->stop_ns = 0;
     lock_give(&m->lock);
 }

@@ -49,15 +49,18 @@ void mailbox_put_request(struct mailbox *m, struct request *r);
 void mailbox_put_settled(struct mailbox *m, uint64_t seq, enum status st);
 void mailbox_put_stop(struct mailbox *m, int64_t until_ns);
 
-/* Take everything: the loop's side. Requests are linked by `next`. */
+/*
+ * Take everything, or all but what is settled: the loop's side. Requests are linked by `next`.
+ */
 struct mail {
     struct request *requests;
     struct settled settled[MAILBOX_SETTLED_MAX];
     size_t settled_count;
+    bool left; /* some of what is settled was not taken */
     int64_t stop_ns;
 };
 
-void mailbox_take(struct mailbox *m, struct mail *ret_mail);
+void mailbox_take(struct mailbox *m, bool settled, struct mail *ret_mail);
 
 /* ---- loops and connections ---- */
 
@@ -74,7 +77,9 @@ struct loop {
     struct conn *conns;            /* all of this loop */
     struct request *waiting_first; /* pushes that wait for the log, by sequence number */
     struct request *waiting_last;
-    size_t running; /* requests of this loop that are not answered */
+    struct event *hold;    /* wakes to look again whether they may be answered */
+    int64_t hold_begin_ns; /* monotonic: since when they may not; 0: they may */
+    size_t running;        /* requests of this loop that are not answered */
     bool stopping;
     int64_t stop_ns; /* monotonic: then it ends whatever runs */
 };

@@ -258,6 +258,13 @@ static enum status refused_status(struct pushing *p, enum status st, struct err 
     return err_set(err, st == ST_OK ? ST_INVALID : st, "%.*s", STR_ARG(p->push->ret_text));
 }
 
+bool store_is_behind(struct store *s)
+{
+    uint64_t target = store_settings(s)->memory_target;
+
+    return counter_get(&s->head_bytes) > target + target / 2 && !flag_get(&s->flush_failing);
+}
+
 enum status store_push(struct store *s, struct store_push *push, struct err *err)
 {
     struct pushing p = {.store = s, .push = push};

@@ -69,6 +69,12 @@ struct store_push {
  */
 MUST_CHECK enum status store_push(struct store *s, struct store_push *p, struct err *err);
 
+/*
+ * Do the heads hold so much more than they should that clients had better wait for the flusher?
+ * False while flushing fails: waiting would not help.
+ */
+bool store_is_behind(struct store *s);
+
 /* ---- reading ---- */
 
 /* For the engine. */

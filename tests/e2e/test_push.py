@@ -1,6 +1,7 @@
 """What a push may look like, what is stored of it, and what the client is told."""
 import gzip
 import json
+import os
 import time
 import unittest
 import zlib
@@ -243,6 +244,20 @@ class RepeatedStreams(unittest.TestCase):
             server.kill()
             server.start()
             self.check(server, 52)
+
+
+class Backpressure(unittest.TestCase):
+    """A client that sends as fast as it is answered does not fill the memory: the answer waits for the flusher."""
+
+    def test_memory(self):
+        with Server(flags=["--ingester.memory_target=1MB"]) as server:
+            above = 0
+            entries = [(NOW + n, os.urandom(500).hex().encode()) for n in range(4000)]
+            data = wire.snappy(wire.push_request([('{b="1"}', entries)]))
+            for _ in range(20):
+                self.assertEqual(server.push_body(data, PROTOBUF)[0], 204)
+                above += server.metric("skald_head_bytes") > 1.5 * 2**20
+            self.assertLess(above, 5)  # it waits for a second at most: this machine may be slow
 
 
 class Replay(unittest.TestCase):
