@@ -13,21 +13,31 @@ void map_release(struct map *m)
     *m = (struct map){0};
 }
 
+static struct str slot_key(const struct map_slot *slot)
+{
+    return str_make(slot->key, slot->key_bytes);
+}
+
+static uint32_t key_hash(struct str key)
+{
+    return (uint32_t)hash_text(key);
+}
+
 /* The slot that holds `key`, or the free one where it belongs. */
-static struct map_slot *find(const struct map *m, struct str key, uint64_t hash)
+static struct map_slot *find(const struct map *m, struct str key, uint32_t hash)
 {
     size_t mask = m->capacity - 1;
 
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
         struct map_slot *slot = &m->slots[i];
-        if (slot->value == NULL || (slot->hash == hash && str_eq(slot->key, key)))
+        if (slot->value == NULL || (slot->hash == hash && str_eq(slot_key(slot), key)))
             return slot;
     }
 }
 
 void *map_get(const struct map *m, struct str key)
 {
-    return m->count == 0 ? NULL : find(m, key, hash_text(key))->value;
+    return m->count == 0 ? NULL : find(m, key, key_hash(key))->value;
 }
 
 static enum status grow(struct map *m)
@@ -41,7 +51,7 @@ static enum status grow(struct map *m)
     for (size_t i = 0; i < m->capacity; i++) {
         struct map_slot slot = m->slots[i];
         if (slot.value != NULL)
-            *find(&wider, slot.key, slot.hash) = slot;
+            *find(&wider, slot_key(&slot), slot.hash) = slot;
     }
     mem_free(m->slots);
     *m = wider;
@@ -50,9 +60,10 @@ static enum status grow(struct map *m)
 
 enum status map_set(struct map *m, struct str key, void *value)
 {
-    uint64_t hash = hash_text(key);
+    uint32_t hash = key_hash(key);
 
     ASSERT(value != NULL);
+    ASSERT(key.len <= UINT32_MAX);
     if (m->count >= m->capacity / 4 * 3) {
         enum status st = grow(m);
         if (st != ST_OK)
@@ -61,7 +72,7 @@ enum status map_set(struct map *m, struct str key, void *value)
     struct map_slot *slot = find(m, key, hash);
     if (slot->value == NULL)
         m->count++;
-    *slot = (struct map_slot){key, hash, value};
+    *slot = (struct map_slot){key.ptr, (uint32_t)key.len, hash, value};
     return ST_OK;
 }
 
@@ -70,7 +81,7 @@ void *map_remove(struct map *m, struct str key)
     if (m->count == 0)
         return NULL;
 
-    struct map_slot *slot = find(m, key, hash_text(key));
+    struct map_slot *slot = find(m, key, key_hash(key));
     void *value = slot->value;
     if (value == NULL)
         return NULL;

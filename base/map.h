@@ -15,8 +15,9 @@
 #include "base/str.h"
 
 struct map_slot {
-    struct str key;
-    uint64_t hash;
+    const char *key;
+    uint32_t key_bytes;
+    uint32_t hash;
     void *value; /* NULL: the slot is free */
 };
 
@@ -32,7 +33,8 @@ void map_release(struct map *m);
 /* NULL when the key is not there. */
 void *map_get(const struct map *m, struct str key);
 
-/* Add or replace; `value` is not NULL, `key` stays valid as long as it is in the map. */
+/* Add or replace; `value` is not NULL, `key` (below 4 GiB) stays valid as long as it is in the map.
+ */
 MUST_CHECK enum status map_set(struct map *m, struct str key, void *value);
 
 /* Returns the value that was there, or NULL. */

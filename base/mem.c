@@ -1,8 +1,10 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/banned.h"
 
@@ -38,6 +40,40 @@ void *mem_grow(void *old, size_t count, size_t size)
 void mem_free(void *block)
 {
     free(block);
+}
+
+void *mem_pages(size_t size)
+{
+    void *pages =
+        must_fail() ? MAP_FAILED
+                    : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+void mem_pages_free(void *pages, size_t size)
+{
+    if (pages != NULL)
+        (void)munmap(pages, size);
+}
+
+/*
+ * By default the heap raises its threshold for mappings to the largest block that was ever freed,
+ * so that the buffers of one large request keep the heap large for good; and it has eight arenas
+ * for each processor, each with holes of its own.
+ */
+void mem_tune(void)
+{
+    enum { ARENAS_MAX = 2, MAPPED_BYTES_MIN = 1 << 20, SPARE_BYTES_MAX = 4 << 20 };
+
+    (void)mallopt(M_ARENA_MAX, ARENAS_MAX);
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
+    (void)mallopt(M_TRIM_THRESHOLD, SPARE_BYTES_MAX);
+}
+
+void mem_trim(void)
+{
+    (void)malloc_trim(0);
 }
 
 struct str mem_str(struct str s)

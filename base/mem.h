@@ -25,6 +25,20 @@ void *mem_grow(void *old, size_t count, size_t size);
 /* Accepts NULL. */
 void mem_free(void *block);
 
+/*
+ * `size` zeroed bytes in pages of their own, which go back to the system when they are freed (with
+ * the same size). For what is large and lives among much that comes and goes: in the heap it would
+ * keep the holes around it.
+ */
+void *mem_pages(size_t size) __attribute__((malloc));
+void mem_pages_free(void *pages, size_t size); /* accepts NULL */
+
+/* Let the heap of this process keep little that is free; for a server, before it has threads. */
+void mem_tune(void);
+
+/* Give the system back what is free in the heap now. Takes milliseconds: not for every request. */
+void mem_trim(void);
+
 /* A copy with a zero byte behind it, so that it also serves as a C string. `ptr` NULL: no memory.
  */
 struct str mem_str(struct str s);

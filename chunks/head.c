@@ -1,10 +1,11 @@
 /*
- * Rows lie in pieces, a list of growing blocks of memory: the first is small, because a store may
- * have a hundred thousand streams of a few lines, the later ones larger. A row never moves. Equal
- * sets of metadata are kept once: most entries of a stream have the same one.
+ * Rows lie in pieces, a list of blocks of memory that grow with the head: the first is small,
+ * because a store may have a hundred thousand streams of a few lines. A row never moves. Equal sets
+ * of metadata are kept once, in stored form and numbered, as a row of their own before the first
+ * row that names them: most entries of a stream have the same one.
  *
- *     head -> piece -> piece -> piece        row: time, metadata *, length, bytes of the line
- *              [rows]   [rows]   [rows ...]
+ *     head -> piece -> piece -> piece        row: time,      length, number of its set, line
+ *              [rows]   [rows]   [rows ...]  set: older one, length, its number, stored form
  */
 #include "chunks/head.h"
 
@@ -16,18 +17,23 @@
 #include "base/banned.h"
 
 enum {
-    PIECE_BYTES_FIRST = 1024,
+    PIECE_BYTES_FIRST = 248, /* with the word of the heap 256 */
     PIECE_BYTES_MAX = 64 * 1024,
+    PIECE_BYTES_PAGED = 32 * 1024, /* from here on a piece is made of pages of its own */
     ROW_ALIGN = 8,
     SETS_SCANNED_MAX = 8, /* sets are looked for one by one up to here, then through the map */
 };
 
+#define ROW_IS_SET (UINT32_C(1) << 31)
+
 struct row {
-    int64_t ts_ns;
-    const struct labels *metadata;
-    uint32_t line_bytes;
-    uint32_t reserved;
-    char line[];
+    union {
+        int64_t ts_ns;
+        const struct row *older; /* of a set: the one with the number before */
+    };
+    uint32_t length; /* of `bytes`; with ROW_IS_SET: this is a set of metadata */
+    uint32_t set;
+    char bytes[];
 };
 
 struct head_piece {
@@ -37,22 +43,15 @@ struct head_piece {
     _Alignas(ROW_ALIGN) char bytes[];
 };
 
-/* A distinct set of metadata, in a piece of its own kind: the pairs and strings follow. */
-struct metadata_set {
-    struct labels labels;
-    struct metadata_set *older;
-};
-
 struct head {
     struct refs refs;
+    uint32_t set_count;
     uint64_t chunk_id;
     struct head_piece *first;
     struct head_piece *last;
-    struct head_size size; /* memory_bytes: without sets */
-    struct arena set_arena;
-    struct metadata_set *sets; /* newest first */
-    size_t set_count;
-    struct map set_map; /* labels in stored form -> set; used when there are many */
+    struct head_size size;  /* memory_bytes: without the map */
+    const struct row *sets; /* newest first */
+    struct map set_map;     /* stored form -> its row; used when there are many */
 };
 
 enum { HEAD_METADATA_BYTES_MAX = 1 << 30 };
@@ -66,7 +65,6 @@ struct head *head_new(uint64_t chunk_id)
     refs_init(&h->refs);
     h->chunk_id = chunk_id;
     h->size.memory_bytes = sizeof(*h);
-    arena_init(&h->set_arena, HEAD_METADATA_BYTES_MAX);
     return h;
 }
 
@@ -75,17 +73,38 @@ void head_ref(struct head *h)
     refs_take(&h->refs);
 }
 
+/* ---- pieces ---- */
+
+/* A piece of `bytes`, header included. */
+static struct head_piece *piece_new(size_t bytes)
+{
+    struct head_piece *p = bytes < PIECE_BYTES_PAGED ? mem_bytes(bytes) : mem_pages(bytes);
+
+    if (p != NULL)
+        *p = (struct head_piece){.capacity = (uint32_t)(bytes - sizeof(*p))};
+    return p;
+}
+
+static void piece_free(struct head_piece *p)
+{
+    size_t bytes = sizeof(*p) + p->capacity;
+
+    if (bytes < PIECE_BYTES_PAGED)
+        mem_free(p);
+    else
+        mem_pages_free(p, bytes);
+}
+
 void head_unref(struct head *h)
 {
     if (h == NULL || !refs_drop(&h->refs))
         return;
     while (h->first != NULL) {
         struct head_piece *next = h->first->next;
-        mem_free(h->first);
+        piece_free(h->first);
         h->first = next;
     }
     map_release(&h->set_map);
-    arena_release(&h->set_arena);
     mem_free(h);
 }
 
@@ -98,139 +117,139 @@ struct head_size head_size(const struct head *h)
 {
     struct head_size size = h->size;
 
-    size.memory_bytes += h->set_arena.used_bytes + h->set_map.capacity * sizeof(struct map_slot);
+    size.memory_bytes += h->set_map.capacity * sizeof(struct map_slot);
     return size;
 }
 
 /* ---- appending ---- */
 
-static size_t row_bytes(size_t line_bytes)
+static size_t row_bytes(size_t length)
 {
-    return (sizeof(struct row) + line_bytes + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN;
+    return (sizeof(struct row) + length + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN;
 }
 
-/* Room for a row in the last piece, or in a new one. */
-static struct row *row_new(struct head *h, size_t bytes)
+/* A new piece is half of what is there, so that at most a third of a head is spare room. */
+static enum status add_piece(struct head *h, size_t row)
 {
-    struct head_piece *p = h->last;
+    size_t bytes = (size_t)(h->size.memory_bytes / 2 / ROW_ALIGN * ROW_ALIGN);
 
-    if (p == NULL || p->capacity - p->used < bytes) {
-        size_t capacity = p == NULL ? PIECE_BYTES_FIRST : (size_t)p->capacity * 2;
-        capacity = MAX_OF(MIN_OF(capacity, (size_t)PIECE_BYTES_MAX), bytes);
-        p = mem_bytes(sizeof(*p) + capacity);
-        if (p == NULL)
+    bytes = MIN_OF(MAX_OF(bytes, (size_t)PIECE_BYTES_FIRST), (size_t)PIECE_BYTES_MAX);
+    struct head_piece *p = piece_new(MAX_OF(bytes, sizeof(*p) + row));
+    if (p == NULL)
+        return ST_NOMEM;
+    if (h->last == NULL)
+        h->first = p;
+    else
+        h->last->next = p;
+    h->last = p;
+    h->size.memory_bytes += sizeof(*p) + p->capacity;
+    return ST_OK;
+}
+
+/* Room for a row of `length` bytes in the last piece, or in a new one. NULL: no memory. */
+static struct row *row_new(struct head *h, size_t length)
+{
+    size_t bytes = row_bytes(length);
+
+    if (h->last == NULL || h->last->capacity - h->last->used < bytes) {
+        if (add_piece(h, bytes) != ST_OK)
             return NULL;
-        *p = (struct head_piece){.capacity = (uint32_t)capacity};
-        if (h->last == NULL)
-            h->first = p;
-        else
-            h->last->next = p;
-        h->last = p;
-        h->size.memory_bytes += sizeof(*p) + capacity;
     }
-    struct row *row = (struct row *)(void *)(p->bytes + p->used);
-    p->used += (uint32_t)bytes;
+    struct row *row = (struct row *)(void *)(h->last->bytes + h->last->used);
+    h->last->used += (uint32_t)bytes;
     return row;
 }
 
-/* Copy `l` into the head; NULL when memory runs out. */
-static struct metadata_set *set_new(struct head *h, struct labels l)
+static struct str set_stored(const struct row *set)
 {
-    struct metadata_set *set = arena_new(&h->set_arena, struct metadata_set, 1);
-    struct label *pairs = arena_new(&h->set_arena, struct label, l.count);
-
-    for (size_t i = 0; i < l.count && !h->set_arena.failed; i++) {
-        pairs[i].name = arena_str(&h->set_arena, l.pairs[i].name);
-        pairs[i].value = arena_str(&h->set_arena, l.pairs[i].value);
-    }
-    if (h->set_arena.failed) {
-        h->set_arena.failed = false;
-        return NULL;
-    }
-    *set = (struct metadata_set){.labels = {pairs, l.count}, .older = h->sets};
-    return set;
+    return str_make(set->bytes, set->length & ~ROW_IS_SET);
 }
 
-/* The key of a set in the map: its stored form, in the arena of the head or in `scratch`. */
-static struct str set_key(struct labels l, struct buf *scratch)
+/* Is `stored` the stored form of `l`? */
+static bool stored_is(struct str stored, struct labels l)
 {
-    buf_reset(scratch);
-    labels_encode(scratch, l);
-    return buf_str(scratch);
-}
+    struct str name, value;
+    uint64_t count;
 
-static enum status map_add(struct head *h, struct metadata_set *set, struct buf *scratch)
-{
-    struct str key = arena_str(&h->set_arena, set_key(set->labels, scratch));
-
-    if (key.ptr == NULL || scratch->failed) {
-        h->set_arena.failed = false;
-        return ST_NOMEM;
+    if (!get_uvarint(&stored, &count) || count != l.count)
+        return false;
+    for (size_t i = 0; i < l.count; i++) {
+        if (!get_str(&stored, &name) || !get_str(&stored, &value) ||
+            !str_eq(name, l.pairs[i].name) || !str_eq(value, l.pairs[i].value))
+            return false;
     }
-    return map_set(&h->set_map, key, set);
+    return true;
 }
 
 /* Put the sets there are into the map, and the new one. */
-static enum status map_fill(struct head *h, struct metadata_set *set, struct buf *scratch)
+static enum status map_fill(struct head *h, const struct row *set)
 {
     enum status st = ST_OK;
 
     if (h->set_map.count < h->set_count) { /* none is in it, or memory ran out halfway */
-        for (struct metadata_set *old = h->sets; old != NULL && st == ST_OK; old = old->older)
-            st = map_add(h, old, scratch);
+        for (const struct row *old = h->sets; old != NULL && st == ST_OK; old = old->older)
+            st = map_set(&h->set_map, set_stored(old), (void *)(uintptr_t)old);
     }
-    return st == ST_OK ? map_add(h, set, scratch) : st;
+    return st == ST_OK ? map_set(&h->set_map, set_stored(set), (void *)(uintptr_t)set) : st;
 }
 
-/* NULL: there is none, or `scratch` failed. */
-static struct metadata_set *set_find(struct head *h, struct labels l, struct buf *scratch)
+/* A new set; NULL when memory runs out. */
+static const struct row *set_new(struct head *h, struct str stored)
 {
-    struct metadata_set *set = h->sets;
+    struct row *set = row_new(h, stored.len);
 
-    if (h->set_count > SETS_SCANNED_MAX && !labels_eq(set->labels, l)) {
-        struct str key = set_key(l, scratch);
-        return scratch->failed ? NULL : map_get(&h->set_map, key);
-    }
-    while (set != NULL && !labels_eq(set->labels, l))
-        set = set->older;
+    if (set == NULL)
+        return NULL;
+    set->older = h->sets;
+    set->length = (uint32_t)stored.len | ROW_IS_SET;
+    set->set = h->set_count;
+    memcpy(set->bytes, stored.ptr, stored.len);
+    if (h->set_count >= SETS_SCANNED_MAX && map_fill(h, set) != ST_OK)
+        return NULL; /* its row stays, and nobody names it */
+    h->sets = set;
+    h->set_count++;
     return set;
 }
 
-/* The head's own copy of `l`. */
-static const struct labels *set_intern(struct head *h, struct labels l)
+/* The set that is `l`, made if need be; NULL when memory runs out. */
+static const struct row *set_intern(struct head *h, struct labels l)
 {
-    struct buf scratch;
+    const struct row *set = h->sets;
+    struct buf stored;
 
-    buf_init(&scratch, HEAD_METADATA_BYTES_MAX);
-    struct metadata_set *set = set_find(h, l, &scratch);
-    if (set == NULL && !scratch.failed) {
-        set = set_new(h, l);
-        if (set != NULL && h->set_count >= SETS_SCANNED_MAX && map_fill(h, set, &scratch) != ST_OK)
-            set = NULL;
-        if (set != NULL) {
-            h->sets = set;
-            h->set_count++;
-        }
+    for (size_t i = 0; i < SETS_SCANNED_MAX && set != NULL; i++, set = set->older) {
+        if (stored_is(set_stored(set), l))
+            return set;
     }
-    buf_release(&scratch);
-    return set == NULL ? NULL : &set->labels;
+    buf_init(&stored, HEAD_METADATA_BYTES_MAX);
+    labels_encode(&stored, l);
+    if (stored.failed) {
+        buf_release(&stored);
+        return NULL;
+    }
+    set = h->set_count > SETS_SCANNED_MAX ? map_get(&h->set_map, buf_str(&stored)) : NULL;
+    if (set == NULL)
+        set = set_new(h, buf_str(&stored));
+    buf_release(&stored);
+    return set;
 }
 
 enum status head_append(struct head *h, const struct entry *e)
 {
     struct head_size *size = &h->size;
-    const struct labels *metadata = set_intern(h, e->metadata);
+    const struct row *set = set_intern(h, e->metadata);
 
-    if (metadata == NULL)
+    ASSERT(e->line.len < ROW_IS_SET);
+    if (set == NULL)
         return ST_NOMEM;
-    struct row *row = row_new(h, row_bytes(e->line.len));
+    struct row *row = row_new(h, e->line.len);
     if (row == NULL)
         return ST_NOMEM;
     row->ts_ns = e->ts_ns;
-    row->metadata = metadata;
-    row->line_bytes = (uint32_t)e->line.len;
+    row->length = (uint32_t)e->line.len;
+    row->set = set->set;
     if (e->line.len > 0)
-        memcpy(row->line, e->line.ptr, e->line.len);
+        memcpy(row->bytes, e->line.ptr, e->line.len);
 
     size->min_ns = size->entries == 0 ? e->ts_ns : MIN_OF(size->min_ns, e->ts_ns);
     size->max_ns = size->entries == 0 ? e->ts_ns : MAX_OF(size->max_ns, e->ts_ns);
@@ -247,6 +266,7 @@ struct head_view head_view(struct head *h)
     return (struct head_view){
         .head = h,
         .size = head_size(h),
+        .set_count = h->set_count,
         .last = h->last,
         .last_used = h->last == NULL ? 0 : h->last->used,
     };
@@ -360,35 +380,87 @@ static enum status drop_doubles(struct arena *a, struct chunk_entry *entries, si
     return ST_OK;
 }
 
-/* Add the rows of one piece that lie in the time range. */
-static size_t take_rows(const struct head_piece *p, uint32_t used, int64_t start_ns, int64_t end_ns,
-                        struct chunk_entry *to)
-{
-    size_t count = 0;
+/* The sets of metadata that a walk through the rows has met, by number; decoded when needed. */
+struct met_set {
+    const struct row *row;
+    const struct labels *labels;
+};
 
+struct taking {
+    struct arena *arena;
+    int64_t start_ns;
+    int64_t end_ns;
+    struct met_set *sets;
+    size_t set_count;
+    struct chunk_entry *to;
+    size_t count;
+};
+
+static const struct labels *decode_set(struct arena *a, struct str stored)
+{
+    uint64_t count;
+    bool good = get_uvarint(&stored, &count);
+
+    ASSERT(good); /* it comes from labels_encode() */
+    struct labels *l = arena_new(a, struct labels, 1);
+    struct label *pairs = arena_new(a, struct label, (size_t)count);
+    if (l == NULL || pairs == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        good = get_str(&stored, &pairs[i].name) && get_str(&stored, &pairs[i].value);
+        ASSERT(good);
+    }
+    *l = (struct labels){pairs, (size_t)count};
+    return l;
+}
+
+static void take_row(struct taking *t, const struct row *row)
+{
+    if (row->ts_ns < t->start_ns || row->ts_ns > t->end_ns)
+        return;
+    ASSERT(row->set < t->set_count);
+    struct met_set *set = &t->sets[row->set];
+    if (set->labels == NULL)
+        set->labels = decode_set(t->arena, set_stored(set->row));
+    t->to[t->count++] =
+        (struct chunk_entry){row->ts_ns, str_make(row->bytes, row->length), set->labels};
+}
+
+/* Add the rows of one piece that lie in the time range. */
+static void take_rows(struct taking *t, const struct head_piece *p, uint32_t used)
+{
     for (uint32_t at = 0; at < used;) {
         const struct row *row = (const struct row *)(const void *)(p->bytes + at);
-        if (row->ts_ns >= start_ns && row->ts_ns <= end_ns)
-            to[count++] = (struct chunk_entry){row->ts_ns, str_make(row->line, row->line_bytes),
-                                               row->metadata};
-        at += (uint32_t)row_bytes(row->line_bytes);
+        if ((row->length & ROW_IS_SET) == 0)
+            take_row(t, row);
+        else if (row->set < t->set_count) /* a number given twice: the later row is used */
+            t->sets[row->set].row = row;
+        at += (uint32_t)row_bytes(row->length & ~ROW_IS_SET);
     }
-    return count;
 }
 
 enum status head_view_entries(const struct head_view *v, struct arena *a, int64_t start_ns,
                               int64_t end_ns, struct chunk_entries *ret_entries)
 {
-    size_t count = 0;
+    struct taking t = {
+        .arena = a,
+        .start_ns = start_ns,
+        .end_ns = end_ns,
+        .sets = arena_new(a, struct met_set, v->set_count),
+        .set_count = v->set_count,
+        .to = arena_new(a, struct chunk_entry, (size_t)v->size.entries),
+    };
 
-    struct chunk_entry *entries = arena_new(a, struct chunk_entry, (size_t)v->size.entries);
-    if (entries == NULL)
+    if (t.sets == NULL || t.to == NULL)
         return ST_LIMIT;
     for (const struct head_piece *p = v->last == NULL ? NULL : v->head->first; p != NULL;
          p = p == v->last ? NULL : p->next)
-        count +=
-            take_rows(p, p == v->last ? v->last_used : p->used, start_ns, end_ns, entries + count);
+        take_rows(&t, p, p == v->last ? v->last_used : p->used);
+    if (a->failed)
+        return ST_LIMIT;
 
+    struct chunk_entry *entries = t.to;
+    size_t count = t.count;
     bool ascending = true;
     for (size_t i = 1; i < count && ascending; i++)
         ascending = entries[i - 1].ts_ns <= entries[i].ts_ns;

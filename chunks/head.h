@@ -53,6 +53,7 @@ MUST_CHECK enum status head_append(struct head *h, const struct entry *e);
 struct head_view {
     struct head *head;
     struct head_size size;
+    uint32_t set_count;            /* of metadata */
     const struct head_piece *last; /* rows of this piece count up to `last_used` */
     uint32_t last_used;
 };
@@ -63,7 +64,7 @@ void head_view_release(struct head_view *v);
 
 /*
  * The entries with start_ns <= time <= end_ns, as an array in `a`. Lines and metadata borrow the
- * head.
+ * head and the arena.
  *
  * ST_LIMIT  the arena is full
  */

@@ -94,6 +94,7 @@ static int serve(const struct settings_source *source)
     enum log_level level;
     sigset_t signals;
 
+    mem_tune();
     if (settings_read(source, &config, &err) != ST_OK) {
         (void)print_error("serve", &err);
         return EXIT_USAGE;

@@ -22,7 +22,8 @@ enum {
 
 #define LOOK_PERIOD_NS SECOND_NS
 #define RETRY_PERIOD_NS (5 * SECOND_NS)
-#define BATCH_LINE_BYTES_MAX (32 * MIB)
+#define BATCH_LINE_BYTES_MAX \
+    (8 * MIB) /* what a flush adds to the memory of heads until it commits */
 
 /* What is due in one look. */
 struct due {

@@ -309,11 +309,37 @@ Test(head, memory_counts_the_table_of_sets)
 
     for (size_t n = 0; n < SETS; n++)
         REQUIRE_OK(append_with_id(h, 0, STR("x"), n));
-    /* Of each set: itself with its strings, its key in the table, and its place there. */
-    size_t least = SETS * (sizeof(struct labels) + sizeof(struct label) + SET_BYTES) +
-                   SETS * SET_BYTES + SETS * sizeof(struct map_slot);
+    /* Of each set: its stored form, and its place in the table. */
+    size_t least = SETS * SET_BYTES + SETS * sizeof(struct map_slot);
     cr_expect_geq(head_size(h).memory_bytes, least, "%zu is less than %zu",
                   (size_t)head_size(h).memory_bytes, least);
+    head_unref(h);
+}
+
+/* A store may have a hundred thousand streams of a line or two. */
+Test(head, a_head_of_one_line_is_small)
+{
+    enum { LINE_BYTES = 100, MEMORY_MAX = 400 };
+    char line[LINE_BYTES] = {0};
+    struct head *h = head_new(1);
+
+    REQUIRE_OK(append_with_id(h, 0, str_make(line, sizeof(line)), 1));
+    cr_expect_leq(head_size(h).memory_bytes, MEMORY_MAX, "%zu", (size_t)head_size(h).memory_bytes);
+    head_unref(h);
+}
+
+/* Beside its lines a head costs a third for room that is not used yet, and some bytes an entry. */
+Test(head, spare_room_is_bounded)
+{
+    enum { ENTRIES = 5000, LINE_BYTES = 100, ENTRY_BYTES = LINE_BYTES + 24, FIXED_BYTES = 512 };
+    char line[LINE_BYTES] = {0};
+    struct head *h = head_new(1);
+
+    for (size_t n = 1; n <= ENTRIES; n++) {
+        REQUIRE_OK(append_with_id(h, (int64_t)n, str_make(line, sizeof(line)), 1));
+        cr_assert_leq(head_size(h).memory_bytes, n * ENTRY_BYTES * 8 / 5 + FIXED_BYTES,
+                      "%zu lines: %zu", n, (size_t)head_size(h).memory_bytes);
+    }
     head_unref(h);
 }
 
