@@ -44,9 +44,9 @@ void mem_free(void *block)
 
 void *mem_pages(size_t size)
 {
-    void *pages =
-        must_fail() ? MAP_FAILED
-                    : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *pages = must_fail() ? MAP_FAILED
+                              : mmap(NULL, size, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
     return pages == MAP_FAILED ? NULL : pages;
 }
@@ -64,7 +64,7 @@ void mem_pages_free(void *pages, size_t size)
  */
 void mem_tune(void)
 {
-    enum { ARENAS_MAX = 2, MAPPED_BYTES_MIN = 1 << 20, SPARE_BYTES_MAX = 4 << 20 };
+    enum { ARENAS_MAX = 2, MAPPED_BYTES_MIN = 4 << 20, SPARE_BYTES_MAX = 4 << 20 };
 
     (void)mallopt(M_ARENA_MAX, ARENAS_MAX);
     (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);

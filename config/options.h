@@ -86,8 +86,8 @@
     X(ingester, max_chunk_age, DURATION, "2h", SECOND_NS, 0,                                      \
       "A stream is flushed when its oldest entry in memory arrived this long ago.")               \
     X(ingester, memory_target, BYTES, "48MB", 1048576, 0,                                         \
-      "Entries in memory; above it the largest streams are flushed. With half as much again "     \
-      "acknowledgements wait for the flusher, a second at most.")                                 \
+      "Entries in memory; above it (and 1KB for each stream) the largest streams are flushed. "   \
+      "With a quarter more acknowledgements wait for the flusher, a second at most.")         \
     X(ingester, memory_max, BYTES, "512MB", 1048576, 0,                                           \
       "Entries in memory; above it pushes get 503 until the flusher has caught up.")              \
                                                                                                   \

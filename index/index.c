@@ -1,6 +1,9 @@
 #include "index/index.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/mman.h>
 
 #include "base/entropy.h"
 #include "base/hash.h"
@@ -210,6 +213,42 @@ void index_close(struct index *ix)
     if (ix->env != NULL)
         mdb_env_close(ix->env);
     mem_free(ix);
+}
+
+/*
+ * The shared mapping of the process that holds `p`, as the system tells it; LMDB does not. (In a
+ * private one MADV_DONTNEED would lose data.)
+ */
+static void find_mapping(const void *p, void **ret_begin, size_t *ret_bytes)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    uintptr_t begin, end, at = (uintptr_t)p;
+    char line[256], access[8];
+
+    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s", &begin, &end, access) == 3 &&
+            at >= begin && at < end && access[3] == 's') {
+            *ret_begin = (void *)begin;
+            *ret_bytes = end - begin;
+            break;
+        }
+    }
+    if (maps != NULL)
+        (void)fclose(maps);
+}
+
+void index_unmap_pages(struct index *ix)
+{
+    MDB_txn *txn = NULL;
+    struct str value;
+
+    if (ix->map == NULL && mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &txn) == 0) {
+        if (get_meta(ix, txn, "version", &value) == ST_OK)
+            find_mapping(value.ptr, &ix->map, &ix->map_bytes);
+        mdb_txn_abort(txn);
+    }
+    if (ix->map != NULL)
+        (void)madvise(ix->map, ix->map_bytes, MADV_DONTNEED);
 }
 
 /* ---- look-ups ---- */

@@ -64,6 +64,12 @@ MUST_CHECK enum status index_open_to_read(const char *dir, struct index **ret_in
 /* Accepts NULL. */
 void index_close(struct index *ix);
 
+/*
+ * Let go of the pages of the index that were looked at: they stay in the cache of the system, and
+ * no longer count as memory of this process.
+ */
+void index_unmap_pages(struct index *ix);
+
 /* Numbers that the next process goes on with: all higher than any that was ever committed. */
 struct index_counters {
     uint64_t next_segment;
@@ -132,6 +138,7 @@ typedef enum status index_pair_fn(void *context, struct str name, struct str val
 struct pair_range {
     struct str tenant;
     struct str name;
+    bool names_only; /* one pair of each name will do */
     int32_t first_day;
     int32_t last_day;
 };

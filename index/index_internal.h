@@ -40,6 +40,8 @@ struct index {
     MDB_env *env;
     MDB_dbi databases[INDEX_DATABASE_COUNT];
     struct hash_key hash_key; /* of symbols and streams */
+    void *map;                /* the file in memory; NULL until index_unmap_pages() looks for it */
+    size_t map_bytes;
 };
 
 struct index_read {

@@ -120,22 +120,28 @@ static bool pair_parse(MDB_val k, MDB_val v, struct pair *ret_pair)
     return true;
 }
 
-/*
- * Step through `pairs` of a tenant, or of one of its labels (`name` not 0): the first call wants
- * `*started` false. ST_NOT_FOUND at the end.
- */
-static enum status pair_next(MDB_cursor *cursor, uint32_t tenant, uint32_t name, bool *started,
-                             struct pair *ret_pair)
-{
-    struct key from = pair_key(tenant, name, 0);
-    MDB_val k = key_val(&from), v;
-    size_t prefix = name == 0 ? sizeof(uint32_t) : 2 * sizeof(uint32_t);
+/* A walk through the pairs of a tenant, or of one of its labels (`name` not 0). */
+struct pair_walk {
+    MDB_cursor *cursor;
+    uint32_t tenant;
+    uint32_t name;
+    uint32_t from_name; /* where it goes on, */
+    bool started;       /* unless that is behind the pair it is at */
+};
 
-    int error = mdb_cursor_get(cursor, &k, &v, *started ? MDB_NEXT : MDB_SET_RANGE);
-    *started = true;
+/* Step to the next pair. ST_NOT_FOUND at the end. */
+static enum status pair_next(struct pair_walk *w, struct pair *ret_pair)
+{
+    struct key from = pair_key(w->tenant, w->from_name, 0);
+    struct key all = pair_key(w->tenant, w->name, 0);
+    MDB_val k = key_val(&from), v;
+    size_t prefix = w->name == 0 ? sizeof(uint32_t) : 2 * sizeof(uint32_t);
+
+    int error = mdb_cursor_get(w->cursor, &k, &v, w->started ? MDB_NEXT : MDB_SET_RANGE);
+    w->started = true;
     if (error != 0)
         return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "pairs");
-    if (k.mv_size < prefix || memcmp(k.mv_data, from.bytes, prefix) != 0)
+    if (k.mv_size < prefix || memcmp(k.mv_data, all.bytes, prefix) != 0)
         return ST_NOT_FOUND;
     return pair_parse(k, v, ret_pair) ? ST_OK : ST_CORRUPT;
 }
@@ -152,15 +158,15 @@ struct value_choice {
 static enum status add_values(struct index_read *r, const struct value_choice *choice,
                               struct id_list *list)
 {
-    MDB_cursor *cursor = NULL;
+    struct pair_walk walk = {
+        .tenant = choice->tenant, .name = choice->name, .from_name = choice->name};
     struct pair pair;
-    bool started = false;
 
-    enum status st = cursor_open(r, INDEX_PAIRS, &cursor, NULL);
+    enum status st = cursor_open(r, INDEX_PAIRS, &walk.cursor, NULL);
     if (st != ST_OK)
         return st;
     for (;;) {
-        st = pair_next(cursor, choice->tenant, choice->name, &started, &pair);
+        st = pair_next(&walk, &pair);
         if (st != ST_OK)
             break;
         if (matcher_accepts(choice->matcher, pair.value) != choice->accepted)
@@ -169,30 +175,39 @@ static enum status add_values(struct index_read *r, const struct value_choice *c
         if (st != ST_OK)
             break;
     }
-    mdb_cursor_close(cursor);
+    mdb_cursor_close(walk.cursor);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* Append the streams that have this value of a label (by its symbol). */
+static enum status add_value(struct index_read *r, const struct value_choice *choice,
+                             struct str text, struct id_list *list)
+{
+    uint32_t value;
+
+    enum status st = lookup_symbol(r->index, r->txn, text, &value, NULL);
+    if (st == ST_OK)
+        st = add_postings(r, pair_key(choice->tenant, choice->name, value), list, NULL);
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
 /*
- * The streams that a matcher wants (`wanted`), or those it forbids. An exact value is looked up,
- * other conditions go through the values of the label.
+ * The streams that a matcher wants (`wanted`), or those it forbids. Values that are known are
+ * looked up, other conditions go through the values of the label.
  */
 static enum status matcher_postings(struct index_read *r, uint32_t tenant, const struct matcher *m,
                                     bool wanted, struct id_list *list)
 {
     struct value_choice choice = {.tenant = tenant, .matcher = m, .accepted = wanted};
-    uint32_t value;
-    bool exact = (m->op == MATCH_EQ && wanted) || (m->op == MATCH_NEQ && !wanted);
+    struct matcher_values values = {.items = &m->value, .count = 1};
+    bool known = wanted ? matcher_values(r->arena, m, &values) : m->op == MATCH_NEQ;
 
     enum status st = lookup_symbol(r->index, r->txn, m->name, &choice.name, NULL);
-    if (st == ST_OK && exact) {
-        st = lookup_symbol(r->index, r->txn, m->value, &value, NULL);
-        if (st == ST_OK)
-            st = add_postings(r, pair_key(tenant, choice.name, value), list, NULL);
-    } else if (st == ST_OK) {
+    if (st == ST_OK && !known)
         st = add_values(r, &choice, list);
-    }
-    return st == ST_NOT_FOUND ? ST_OK : st; /* a label or value that nobody has */
+    for (size_t i = 0; i < values.count && known && st == ST_OK; i++)
+        st = add_value(r, &choice, values.items[i], list);
+    return st == ST_NOT_FOUND ? ST_OK : st; /* a label that nobody has */
 }
 
 /* Narrow `*streams` by one matcher; as long as it has no array it stands for every stream. */
@@ -428,24 +443,28 @@ enum status index_chunks(struct index_read *r, const struct chunk_range *range,
 enum status index_pairs(struct index_read *r, const struct pair_range *range, index_pair_fn *visit,
                         void *context)
 {
-    MDB_cursor *cursor = NULL;
-    uint32_t tenant, name = 0;
+    struct pair_walk walk = {0};
     enum status visited = ST_OK;
     struct pair pair;
-    bool started = false;
 
-    enum status st = lookup_tenant(r->index, r->txn, range->tenant, &tenant);
+    enum status st = lookup_tenant(r->index, r->txn, range->tenant, &walk.tenant);
     if (st == ST_OK && range->name.len > 0)
-        st = lookup_symbol(r->index, r->txn, range->name, &name, NULL);
+        st = lookup_symbol(r->index, r->txn, range->name, &walk.name, NULL);
+    walk.from_name = walk.name;
     if (st == ST_OK)
-        st = cursor_open(r, INDEX_PAIRS, &cursor, NULL);
+        st = cursor_open(r, INDEX_PAIRS, &walk.cursor, NULL);
     while (st == ST_OK && visited == ST_OK) {
-        st = pair_next(cursor, tenant, name, &started, &pair);
-        if (st == ST_OK && pair.first_day <= range->last_day && pair.last_day >= range->first_day)
-            visited = visit(context, pair.name, pair.value);
+        st = pair_next(&walk, &pair);
+        if (st != ST_OK || pair.first_day > range->last_day || pair.last_day < range->first_day)
+            continue;
+        visited = visit(context, pair.name, pair.value);
+        if (range->names_only) {
+            walk.from_name = pair.name_symbol + 1;
+            walk.started = false;
+        }
     }
-    if (cursor != NULL)
-        mdb_cursor_close(cursor);
+    if (walk.cursor != NULL)
+        mdb_cursor_close(walk.cursor);
     if (visited != ST_OK)
         return visited;
     return st == ST_NOT_FOUND ? ST_OK : st;

@@ -1,5 +1,7 @@
 #include "index/matcher.h"
 
+#include <stdlib.h>
+
 #include "base/banned.h"
 
 /* `value` with anchors around it; `tail` stands before the end of the group. */
@@ -74,6 +76,39 @@ bool matcher_accepts(const struct matcher *m, struct str value)
         return !regex_search(m->re, value);
     }
     return false;
+}
+
+static int compare_strs(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+bool matcher_values(struct arena *a, const struct matcher *m, struct matcher_values *ret_values)
+{
+    static const char meaningful[] = "\\.+*?()[]{}^$";
+    struct str rest = m->value, part;
+    size_t count = 1, kept = 0;
+
+    if (m->op != MATCH_EQ && m->op != MATCH_RE)
+        return false;
+    for (size_t i = 0; i < rest.len && m->op == MATCH_RE; i++) {
+        if ((signed char)rest.ptr[i] <= 0 || strchr(meaningful, rest.ptr[i]) != NULL)
+            return false; /* beyond ASCII: U+FFFD accepts damaged bytes too */
+        count += rest.ptr[i] == '|';
+    }
+    struct str *items = arena_new(a, struct str, count);
+    if (items == NULL)
+        return false;
+    items[0] = m->value;
+    for (size_t i = 0; i < count && count > 1; i++)
+        items[i] = str_split(&rest, '|', &part) ? part : STR("");
+    qsort(items, count, sizeof(*items), compare_strs);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || !str_eq(items[kept - 1], items[i]))
+            items[kept++] = items[i];
+    }
+    *ret_values = (struct matcher_values){items, kept};
+    return true;
 }
 
 struct str match_op_text(enum match_op op)

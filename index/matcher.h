@@ -47,6 +47,18 @@ MUST_CHECK enum status matcher_make(struct arena *a, const struct matcher *wante
 /* Does a label with this value satisfy `m`? */
 bool matcher_accepts(const struct matcher *m, struct str value);
 
+/*
+ * The only values that `m` accepts, where that can be told at a glance: the value of `=`, and of
+ * `=~` the alternatives of `a|b|c` when all are plain ASCII without a character that means
+ * something else. Borrows the matcher. False: it may accept others (or `a` is full).
+ */
+struct matcher_values {
+    const struct str *items; /* ascending, each once */
+    size_t count;
+};
+
+bool matcher_values(struct arena *a, const struct matcher *m, struct matcher_values *ret_values);
+
 /* "=", "!=", "=~" or "!~". */
 struct str match_op_text(enum match_op op);
 

@@ -170,7 +170,7 @@ static enum status pack_day(struct flushing *f, const struct flush_item *item,
         .codec = f->encoding,
         .block_bytes = (size_t)store_settings(f->store)->chunk_block_size,
         .tenant = item->tenant->name,
-        .labels = item->stream->labels,
+        .labels = item->labels,
         .chunk_id = head_chunk_id(item->sealed->head),
         .seq_max = item->sealed->seq_max,
     };
@@ -188,12 +188,15 @@ static enum status pack_day(struct flushing *f, const struct flush_item *item,
     return st;
 }
 
-static enum status pack_item(struct flushing *f, const struct flush_item *item, struct err *err)
+static enum status pack_item(struct flushing *f, struct flush_item *item, struct err *err)
 {
     struct head_view view = head_view(item->sealed->head);
-    struct chunk_entries all;
+    struct str key = item->stream->key;
+    struct chunk_entries all = {0};
 
-    enum status st = head_view_entries(&view, &f->scratch, INT64_MIN, INT64_MAX, &all);
+    enum status st = labels_decode(&f->arena, &key, &item->labels, err);
+    if (st == ST_OK)
+        st = head_view_entries(&view, &f->scratch, INT64_MIN, INT64_MAX, &all);
     if (st != ST_OK)
         err_set(err, st, "cannot sort a head: %s", status_text(st));
     for (size_t begin = 0, end = 0; begin < all.count && st == ST_OK; begin = end) {
@@ -233,7 +236,7 @@ static enum status batch_item(struct index_batch *batch, const struct flush_item
     struct head_size size = head_size(item->sealed->head);
     struct stream_flush flush = {
         .tenant = item->tenant->name,
-        .labels = item->stream->labels,
+        .labels = item->labels,
         .stream_id = stream_id,
         .seq = item->sealed->seq_max,
         .first_day = time_day(size.min_ns),
@@ -253,8 +256,7 @@ static enum status batch_chunks(struct flushing *f, struct index_batch *batch, s
         struct flushed_chunk *c = &f->chunks[i];
         if (c->item != item) {
             item = c->item;
-            st = index_batch_stream(batch, item->tenant->name, item->stream->labels, &stream_id,
-                                    err);
+            st = index_batch_stream(batch, item->tenant->name, item->labels, &stream_id, err);
             if (st == ST_OK)
                 st = batch_item(batch, item, stream_id, err);
         }
@@ -320,8 +322,7 @@ static void count_chunks(struct flushing *f)
     counter_add(&f->store->chunks_flushed, f->chunk_count);
 }
 
-enum status flush_items(struct store *s, const struct flush_item *items, size_t count,
-                        struct err *err)
+enum status flush_items(struct store *s, struct flush_item *items, size_t count, struct err *err)
 {
     struct flushing f = {.store = s};
 

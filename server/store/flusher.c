@@ -1,11 +1,12 @@
 /*
  * The flusher: the one thread that writes segments and the index (I5).
  *
- * It looks at every stream once a second, and at once when it is woken: by a head that is full, by
- * heads that take more memory than they should, or by somebody who wants everything flushed. A look
- * seals what is due, writes it in batches (flush.c), drops what is committed, and lets the log
- * remove the files that nobody needs any more (I3). When writing fails (a full disk, say) the
- * sealed heads stay where they are, answers still have them, and the next look tries again.
+ * It looks once a second whether there is something to do, and at once when it is woken: by a head
+ * that is full, by heads that take more memory than they should, or by somebody who wants
+ * everything flushed. Then, and now and then anyway, it makes a round of all streams: it seals what
+ * is due, writes it in batches (flush.c), drops what is committed, and lets the log remove the
+ * files that nobody needs any more (I3). When writing fails (a full disk, say) the sealed heads
+ * stay where they are, answers still have them, and the next look tries again.
  */
 #include "server/store/store_internal.h"
 
@@ -16,12 +17,14 @@
 #include "base/banned.h"
 
 enum {
-    BATCH_ITEMS_MAX = 16384,
+    SLICE_STREAMS = 512, /* visited under one hold of their tenant's lock */
+    BATCH_ITEMS_MAX = 2048,
     SIZE_CLASSES = 48, /* powers of two of a head's memory */
 };
 
 #define LOOK_PERIOD_NS SECOND_NS
 #define RETRY_PERIOD_NS (5 * SECOND_NS)
+#define ROUND_PERIOD_NS (10 * SECOND_NS)
 #define BATCH_LINE_BYTES_MAX \
     (8 * MIB) /* what a flush adds to the memory of heads until it commits */
 
@@ -34,6 +37,28 @@ struct due {
         memory_least; /* heads that take as much are flushed; UINT64_MAX: none for this reason */
     uint64_t wal_seq; /* streams with entries up to this record are flushed; 0: none */
 };
+
+/* ---- going through streams ---- */
+
+typedef void stream_visit_fn(void *context, struct tenant *t, struct stream *s);
+
+/* Visit every stream of a tenant that is there all the time; `visit` may remove the one it gets. */
+static void visit_streams(struct tenant *t, stream_visit_fn *visit, void *context)
+{
+    struct stream *s = NULL;
+    uint32_t number = 0;
+
+    do {
+        lock_take(&t->lock);
+        for (size_t i = 0; i < SLICE_STREAMS; i++) {
+            s = streams_next(&t->streams, &number);
+            if (s == NULL)
+                break;
+            visit(context, t, s);
+        }
+        lock_give(&t->lock);
+    } while (s != NULL);
+}
 
 /* ---- choosing ---- */
 
@@ -48,18 +73,18 @@ static unsigned size_class(uint64_t bytes)
     return MIN_OF(class, (unsigned)SIZE_CLASSES - 1);
 }
 
-static void add_sizes(void *context, struct tenant *t)
+static void add_size(void *context, struct tenant *t, struct stream *s)
 {
     struct sizes *sizes = context;
-    size_t cursor = 0;
+    uint64_t bytes = s->head == NULL ? 0 : head_size(s->head).memory_bytes;
 
-    lock_take(&t->lock);
-    for (const struct stream *s = map_next(&t->streams, &cursor); s != NULL;
-         s = map_next(&t->streams, &cursor)) {
-        uint64_t bytes = s->head == NULL ? 0 : head_size(s->head).memory_bytes;
-        sizes->bytes[size_class(bytes)] += bytes;
-    }
-    lock_give(&t->lock);
+    (void)t;
+    sizes->bytes[size_class(bytes)] += bytes;
+}
+
+static void add_sizes(void *context, struct tenant *t)
+{
+    visit_streams(t, add_size, context);
 }
 
 /*
@@ -68,7 +93,7 @@ static void add_sizes(void *context, struct tenant *t)
  */
 static uint64_t memory_threshold(struct store *s)
 {
-    uint64_t target = store_settings(s)->memory_target;
+    uint64_t target = store_memory_target(s);
     struct sizes sizes = {{0}};
     uint64_t total = 0, freed = 0;
 
@@ -109,19 +134,19 @@ static bool seal_is_due(const struct due *d, const struct stream *s, enum seal_r
     return true;
 }
 
-static void seal_due(void *context, struct tenant *t)
+static void seal_if_due(void *context, struct tenant *t, struct stream *s)
 {
     const struct due *d = context;
     enum seal_reason reason;
-    size_t cursor = 0;
 
-    lock_take(&t->lock);
-    for (struct stream *s = map_next(&t->streams, &cursor); s != NULL;
-         s = map_next(&t->streams, &cursor)) {
-        if (s->head != NULL && seal_is_due(d, s, &reason))
-            store_seal(d->store, s, reason);
-    }
-    lock_give(&t->lock);
+    (void)t;
+    if (s->head != NULL && seal_is_due(d, s, &reason))
+        store_seal(d->store, s, reason);
+}
+
+static void seal_due(void *context, struct tenant *t)
+{
+    visit_streams(t, seal_if_due, context);
 }
 
 static void seal_what_is_due(struct store *s, bool everything)
@@ -142,9 +167,12 @@ static void seal_what_is_due(struct store *s, bool everything)
 /* ---- writing ---- */
 
 struct batch {
+    struct store *store;
     struct flush_item *items;
     size_t count;
     uint64_t line_bytes;
+    enum status status; /* of writing */
+    struct err *err;
 };
 
 static bool batch_is_full(const struct batch *b)
@@ -152,90 +180,119 @@ static bool batch_is_full(const struct batch *b)
     return b->count == BATCH_ITEMS_MAX || b->line_bytes >= BATCH_LINE_BYTES_MAX;
 }
 
-static void collect_sealed(void *context, struct tenant *t)
+/* Collect sealed heads from stream `*number` on, until the batch is full. False at the last one. */
+static bool collect_sealed(struct batch *b, struct tenant *t, uint32_t *number)
 {
-    struct batch *b = context;
-    size_t cursor = 0;
+    struct stream *s = NULL;
 
     lock_take(&t->lock);
-    for (struct stream *s = map_next(&t->streams, &cursor); s != NULL && !batch_is_full(b);
-         s = map_next(&t->streams, &cursor)) {
-        for (const struct sealed *sealed = s->sealed_first; sealed != NULL && !batch_is_full(b);
-             sealed = sealed->next) {
-            b->items[b->count++] = (struct flush_item){t, s, sealed};
+    for (size_t i = 0; i < SLICE_STREAMS && !batch_is_full(b); i++) {
+        s = streams_next(&t->streams, number);
+        if (s == NULL)
+            break;
+        for (struct sealed *sealed = s->sealed_first; sealed != NULL; sealed = sealed->next) {
+            if (batch_is_full(b)) {
+                --*number; /* the rest of this stream is for the next batch */
+                break;
+            }
+            b->items[b->count++] = (struct flush_item){.tenant = t, .stream = s, .sealed = sealed};
             b->line_bytes += head_size(sealed->head).line_bytes;
         }
     }
     lock_give(&t->lock);
+    return s != NULL || batch_is_full(b);
 }
 
-/* The heads of the batch are in committed chunks: drop them. */
-static void drop_flushed(struct store *s, const struct batch *b)
+/* The head of the item is in committed chunks: drop it, and its stream when that was the last. */
+static void drop_item(struct store *s, const struct flush_item *item)
+{
+    struct tenant *t = item->tenant;
+    struct stream *stream = item->stream;
+
+    ASSERT(stream->sealed_first == item->sealed);
+    counter_sub(&s->head_bytes, head_size(item->sealed->head).memory_bytes);
+    counter_sub(&s->heads, 1);
+    stream->flushed_seq = item->sealed->seq_max;
+    stream_drop_sealed(stream);
+    if (stream_has_entries(stream))
+        return;
+    streams_remove(&t->streams, stream);
+    counter_sub(&t->counters.streams, 1);
+    counter_add(&t->counters.streams_removed, 1);
+}
+
+static void drop_flushed(struct batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
-        struct stream *stream = b->items[i].stream;
         lock_take(&b->items[i].tenant->lock);
-        ASSERT(stream->sealed_first == b->items[i].sealed);
-        counter_sub(&s->head_bytes, head_size(stream->sealed_first->head).memory_bytes);
-        counter_sub(&s->heads, 1);
-        stream->flushed_seq = stream->sealed_first->seq_max;
-        stream_drop_sealed(stream);
+        drop_item(b->store, &b->items[i]);
         lock_give(&b->items[i].tenant->lock);
     }
 }
 
+/* Write the batch, which is then empty. */
+static void write_batch(struct batch *b)
+{
+    if (b->count > 0 && b->status == ST_OK) {
+        b->status = flush_items(b->store, b->items, b->count, b->err);
+        if (b->status == ST_OK)
+            drop_flushed(b);
+    }
+    b->count = 0;
+    b->line_bytes = 0;
+}
+
+static void write_tenant(void *context, struct tenant *t)
+{
+    struct batch *b = context;
+    uint32_t number = 0;
+    bool more = true;
+
+    while (more && b->status == ST_OK) {
+        more = collect_sealed(b, t, &number);
+        if (batch_is_full(b))
+            write_batch(b);
+    }
+}
+
+/*
+ * In the order of the numbers of streams: those that were made together have neighbouring places in
+ * the index, so that a transaction touches few of its pages.
+ */
 static enum status write_sealed(struct store *s, struct err *err)
 {
-    struct batch b = {.items = mem_new(BATCH_ITEMS_MAX, sizeof(struct flush_item))};
-    enum status st = ST_OK;
+    struct batch b = {
+        .store = s,
+        .items = mem_new(BATCH_ITEMS_MAX, sizeof(struct flush_item)),
+        .err = err,
+    };
 
     if (b.items == NULL)
         return err_set(err, ST_NOMEM, "no memory for a batch");
-    for (;;) {
-        b.count = 0;
-        b.line_bytes = 0;
-        store_each_tenant(s, collect_sealed, &b);
-        if (b.count == 0)
-            break;
-        st = flush_items(s, b.items, b.count, err);
-        if (st != ST_OK)
-            break;
-        drop_flushed(s, &b);
-    }
+    store_each_tenant(s, write_tenant, &b);
+    write_batch(&b);
     mem_free(b.items);
-    return st;
+    return b.status;
 }
 
 /* ---- after writing ---- */
 
-struct leftovers {
-    struct store *store;
-    int64_t now_ns;
-    uint64_t oldest_seq; /* of all streams: what is in memory only */
-};
+/* Note what is not flushed, and forget streams that a push has made but not filled. */
+static void sweep_stream(void *context, struct tenant *t, struct stream *s)
+{
+    uint64_t *oldest_seq = context;
 
-/* Note what is not flushed, and forget streams that are flushed and idle. */
+    *oldest_seq = MIN_OF(*oldest_seq, stream_oldest_seq(s));
+    if (stream_has_entries(s))
+        return;
+    streams_remove(&t->streams, s);
+    counter_sub(&t->counters.streams, 1);
+    counter_add(&t->counters.streams_removed, 1);
+}
+
 static void sweep_tenant(void *context, struct tenant *t)
 {
-    struct leftovers *l = context;
-    int64_t idle_ns = store_settings(l->store)->chunk_idle_period;
-    size_t cursor = 0;
-
-    lock_take(&t->lock);
-    for (struct stream *s = map_next(&t->streams, &cursor); s != NULL;
-         s = map_next(&t->streams, &cursor)) {
-        l->oldest_seq = MIN_OF(l->oldest_seq, stream_oldest_seq(s));
-        bool idle =
-            s->head == NULL && s->sealed_first == NULL && l->now_ns - s->last_append_ns >= idle_ns;
-        if (!idle)
-            continue;
-        (void)map_remove(&t->streams, s->key);
-        cursor--; /* the slot may hold the next one now */
-        stream_free(s);
-        counter_sub(&t->counters.streams, 1);
-        counter_add(&t->counters.streams_removed, 1);
-    }
-    lock_give(&t->lock);
+    visit_streams(t, sweep_stream, context);
 }
 
 static void sweep(struct store *s)
@@ -245,10 +302,10 @@ static void sweep(struct store *s)
      * each record below the bound, which is taken before the first tenant is looked at, is seen in
      * its heads; records from the bound on are never dropped.
      */
-    struct leftovers l = {.store = s, .now_ns = time_mono_ns(), .oldest_seq = wal_next_seq(s->wal)};
+    uint64_t oldest_seq = wal_next_seq(s->wal);
 
-    store_each_tenant(s, sweep_tenant, &l);
-    wal_drop(s->wal, l.oldest_seq);
+    store_each_tenant(s, sweep_tenant, &oldest_seq);
+    wal_drop(s->wal, oldest_seq);
 }
 
 /* ---- the thread ---- */
@@ -271,7 +328,6 @@ static uint64_t wait_for_work(struct store *s, bool *ret_stop)
         (void)lock_cond_wait_for(&f->wake, &f->lock, left_ns);
     }
     f->woken = false;
-    flag_clear(&s->has_full);
     *ret_stop = f->stop;
     uint64_t forced = f->forced;
     lock_give(&f->lock);
@@ -300,6 +356,44 @@ static void report(struct store *s, uint64_t forced, enum status st, const struc
     lock_give(&f->lock);
 }
 
+/*
+ * Is there a reason to go through all streams? There may be very many, so a look that nobody asked
+ * for does that now and then only: to find idle and old ones.
+ */
+static bool round_is_due(struct store *s)
+{
+    const struct settings *settings = store_settings(s);
+    struct flusher *f = &s->flusher;
+    int64_t now_ns = time_mono_ns();
+    bool has_full = flag_get(&s->has_full);
+
+    flag_clear(&s->has_full);
+    if (now_ns < f->next_round_ns && !has_full && !flag_get(&s->flush_failing) &&
+        counter_get(&s->head_bytes) <= store_memory_target(s) &&
+        wal_state(s->wal).bytes <= settings->size_target)
+        return false;
+    int64_t period_ns = MIN_OF(settings->chunk_idle_period, settings->max_chunk_age) / 8;
+    f->next_round_ns = now_ns + MIN_OF(period_ns, ROUND_PERIOD_NS);
+    return true;
+}
+
+/* Flush what is due. When that is nothing there is time to give memory back. */
+static enum status make_round(struct store *s, bool everything, struct err *err)
+{
+    uint64_t flushed = counter_get(&s->chunks_flushed);
+
+    seal_what_is_due(s, everything);
+    enum status st = write_sealed(s, err);
+    if (st != ST_OK)
+        return st;
+    sweep(s);
+    if (counter_get(&s->chunks_flushed) == flushed) {
+        mem_trim();
+        index_unmap_pages(s->index);
+    }
+    return ST_OK;
+}
+
 static void *run(void *context)
 {
     struct store *s = context;
@@ -310,10 +404,10 @@ static void *run(void *context)
         struct err err;
         if (stop && forced == s->flusher.completed)
             break;
-        seal_what_is_due(s, forced != s->flusher.completed);
-        enum status st = write_sealed(s, &err);
-        if (st == ST_OK)
-            sweep(s);
+        bool everything = forced != s->flusher.completed;
+        if (!round_is_due(s) && !everything)
+            continue;
+        enum status st = make_round(s, everything, &err);
         report(s, forced, st, &err);
     }
     return NULL;

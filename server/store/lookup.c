@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/time.h"
-#include "server/store/select.h"
+#include "server/store/memory.h"
 
 #include "base/banned.h"
 
@@ -43,6 +43,11 @@ static enum status collect_labels(struct collector *c, struct labels l)
     return c->status;
 }
 
+static enum status collect_text(void *context, struct str text)
+{
+    return collect(context, text);
+}
+
 static enum status collect_pair(void *context, struct str name, struct str value)
 {
     struct collector *c = context;
@@ -73,6 +78,8 @@ static enum status collected(struct collector *c, struct str_set *ret_set)
 
 /* ---- streams ---- */
 
+enum { LABELS_BYTES_MAX = 1 << 20 }; /* pairs of one stream */
+
 struct lookup {
     struct store *store;
     struct query_context *q;
@@ -81,13 +88,18 @@ struct lookup {
     int64_t end_ns;
     enum status (*visit)(void *context, struct labels l);
     void *context;
+    struct arena scratch; /* the labels of the stream that is visited */
 };
 
 static enum status visit_stream(void *context, const struct stream *stream)
 {
-    const struct lookup *l = context;
+    struct lookup *l = context;
+    struct str key = stream->key;
+    struct labels labels;
 
-    return l->visit(l->context, stream->labels);
+    arena_reset(&l->scratch);
+    enum status st = labels_decode(&l->scratch, &key, &labels, NULL);
+    return st == ST_OK ? l->visit(l->context, labels) : st;
 }
 
 static enum status visit_memory(struct lookup *l, struct matcher_list matchers, struct err *err)
@@ -101,7 +113,10 @@ static enum status visit_memory(struct lookup *l, struct matcher_list matchers, 
         .context = l,
     };
 
-    return memory_walk(&walk, err);
+    arena_init(&l->scratch, LABELS_BYTES_MAX);
+    enum status st = memory_walk(&walk, err);
+    arena_release(&l->scratch);
+    return st;
 }
 
 /* Visit each of the streams that has a chunk of this day in the range. */
@@ -178,16 +193,24 @@ static enum status visit_for_labels(void *context, struct labels l)
 static enum status all_pairs(struct lookup *l, const struct label_request *request,
                              struct collector *c, struct err *err)
 {
-    struct matcher_list none = {0};
+    const struct memory_labels in_memory = {
+        .store = l->store,
+        .q = l->q,
+        .tenant = l->tenant,
+        .name = request->name,
+        .visit = collect_text,
+        .context = c,
+    };
     struct index_read *r = NULL;
     struct pair_range range = {
         .tenant = request->tenant,
         .name = request->name,
+        .names_only = request->name.len == 0,
         .first_day = time_day(request->start_ns),
         .last_day = time_day(request->end_ns),
     };
 
-    enum status st = visit_memory(l, none, err);
+    enum status st = memory_labels(&in_memory, err);
     if (st == ST_OK)
         st = index_read_begin(l->store->index, l->q->arena, &r, err);
     if (st == ST_OK)

@@ -33,11 +33,15 @@ static bool is_full(struct store *s, const struct stream *stream)
            head_size(stream->head).line_bytes >= store_settings(s)->chunk_target_size;
 }
 
-static enum status open_head(struct store *s, struct stream *stream, uint64_t seq)
+static enum status open_head(struct store *s, struct tenant *t, struct stream *stream, uint64_t seq)
 {
-    stream->head = head_new(counter_take(&s->next_chunk));
-    if (stream->head == NULL)
+    struct head *head = head_new(counter_take(&s->next_chunk));
+
+    if (head == NULL || (!stream->listed && streams_list(&t->streams, stream) != ST_OK)) {
+        head_unref(head);
         return ST_NOMEM;
+    }
+    stream->head = head;
     stream->head_seq_first = seq;
     stream->head_opened_ns = time_mono_ns();
     counter_add(&s->heads, 1);
@@ -50,15 +54,15 @@ static enum status open_head(struct store *s, struct stream *stream, uint64_t se
  * A head is sealed only between records: a record may hold one stream in many parts, and "flushed
  * up to this record" must mean all of them.
  */
-enum status store_append(struct store *s, struct stream *stream, const struct push_stream *from,
-                         uint64_t seq)
+enum status store_append(struct store *s, struct tenant *t, struct stream *stream,
+                         const struct push_stream *from, uint64_t seq)
 {
     enum status st = ST_OK;
 
     if (is_full(s, stream) && stream->seq_max < seq)
         store_seal(s, stream, SEAL_FULL);
     if (stream->head == NULL)
-        st = open_head(s, stream, seq);
+        st = open_head(s, t, stream, seq);
     if (st != ST_OK)
         return st;
     uint64_t before = head_size(stream->head).memory_bytes;
@@ -182,7 +186,7 @@ static enum status commit(struct pushing *p, enum wal_kind kind, struct str payl
     for (size_t i = 0; i < r->stream_count && st == ST_OK; i++) {
         st = store_stream(p->tenant, p->keys[i], 0, &stream);
         if (st == ST_OK)
-            st = store_append(p->store, stream, &r->streams[i], seq);
+            st = store_append(p->store, p->tenant, stream, &r->streams[i], seq);
     }
     lock_give(&p->tenant->lock);
 
@@ -237,7 +241,7 @@ static enum status store_accepted(struct pushing *p, struct err *err)
     if (p->push->request->stream_count > 0)
         st = write_record(p, refused, err);
     if (flag_get(&p->store->has_full) ||
-        counter_get(&p->store->head_bytes) > settings->memory_target)
+        counter_get(&p->store->head_bytes) > store_memory_target(p->store))
         flusher_look(p->store);
     return st == ST_OK && refused ? ST_LIMIT : st;
 }
@@ -260,9 +264,9 @@ static enum status refused_status(struct pushing *p, enum status st, struct err 
 
 bool store_is_behind(struct store *s)
 {
-    uint64_t target = store_settings(s)->memory_target;
+    uint64_t target = store_memory_target(s);
 
-    return counter_get(&s->head_bytes) > target + target / 2 && !flag_get(&s->flush_failing);
+    return counter_get(&s->head_bytes) > target + target / 4 && !flag_get(&s->flush_failing);
 }
 
 enum status store_push(struct store *s, struct store_push *push, struct err *err)

@@ -138,7 +138,7 @@ static enum status replay_stream(struct replay *r, struct tenant *t, const struc
     labels_encode(&key, from->labels);
     enum status st = buf_status(&key, NULL);
     lock_take(&t->lock);
-    stream = st == ST_OK ? map_get(&t->streams, buf_str(&key)) : NULL;
+    stream = st == ST_OK ? streams_get(&t->streams, buf_str(&key)) : NULL;
     if (st == ST_OK && stream == NULL) {
         st = flushed_seq(r, t->name, from->labels, &flushed);
         if (st == ST_OK)
@@ -147,7 +147,7 @@ static enum status replay_stream(struct replay *r, struct tenant *t, const struc
             stream->flushed_seq = flushed;
     }
     if (st == ST_OK && seq > stream->flushed_seq)
-        st = store_append(r->store, stream, from, seq);
+        st = store_append(r->store, t, stream, from, seq);
     else if (st == ST_OK)
         r->skipped++;
     lock_give(&t->lock);

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "server/store/memory.h"
 #include "server/store/select_internal.h"
 
 #include "base/banned.h"
@@ -89,38 +90,6 @@ static int compare_ids(const void *a, const void *b)
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
     return (x > y) - (x < y);
-}
-
-static bool stream_matches(const struct stream *s, struct matcher_list matchers)
-{
-    for (size_t i = 0; i < matchers.count; i++) {
-        const struct matcher *m = &matchers.items[i];
-        if (!matcher_accepts(m, labels_get(s->labels, m->name)))
-            return false;
-    }
-    return true;
-}
-
-enum status memory_walk(const struct memory_walk *w, struct err *err)
-{
-    enum { CHECK_EVERY_STREAMS = 256 };
-    struct tenant *t = store_tenant(w->store, w->tenant, false);
-    enum status st = ST_OK;
-    size_t cursor = 0, met = 0;
-
-    if (t == NULL)
-        return ST_OK;
-    lock_take(&t->lock);
-    for (const struct stream *s = map_next(&t->streams, &cursor); s != NULL && st == ST_OK;
-         s = map_next(&t->streams, &cursor)) {
-        bool has_entries = s->head != NULL || s->sealed_first != NULL;
-        if (++met % CHECK_EVERY_STREAMS == 0)
-            st = query_check(w->q, err);
-        if (st == ST_OK && has_entries && stream_matches(s, w->matchers))
-            st = w->visit(w->context, s);
-    }
-    lock_give(&t->lock);
-    return st;
 }
 
 static enum status take_heads(struct store_selection *s, struct err *err)
@@ -320,7 +289,7 @@ static enum status has_later_in_memory(struct store_selection *s, struct labels 
     if (t == NULL)
         return ST_OK;
     lock_take(&t->lock);
-    const struct stream *stream = map_get(&t->streams, buf_str(&s->key));
+    const struct stream *stream = streams_get(&t->streams, buf_str(&s->key));
     if (stream != NULL && stream->head != NULL)
         *ret_later = head_size(stream->head).max_ns > ts_ns;
     for (const struct sealed *sealed = stream == NULL ? NULL : stream->sealed_first;

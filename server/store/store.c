@@ -186,11 +186,13 @@ struct tenant *store_tenant(struct store *s, struct str name, bool create)
     lock_take(&s->lock);
     struct tenant *t = map_get(&s->tenants, name);
     if (t == NULL && create) {
-        t = tenant_new(name);
+        t = tenant_new(name, s->newest_tenant);
         if (t != NULL && map_set(&s->tenants, t->name, t) != ST_OK) {
             tenant_free(t);
             t = NULL;
         }
+        if (t != NULL)
+            s->newest_tenant = t;
     }
     lock_give(&s->lock);
     return t;
@@ -204,33 +206,37 @@ const struct limits *store_limits(struct store *s, struct str tenant)
     return limits;
 }
 
+/*
+ * A stream of a few lines costs more on disk than in memory, so each head has some memory beside
+ * the target: of a hundred thousand streams none would gather more than a line or two otherwise.
+ */
+uint64_t store_memory_target(struct store *s)
+{
+    enum { HEAD_BYTES_FREE = 1024 };
+
+    return store_settings(s)->memory_target + counter_get(&s->heads) * HEAD_BYTES_FREE;
+}
+
 void store_each_tenant(struct store *s, void (*visit)(void *context, struct tenant *t),
                        void *context)
 {
-    size_t cursor = 0;
-
     lock_take(&s->lock);
-    for (struct tenant *t = map_next(&s->tenants, &cursor); t != NULL;
-         t = map_next(&s->tenants, &cursor))
-        visit(context, t);
+    struct tenant *t = s->newest_tenant;
     lock_give(&s->lock);
+    for (; t != NULL; t = t->older)
+        visit(context, t);
 }
 
 enum status store_stream(struct tenant *t, struct str key, uint64_t streams_max,
                          struct stream **ret_stream)
 {
     lock_assert_held(&t->lock);
-    struct stream *stream = map_get(&t->streams, key);
+    struct stream *stream = streams_get(&t->streams, key);
     if (stream == NULL) {
-        if (streams_max > 0 && t->streams.count >= streams_max)
+        if (streams_max > 0 && t->streams.numbers.count >= streams_max)
             return ST_LIMIT;
-        stream = stream_new(key);
-        if (stream == NULL)
+        if (streams_add(&t->streams, key, &stream) != ST_OK)
             return ST_NOMEM;
-        if (map_set(&t->streams, stream->key, stream) != ST_OK) {
-            stream_free(stream);
-            return ST_NOMEM;
-        }
         counter_add(&t->counters.streams, 1);
         counter_add(&t->counters.streams_created, 1);
     }

@@ -44,6 +44,7 @@ struct flusher {
     struct open_segment *segments;
     size_t segment_count;
     size_t segment_capacity;
+    int64_t next_round_ns; /* when it goes through all streams again, whatever happens */
     uint64_t next_segment;
     bool broken; /* see flush.c */
 };
@@ -60,8 +61,9 @@ struct store {
     struct wal *wal;
     struct flusher flusher;
 
-    struct lock lock; /* for the two below */
+    struct lock lock; /* for the three below */
     struct map tenants;
+    struct tenant *newest_tenant;
     const struct config *config; /* whose limits count */
 
     struct counter next_chunk;
@@ -83,6 +85,9 @@ static inline const struct settings *store_settings(const struct store *s)
     return &s->options.config->settings;
 }
 
+/* The memory of heads above which the largest are flushed. */
+uint64_t store_memory_target(struct store *s);
+
 /* The tenant of this name; made if `create`. NULL: there is none, or no memory for it. */
 struct tenant *store_tenant(struct store *s, struct str name, bool create);
 
@@ -98,11 +103,12 @@ MUST_CHECK enum status store_stream(struct tenant *t, struct str key, uint64_t s
                                     struct stream **ret_stream);
 
 /*
- * Append entries whose log record is `seq` to the head of a stream. The tenant's lock is held.
+ * Append entries whose log record is `seq` to the head of a stream of `t`. The tenant's lock is
+ * held.
  *
  * ST_NOMEM  some of them are missing: the push must not be acknowledged
  */
-MUST_CHECK enum status store_append(struct store *s, struct stream *stream,
+MUST_CHECK enum status store_append(struct store *s, struct tenant *t, struct stream *stream,
                                     const struct push_stream *from, uint64_t seq);
 
 /* Seal the open head of a stream, if it has one; the lock is held. A failure leaves it open. */
@@ -124,9 +130,10 @@ struct flush_item {
     struct tenant *tenant;
     struct stream *stream;
     const struct sealed *sealed;
+    struct labels labels; /* flush_items() fills them in; gone when it returns */
 };
 
-MUST_CHECK enum status flush_items(struct store *s, const struct flush_item *items, size_t count,
+MUST_CHECK enum status flush_items(struct store *s, struct flush_item *items, size_t count,
                                    struct err *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "server/store/stream.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -16,35 +17,20 @@ const char *seal_reason_name(enum seal_reason reason)
     return names[reason];
 }
 
-/* The labels of `key` as views of it, in one block of memory. NULL when memory runs out. */
-static const struct label *decode_pairs(struct str key, size_t *ret_count)
-{
-    uint64_t count;
-    bool good = get_uvarint(&key, &count);
-
-    ASSERT(good); /* it comes from labels_encode() */
-    struct label *pairs = mem_new((size_t)count, sizeof(*pairs));
-    for (size_t i = 0; i < count && pairs != NULL; i++) {
-        good = get_str(&key, &pairs[i].name) && get_str(&key, &pairs[i].value);
-        ASSERT(good);
-    }
-    *ret_count = (size_t)count;
-    return pairs;
-}
-
 struct stream *stream_new(struct str key)
 {
-    struct stream *s = mem_new(1, sizeof(*s));
+    struct str rest = key;
+    uint64_t count;
+    bool good = get_uvarint(&rest, &count);
 
+    ASSERT(good && count <= key.len); /* it comes from labels_encode() */
+    size_t positions = (size_t)count * sizeof(uint32_t);
+    struct stream *s = mem_bytes(sizeof(*s) + positions + key.len);
     if (s == NULL)
         return NULL;
-    s->key = mem_str(key);
-    if (s->key.ptr != NULL)
-        s->labels.pairs = decode_pairs(s->key, &s->labels.count);
-    if (s->labels.pairs == NULL) {
-        stream_free(s);
-        return NULL;
-    }
+    char *copy = (char *)s->positions + positions;
+    memcpy(copy, key.ptr, key.len);
+    *s = (struct stream){.key = str_make(copy, key.len), .label_count = (uint32_t)count};
     return s;
 }
 
@@ -55,14 +41,44 @@ void stream_free(struct stream *s)
     while (s->sealed_first != NULL)
         stream_drop_sealed(s);
     head_unref(s->head);
-    mem_free((void *)(uintptr_t)s->labels.pairs);
-    mem_free((void *)(uintptr_t)s->key.ptr);
     mem_free(s);
+}
+
+struct str stream_pairs(const struct stream *s)
+{
+    struct str rest = s->key;
+    uint64_t count;
+    bool good = get_uvarint(&rest, &count);
+
+    ASSERT(good);
+    return rest;
+}
+
+bool stream_next_pair(struct str *rest, struct label *ret_pair)
+{
+    if (rest->len == 0)
+        return false;
+    bool good = get_str(rest, &ret_pair->name) && get_str(rest, &ret_pair->value);
+    ASSERT(good);
+    return true;
+}
+
+struct str stream_label(const struct stream *s, struct str name)
+{
+    struct str rest = stream_pairs(s);
+    struct label pair;
+
+    while (stream_next_pair(&rest, &pair)) {
+        if (str_eq(pair.name, name))
+            return pair.value;
+    }
+    return STR("");
 }
 
 enum status stream_seal(struct stream *s)
 {
     struct sealed *sealed = mem_new(1, sizeof(*sealed));
+    struct sealed **last = &s->sealed_first; /* they are few: the flusher takes them away */
 
     ASSERT(s->head != NULL);
     if (sealed == NULL)
@@ -71,11 +87,9 @@ enum status stream_seal(struct stream *s)
     sealed->seq_first = s->head_seq_first;
     sealed->seq_max = s->seq_max;
     s->head = NULL;
-    if (s->sealed_last == NULL)
-        s->sealed_first = sealed;
-    else
-        s->sealed_last->next = sealed;
-    s->sealed_last = sealed;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = sealed;
     return ST_OK;
 }
 
@@ -85,8 +99,6 @@ void stream_drop_sealed(struct stream *s)
 
     ASSERT(sealed != NULL);
     s->sealed_first = sealed->next;
-    if (s->sealed_first == NULL)
-        s->sealed_last = NULL;
     head_unref(sealed->head);
     mem_free(sealed);
 }

@@ -3,11 +3,15 @@
  *
  *     entries -> open head --seal--> sealed (waiting for the flusher) --commit--> gone from memory
  *
+ * A stream is one block of memory, for there may be very many. It goes when nothing of it is in
+ * memory any more (streams.h).
+ *
  * Threads  Everything under the lock of the tenant; the content of a sealed head needs none.
  */
 #ifndef SERVER_STORE_STREAM_H
 #define SERVER_STORE_STREAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -44,21 +48,38 @@ struct sealed {
 };
 
 struct stream {
-    struct str key; /* the labels in stored form; owned, the labels borrow it */
-    struct labels labels;
+    struct str key;    /* the labels in stored form, behind the positions */
     struct head *head; /* NULL: nothing is open */
+    struct sealed *sealed_first;
     uint64_t head_seq_first;
     int64_t head_opened_ns; /* monotonic */
     int64_t last_append_ns; /* monotonic */
     uint64_t seq_max;       /* the last log record with entries of this stream */
-    uint64_t flushed_seq;   /* records up to this one are in committed chunks */
-    struct sealed *sealed_first;
-    struct sealed *sealed_last;
+    uint64_t flushed_seq;   /* records up to this one are in committed chunks; known of replay */
+    uint32_t number;        /* streams.c: its place among the streams of the tenant, */
+    bool listed;            /* and whether it can be found by its labels, */
+    uint32_t label_count;
+    uint32_t positions[]; /* and for each label where, in the list of its value */
 };
 
 /* `key` is labels in stored form and is copied. NULL when memory runs out. */
 struct stream *stream_new(struct str key);
 void stream_free(struct stream *s); /* accepts NULL */
+
+/*
+ * Step through the labels, which borrow the stream: `*rest` is stream_pairs() at first. False at
+ * the end.
+ */
+struct str stream_pairs(const struct stream *s);
+bool stream_next_pair(struct str *rest, struct label *ret_pair);
+
+/* The value of a label; empty when it is not there. */
+struct str stream_label(const struct stream *s, struct str name);
+
+static inline bool stream_has_entries(const struct stream *s)
+{
+    return s->head != NULL || s->sealed_first != NULL;
+}
 
 /* Close the open head, which must be there. ST_NOMEM: it stays open. */
 MUST_CHECK enum status stream_seal(struct stream *s);

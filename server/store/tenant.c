@@ -19,12 +19,13 @@ const char *discard_reason_name(enum discard_reason reason)
     return names[reason];
 }
 
-struct tenant *tenant_new(struct str name)
+struct tenant *tenant_new(struct str name, struct tenant *older)
 {
     struct tenant *t = mem_new(1, sizeof(*t));
 
     if (t == NULL)
         return NULL;
+    t->older = older;
     t->name = mem_str(name);
     if (t->name.ptr == NULL) {
         mem_free(t);
@@ -36,14 +37,9 @@ struct tenant *tenant_new(struct str name)
 
 void tenant_free(struct tenant *t)
 {
-    size_t cursor = 0;
-
     if (t == NULL)
         return;
-    for (struct stream *s = map_next(&t->streams, &cursor); s != NULL;
-         s = map_next(&t->streams, &cursor))
-        stream_free(s);
-    map_release(&t->streams);
+    streams_release(&t->streams);
     lock_release(&t->lock);
     mem_free((void *)(uintptr_t)t->name.ptr);
     mem_free(t);

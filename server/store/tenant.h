@@ -12,9 +12,8 @@
 #include "base/atomic.h"
 #include "base/err.h"
 #include "base/lock.h"
-#include "base/map.h"
 #include "base/str.h"
-#include "server/store/stream.h"
+#include "server/store/streams.h"
 
 /* clang-format off */
 /* Why an entry was not stored: the label `reason` of loki_discarded_samples_total. */
@@ -67,14 +66,15 @@ struct tenant_counters {
 struct tenant {
     struct str name;
     struct lock lock;
-    struct map streams; /* key -> struct stream */
-    double rate_tokens; /* bytes that may come now */
+    struct streams streams;
+    struct tenant *older; /* made before; does not change */
+    double rate_tokens;   /* bytes that may come now */
     int64_t rate_filled_ns;
     struct tenant_counters counters;
 };
 
-/* NULL when memory runs out. */
-struct tenant *tenant_new(struct str name);
+/* `older` may be NULL. NULL when memory runs out. */
+struct tenant *tenant_new(struct str name, struct tenant *older);
 void tenant_free(struct tenant *t); /* accepts NULL; drops what is in memory */
 
 /*

@@ -443,6 +443,15 @@ static bool pair_in_range(const struct model *m, const struct pair_range *range,
     return first <= range->last_day && last >= range->first_day;
 }
 
+static bool has_name(const struct seen_pairs *seen, struct str name)
+{
+    for (size_t i = 0; i < seen->count; i++) {
+        if (str_eq(seen->pairs[i].name, name))
+            return true;
+    }
+    return false;
+}
+
 static void compare_pairs(struct comparison *c, struct str tenant)
 {
     size_t name = random_below(c->random, 2 * COUNT_OF(names));
@@ -472,6 +481,21 @@ static void compare_pairs(struct comparison *c, struct str tenant)
     for (size_t i = 1; i < got.count; i++)
         changes += !str_eq(got.pairs[i].name, got.pairs[i - 1].name);
     cr_assert_leq(changes, COUNT_OF(names), "pairs of one name come together");
+
+    /* With names only: one of these pairs of each name. */
+    size_t met = 0;
+    range.names_only = true;
+    got.count = 0;
+    REQUIRE_OK(index_pairs(c->read, &range, see_pair, &got));
+    for (size_t i = 0; i < got.count; i++) {
+        cr_assert(has_pair(&want, got.pairs[i]), "seed %" PRIu64, c->random->seed);
+        for (size_t k = 0; k < i; k++)
+            cr_assert_not(str_eq(got.pairs[i].name, got.pairs[k].name), "a name comes once");
+    }
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        met += has_name(&want, names[i]);
+    cr_assert_eq(got.count, met, "%zu names, not %zu, seed %" PRIu64, got.count, met,
+                 c->random->seed);
 }
 
 static void compare_segments(struct comparison *c)

@@ -123,3 +123,52 @@ Test(matcher, texts)
     for (size_t i = 0; i < COUNT_OF(want); i++)
         EXPECT_STR(want[i], match_op_text((enum match_op)i), str_from(want[i]));
 }
+
+static const struct values_case {
+    const char *name;
+    enum match_op op;
+    struct str value;
+    bool known;
+    size_t count;
+    struct str first;
+} values_cases[] = {
+    {"equal", MATCH_EQ, STR_INIT("a|b.*"), true, 1, STR_INIT("a|b.*")},
+    {"equal to nothing", MATCH_EQ, STR_INIT(""), true, 1, STR_INIT("")},
+    {"one text", MATCH_RE, STR_INIT("host-3"), true, 1, STR_INIT("host-3")},
+    {"alternatives, ascending", MATCH_RE, STR_INIT("c|a b|b"), true, 3, STR_INIT("a b")},
+    {"each once", MATCH_RE, STR_INIT("b|a|b|a"), true, 2, STR_INIT("a")},
+    {"an empty one at the end", MATCH_RE, STR_INIT("b|a|"), true, 3, STR_INIT("")},
+    {"an empty one at the beginning", MATCH_RE, STR_INIT("|a"), true, 2, STR_INIT("")},
+    {"nothing", MATCH_RE, STR_INIT(""), true, 1, STR_INIT("")},
+    {"a dot", MATCH_RE, STR_INIT("a.b|c"), false, 0, STR_INIT("")},
+    {"escaped", MATCH_RE, STR_INIT("a\\.b"), false, 0, STR_INIT("")},
+    {"a group", MATCH_RE, STR_INIT("(a|b)c"), false, 0, STR_INIT("")},
+    {"repeated", MATCH_RE, STR_INIT("a*"), false, 0, STR_INIT("")},
+    {"a flag", MATCH_RE, STR_INIT("(?i)a"), false, 0, STR_INIT("")},
+    {"anchors", MATCH_RE, STR_INIT("^a$"), false, 0, STR_INIT("")},
+    {"a zero byte", MATCH_RE, STR_INIT("a\0b"), false, 0, STR_INIT("")},
+    {"beyond ASCII", MATCH_RE, STR_INIT("\xef\xbf\xbd"), false, 0, STR_INIT("")},
+    {"not equal", MATCH_NEQ, STR_INIT("a"), false, 0, STR_INIT("")},
+    {"not one of", MATCH_NRE, STR_INIT("a|b"), false, 0, STR_INIT("")},
+};
+
+/* And whatever is told to be accepted is accepted. */
+Test(matcher, values_known_at_a_glance)
+{
+    for (size_t i = 0; i < COUNT_OF(values_cases); i++) {
+        const struct values_case *c = &values_cases[i];
+        struct matcher wanted = {.name = STR("l"), .op = c->op, .value = c->value}, m;
+        struct matcher_values got = {.count = 0};
+        struct arena a;
+
+        arena_init(&a, ARENA_BYTES);
+        REQUIRE_OK(matcher_make(&a, &wanted, &m, NULL));
+        cr_expect_eq(matcher_values(&a, &m, &got), c->known, "%s", c->name);
+        cr_expect_eq(got.count, c->count, "%s: %zu", c->name, got.count);
+        for (size_t k = 0; k < got.count; k++)
+            cr_expect(matcher_accepts(&m, got.items[k]), "%s: value %zu", c->name, k);
+        if (c->known)
+            EXPECT_STR(c->name, got.items[0], c->first);
+        arena_release(&a);
+    }
+}

@@ -1,0 +1,252 @@
+/*
+ * Streams in memory as queries see them: labels and series of a store with many, before they are
+ * flushed and after, against a search through all of them.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "server/store/memory.h"
+#include "server/store/store.h"
+#include "tests/support/expect.h"
+#include "tests/support/files.h"
+
+#include "base/banned.h"
+
+#define ARENA_BYTES ((size_t)64 << 20)
+
+/* More than are visited under one hold of a lock. */
+enum { STREAMS = 1500, HOSTS = 700, JOBS = 3 };
+
+static const struct str tenant = STR_INIT("tenant");
+
+struct place {
+    char dir[TEST_PATH_BYTES];
+    struct config config;
+    struct store *store;
+};
+
+static void nothing_settled(void *context, uint64_t seq, enum status st)
+{
+    (void)context;
+    (void)seq;
+    (void)st;
+}
+
+static void place_make(struct place *p)
+{
+    struct store_options options = {.config = &p->config, .settled = nothing_settled};
+    struct err err = {.text = ""};
+
+    files_dir_make(p->dir);
+    REQUIRE_OK(config_init(&p->config, &err));
+    REQUIRE_OK(config_set(&p->config, STR("storage.data_dir"), str_from(p->dir), &err));
+    REQUIRE_OK(config_set(&p->config, STR("storage.index_max_bytes"), STR("256MB"), &err));
+    REQUIRE_OK(config_set(&p->config, STR("limits.discover_service_name"), STR(""), &err));
+    REQUIRE_OK(config_finish(&p->config, &err));
+    cr_assert_eq(store_open(&options, &p->store, &err), ST_OK, "%s", err.text);
+}
+
+static void place_remove(struct place *p)
+{
+    store_close(p->store, 0);
+    config_release(&p->config);
+    files_dir_remove(p->dir);
+}
+
+/* Stream `i`: {env="prod", host="host-X", job="job-Y", own="i"}; some are without `job`. */
+static struct labels make_labels(struct arena *a, size_t i)
+{
+    struct label *pairs = arena_new(a, struct label, 4);
+    size_t count = 0;
+
+    pairs[count++] = (struct label){STR("env"), STR("prod")};
+    pairs[count++] = (struct label){STR("host"), arena_printf(a, "host-%zu", i % HOSTS)};
+    if (i % 5 != 0)
+        pairs[count++] = (struct label){STR("job"), arena_printf(a, "job-%zu", i % JOBS)};
+    pairs[count++] = (struct label){STR("own"), arena_printf(a, "%zu", i)};
+    return (struct labels){pairs, count};
+}
+
+static void push_all(struct place *p)
+{
+    struct arena a;
+
+    arena_init(&a, ARENA_BYTES);
+    struct push_stream *streams = arena_new(&a, struct push_stream, STREAMS);
+    for (size_t i = 0; i < STREAMS; i++) {
+        struct entry *e = arena_new(&a, struct entry, 1);
+        *e = (struct entry){.ts_ns = (int64_t)i + 1, .line = STR("line")};
+        streams[i] = (struct push_stream){make_labels(&a, i), e, 1};
+    }
+    struct push_request request = {streams, STREAMS};
+    struct store_push push = {.tenant = tenant, .request = &request, .arena = &a};
+    struct err err = {.text = ""};
+    cr_assert_eq(store_push(p->store, &push, &err), ST_OK, "%s", err.text);
+    arena_release(&a);
+}
+
+static const struct select_case {
+    const char *name;
+    struct matcher matchers[3];
+    size_t count;
+} select_cases[] = {
+    {"one value", {{STR_INIT("own"), MATCH_EQ, STR_INIT("77"), NULL}}, 1},
+    {"a value of many streams", {{STR_INIT("env"), MATCH_EQ, STR_INIT("prod"), NULL}}, 1},
+    {"a value that nobody has", {{STR_INIT("env"), MATCH_EQ, STR_INIT("test"), NULL}}, 1},
+    {"a label that nobody has", {{STR_INIT("none"), MATCH_EQ, STR_INIT("x"), NULL}}, 1},
+    {"alternatives", {{STR_INIT("own"), MATCH_RE, STR_INIT("77|1400|none|77|3"), NULL}}, 1},
+    {"alternatives of many streams",
+     {{STR_INIT("job"), MATCH_RE, STR_INIT("job-2|job-0"), NULL}},
+     1},
+    {"an expression", {{STR_INIT("host"), MATCH_RE, STR_INIT("host-6.*"), NULL}}, 1},
+    {"an expression over few values", {{STR_INIT("job"), MATCH_RE, STR_INIT(".*-[12]"), NULL}}, 1},
+    {"a few of many",
+     {{STR_INIT("env"), MATCH_EQ, STR_INIT("prod"), NULL},
+      {STR_INIT("host"), MATCH_EQ, STR_INIT("host-5"), NULL},
+      {STR_INIT("job"), MATCH_NEQ, STR_INIT("job-1"), NULL}},
+     3},
+    {"a missing label", {{STR_INIT("job"), MATCH_EQ, STR_INIT(""), NULL}}, 1},
+    {"a label that is there", {{STR_INIT("job"), MATCH_NEQ, STR_INIT(""), NULL}}, 1},
+    {"or missing",
+     {{STR_INIT("job"), MATCH_RE, STR_INIT("job-1|"), NULL},
+      {STR_INIT("host"), MATCH_RE, STR_INIT(".+9"), NULL}},
+     2},
+    {"not an expression", {{STR_INIT("host"), MATCH_NRE, STR_INIT("host-[1-6].*"), NULL}}, 1},
+};
+
+/* How many streams the matchers accept, by a search through all. */
+static size_t expected(struct arena *a, struct matcher_list matchers)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < STREAMS; i++) {
+        struct labels l = make_labels(a, i);
+        bool accepted = true;
+        for (size_t k = 0; k < matchers.count; k++)
+            accepted = accepted &&
+                       matcher_accepts(&matchers.items[k], labels_get(l, matchers.items[k].name));
+        count += accepted;
+    }
+    return count;
+}
+
+static struct query_context query_of(struct arena *a)
+{
+    return (struct query_context){.arena = a, .memory_max = ARENA_BYTES, .deadline_ns = INT64_MAX};
+}
+
+static enum status count_stream(void *context, const struct stream *s)
+{
+    size_t *count = context;
+
+    cr_assert(stream_has_entries(s));
+    (*count)++;
+    return ST_OK;
+}
+
+static void check_case(struct place *p, const struct select_case *c, bool in_memory)
+{
+    struct matcher matchers[COUNT_OF(c->matchers)];
+    struct labels_list list;
+    struct arena a;
+    size_t met = 0;
+
+    arena_init(&a, ARENA_BYTES);
+    for (size_t i = 0; i < c->count; i++)
+        REQUIRE_OK(matcher_make(&a, &c->matchers[i], &matchers[i], NULL));
+    struct matcher_list selector = {matchers, c->count};
+    struct series_request request = {tenant, &selector, 1, 0, INT64_MAX / 2};
+    struct query_context q = query_of(&a);
+    size_t want = expected(&a, selector);
+
+    REQUIRE_OK(store_series(p->store, &q, &request, &list, NULL));
+    cr_expect_eq(list.count, want, "%s: %zu series, not %zu", c->name, list.count, want);
+    struct memory_walk walk = {p->store, &q, tenant, selector, count_stream, &met};
+    REQUIRE_OK(memory_walk(&walk, NULL));
+    want = in_memory ? want : 0;
+    cr_expect_eq(met, want, "%s: %zu in memory, not %zu", c->name, met, want);
+    arena_release(&a);
+}
+
+static size_t count_texts(struct place *p, struct str name)
+{
+    struct label_request request = {
+        .tenant = tenant, .name = name, .start_ns = 0, .end_ns = INT64_MAX / 2};
+    struct str_set set;
+    struct arena a;
+
+    arena_init(&a, ARENA_BYTES);
+    struct query_context q = query_of(&a);
+    REQUIRE_OK(store_labels(p->store, &q, &request, &set, NULL));
+    for (size_t i = 1; i < set.count; i++)
+        cr_assert_lt(str_cmp(set.items[i - 1], set.items[i]), 0);
+    arena_release(&a);
+    return set.count;
+}
+
+static void check_all(struct place *p, bool in_memory)
+{
+    for (size_t i = 0; i < COUNT_OF(select_cases); i++)
+        check_case(p, &select_cases[i], in_memory);
+    cr_expect_eq(count_texts(p, STR("")), 4);
+    cr_expect_eq(count_texts(p, STR("env")), 1);
+    cr_expect_eq(count_texts(p, STR("job")), JOBS);
+    cr_expect_eq(count_texts(p, STR("host")), HOSTS);
+    cr_expect_eq(count_texts(p, STR("own")), STREAMS);
+    cr_expect_eq(count_texts(p, STR("none")), 0);
+}
+
+static void add_streams(void *context, struct tenant *t)
+{
+    *(uint64_t *)context += counter_get(&t->counters.streams);
+}
+
+static uint64_t count_streams(struct place *p)
+{
+    uint64_t count = 0;
+
+    store_each_tenant(p->store, add_streams, &count);
+    return count;
+}
+
+Test(store_memory, streams_are_found_in_memory_and_after_the_flush)
+{
+    static struct place p;
+
+    place_make(&p);
+    push_all(&p);
+    cr_expect_eq(count_streams(&p), STREAMS);
+    check_all(&p, true);
+
+    REQUIRE_OK(store_flush(p.store, NULL));
+    cr_expect_eq(count_streams(&p), 0, "a stream goes when its entries are flushed");
+    cr_expect_eq(store_state(p.store).head_bytes, 0);
+    check_all(&p, false);
+
+    push_all(&p); /* and may come back */
+    cr_expect_eq(count_streams(&p), STREAMS);
+    check_all(&p, true);
+    place_remove(&p);
+}
+
+/* A query whose client is gone ends between two slices. */
+Test(store_memory, a_walk_can_be_cancelled)
+{
+    static struct place p;
+    struct flag cancelled = {false};
+    struct arena a;
+    size_t met = 0;
+
+    place_make(&p);
+    push_all(&p);
+    arena_init(&a, ARENA_BYTES);
+    struct query_context q = query_of(&a);
+    q.cancelled = &cancelled;
+    flag_set(&cancelled);
+    struct memory_walk walk = {
+        .store = p.store, .q = &q, .tenant = tenant, .visit = count_stream, .context = &met};
+    EXPECT_STATUS("walk", memory_walk(&walk, NULL), ST_CANCELLED);
+    cr_expect_eq(met, 0);
+    arena_release(&a);
+    place_remove(&p);
+}
