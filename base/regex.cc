@@ -31,6 +31,7 @@ constexpr size_t kNeedsPatternMax = 4096; /* of larger ones it is not asked what
 constexpr int kNeedsProgramMax = 500;     /* for they are compiled once more for that */
 constexpr int kNeedBytesMin = 2;          /* of an atom */
 constexpr size_t kNeedAtomsMax = 64;
+constexpr size_t kNeedSetMax = 16; /* looking for more texts costs more than matching */
 
 /* Go's text for each of RE2's errors; the offending piece follows in backquotes. */
 const char *go_text(RE2::ErrorCode code)
@@ -432,8 +433,9 @@ struct needs {
             missing[i] = true;
         if (!sets.empty() || allows_without(missing))
             return;
-        std::stable_sort(usable.begin(), usable.end(), [&](size_t a, size_t b) {
-            return longest_piece(a).size() < longest_piece(b).size();
+        std::sort(usable.begin(), usable.end(), [&](size_t a, size_t b) {
+            const std::string &x = longest_piece(a), &y = longest_piece(b);
+            return x.size() != y.size() ? x.size() < y.size() : x < y;
         });
         sets.emplace_back();
         for (size_t i : usable) {
@@ -443,6 +445,8 @@ struct needs {
             missing[i] = true;
             sets[0].push_back(longest_piece(i));
         }
+        if (sets[0].size() > kNeedSetMax)
+            sets.clear();
     }
 };
 

@@ -393,6 +393,44 @@ Test(regex, may_match)
     }
 }
 
+/* The sets of texts one of which is needed, as "a|b c". */
+static const struct {
+    struct str pattern;
+    const char *want;
+} set_cases[] = {
+    {STR_INIT("needle[0-9]+x"), "needle"},
+    {STR_INIT("err.*TimeOut"), "timeout err"},
+    {STR_INIT("status=[45]\\d\\d"), "status=4|status=5"},
+    {STR_INIT("(abc|de)[x-z]+"), "de|abc"},
+    {STR_INIT("(ab|cd)x*(efg|h)"), "ab|cd"},
+    {STR_INIT("(?i)disk.?Full"), "full di"},
+    {STR_INIT("\xc3\xa4xyz+"), "xy"},
+    {STR_INIT("a.c"), ""},
+    {STR_INIT("(foo)?bar*|"), ""},
+    {STR_INIT("[0-9]{3}-[0-9]{4}"), ""},
+    {STR_INIT("(?:aa|bb|cc|dd|ee|ff|gg|hh|ii|jj|kk|ll|mm|nn|oo|pp|qq)\\d"), ""}, /* 17 */
+};
+
+Test(regex, needs)
+{
+    for (size_t i = 0; i < COUNT_OF(set_cases); i++) {
+        struct regex *re = compile(set_cases[i].pattern);
+        struct buf text;
+
+        buf_init(&text, KIB);
+        for (size_t set = 0; set < regex_need_count(re); set++) {
+            for (size_t k = 0; k < regex_need_size(re, set); k++) {
+                if (set > 0 || k > 0)
+                    buf_put_char(&text, k > 0 ? '|' : ' ');
+                buf_put(&text, regex_need(re, set, k));
+            }
+        }
+        EXPECT_STR(set_cases[i].pattern.ptr, buf_str(&text), str_from(set_cases[i].want));
+        buf_release(&text);
+        regex_free(re);
+    }
+}
+
 /* Long ones are not looked at, for it would take long. */
 Test(regex, may_match_a_long_pattern)
 {
