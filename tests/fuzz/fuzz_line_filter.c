@@ -53,6 +53,15 @@ static bool understand(struct arena *a, const struct line_filter_expr *f, struct
     return false;
 }
 
+static bool all_keep(const struct pipeline *p, struct str line)
+{
+    for (size_t i = 0; i < p->line_filter_count; i++) {
+        if (!line_filter_keeps(&p->line_filters[i], line))
+            return false;
+    }
+    return true;
+}
+
 static void check(struct arena *a, const struct log_expr *log, const struct block *b)
 {
     static uint64_t bits[LINES_MAX / 64 + 1];
@@ -67,7 +76,7 @@ static void check(struct arena *a, const struct log_expr *log, const struct bloc
             known = understand(a, &log->stages[k].line_filter, block_line(b, i), &keeps);
             expected = expected && keeps;
         }
-        ASSERT(bit == pipeline_keeps(&p, block_line(b, i)));
+        ASSERT(bit == all_keep(&p, block_line(b, i)));
         ASSERT(!known || bit == expected);
     }
 }
