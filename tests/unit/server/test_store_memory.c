@@ -76,7 +76,8 @@ static void push_all(struct place *p)
     for (size_t i = 0; i < STREAMS; i++) {
         struct entry *e = arena_new(&a, struct entry, 1);
         *e = (struct entry){.ts_ns = (int64_t)i + 1, .line = STR("line")};
-        streams[i] = (struct push_stream){make_labels(&a, i), e, 1};
+        streams[i] =
+            (struct push_stream){.labels = make_labels(&a, i), .entries = e, .entry_count = 1};
     }
     struct push_request request = {streams, STREAMS};
     struct store_push push = {.tenant = tenant, .request = &request, .arena = &a};
