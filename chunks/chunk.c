@@ -371,7 +371,8 @@ static void put_fixed(struct builder *b, struct buf *head, size_t head_bytes, si
     buf_put_u64(head, spec->seq_max);
     buf_put_u64(head, (uint64_t)b->summary.min_ns);
     buf_put_u64(head, (uint64_t)b->summary.max_ns);
-    buf_put_u64(head, b->summary.entries);
+    buf_put_u32(head, b->summary.entries);
+    buf_put_u32(head, spec->id_span);
     buf_put_u64(head, b->summary.line_bytes);
     buf_put_u64(head, b->summary.metadata_bytes);
     ASSERT(head->failed || head->len == CHUNK_FIXED_BYTES);
@@ -636,16 +637,16 @@ static enum status read_table(struct arena *a, struct str in, struct chunk_head 
 /* What stands between the checksum and the tenant. */
 static bool get_numbers(struct str *in, struct chunk_head *h)
 {
-    uint64_t min_ns, max_ns, entries;
+    uint64_t min_ns, max_ns;
 
     if (!get_u32(in, &h->block_count) || !get_u64(in, &h->chunk_id) || !get_u64(in, &h->seq_max) ||
-        !get_u64(in, &min_ns) || !get_u64(in, &max_ns) || !get_u64(in, &entries) ||
-        !get_u64(in, &h->summary.line_bytes) || !get_u64(in, &h->summary.metadata_bytes))
+        !get_u64(in, &min_ns) || !get_u64(in, &max_ns) || !get_u32(in, &h->summary.entries) ||
+        !get_u32(in, &h->id_span) || !get_u64(in, &h->summary.line_bytes) ||
+        !get_u64(in, &h->summary.metadata_bytes))
         return false;
     h->summary.min_ns = (int64_t)min_ns;
     h->summary.max_ns = (int64_t)max_ns;
-    h->summary.entries = (uint32_t)entries;
-    return entries <= UINT32_MAX;
+    return true;
 }
 
 enum status chunk_head_parse(struct arena *a, struct str bytes, struct chunk_head *ret_head,

@@ -53,6 +53,7 @@ struct chunk_spec {
     struct str tenant;
     struct labels labels;
     uint64_t chunk_id;
+    uint32_t id_span; /* 0, or of a merged chunk: the last chunk_id in it is so much higher */
     uint64_t seq_max;
 };
 
@@ -109,6 +110,7 @@ struct chunk_head {
     struct str tenant;
     struct labels labels;
     uint64_t chunk_id;
+    uint32_t id_span; /* as in struct chunk_spec */
     uint64_t seq_max;
     bool metadata_shadows; /* metadata may have a name that is a label of the stream */
     const struct chunk_block *blocks;

@@ -289,10 +289,20 @@ static void merge(const struct chunk_entry *from, size_t middle, size_t end, str
     }
 }
 
-/* Sort by time, keeping the order of equal times: merge sort from the bottom up. */
-static struct chunk_entry *sort_entries(struct chunk_entry *entries, struct chunk_entry *scratch,
-                                        size_t count)
+/* Merge sort from the bottom up. */
+enum status entries_sort(struct arena *a, struct chunk_entries *all)
 {
+    struct chunk_entry *entries = all->items, *scratch;
+    size_t count = all->count;
+    bool ascending = true;
+
+    for (size_t i = 1; i < count && ascending; i++)
+        ascending = entries[i - 1].ts_ns <= entries[i].ts_ns;
+    if (ascending)
+        return ST_OK;
+    scratch = arena_new(a, struct chunk_entry, count);
+    if (scratch == NULL)
+        return ST_LIMIT;
     for (size_t run = 1; run < count; run *= 2) {
         for (size_t begin = 0; begin < count; begin += 2 * run) {
             size_t end = MIN_OF(2 * run, count - begin);
@@ -302,7 +312,8 @@ static struct chunk_entry *sort_entries(struct chunk_entry *entries, struct chun
         scratch = entries;
         entries = sorted;
     }
-    return entries;
+    all->items = entries;
+    return ST_OK;
 }
 
 static bool is_double(const struct chunk_entry *a, const struct chunk_entry *b)
@@ -364,19 +375,19 @@ static size_t drop_doubles_of_time(struct arena *a, struct chunk_entry *entries,
     return to;
 }
 
-/* Leave out what is there already with the same time, line and metadata. */
-static enum status drop_doubles(struct arena *a, struct chunk_entry *entries, size_t *count)
+enum status entries_drop_doubles(struct arena *a, struct chunk_entries *all)
 {
+    struct chunk_entry *entries = all->items;
     size_t kept = 0;
 
-    for (size_t begin = 0, end; begin < *count; begin = end) {
-        for (end = begin + 1; end < *count && entries[end].ts_ns == entries[begin].ts_ns;)
+    for (size_t begin = 0, end; begin < all->count; begin = end) {
+        for (end = begin + 1; end < all->count && entries[end].ts_ns == entries[begin].ts_ns;)
             end++;
         kept = drop_doubles_of_time(a, entries, begin, end, kept);
         if (kept == SIZE_MAX)
             return ST_LIMIT;
     }
-    *count = kept;
+    all->count = kept;
     return ST_OK;
 }
 
@@ -459,20 +470,12 @@ enum status head_view_entries(const struct head_view *v, struct arena *a, int64_
     if (a->failed)
         return ST_LIMIT;
 
-    struct chunk_entry *entries = t.to;
-    size_t count = t.count;
-    bool ascending = true;
-    for (size_t i = 1; i < count && ascending; i++)
-        ascending = entries[i - 1].ts_ns <= entries[i].ts_ns;
-    if (!ascending) {
-        struct chunk_entry *scratch = arena_new(a, struct chunk_entry, count);
-        if (scratch == NULL)
-            return ST_LIMIT;
-        entries = sort_entries(entries, scratch, count);
-    }
-    enum status st = drop_doubles(a, entries, &count);
+    struct chunk_entries all = {t.to, t.count};
+    enum status st = entries_sort(a, &all);
     if (st == ST_OK)
-        *ret_entries = (struct chunk_entries){entries, count};
+        st = entries_drop_doubles(a, &all);
+    if (st == ST_OK)
+        *ret_entries = all;
     return st;
 }
 

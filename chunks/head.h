@@ -48,6 +48,18 @@ struct head_size head_size(const struct head *h);
  */
 MUST_CHECK enum status head_append(struct head *h, const struct entry *e);
 
+/*
+ * Bring entries in order of time; equal times stay in the order they have. `scratch` memory comes
+ * from `a`. ST_LIMIT: the arena is full.
+ */
+MUST_CHECK enum status entries_sort(struct arena *a, struct chunk_entries *entries);
+
+/*
+ * Of sorted entries, keep the first of those with the same time, line and metadata (the same
+ * pointer), in place. ST_LIMIT: the arena is full.
+ */
+MUST_CHECK enum status entries_drop_doubles(struct arena *a, struct chunk_entries *entries);
+
 /* The rows that were there when the view was taken. Holds a reference; head_view_release() drops
  * it. */
 struct head_view {

@@ -403,3 +403,23 @@ enum status segments_cut(struct segments *s, struct segment_name name, uint64_t 
     give_file(s, f);
     return st == ST_OK ? ST_OK : name_error(err, st, name);
 }
+
+enum status segments_remove(struct segments *s, struct segment_name name, struct err *err)
+{
+    char file[SEGMENT_FILE_NAME_BYTES];
+    size_t i;
+
+    lock_take(&s->lock);
+    if (find(s, name, &i) != NULL)
+        evict(s, i);
+    lock_give(&s->lock);
+    segment_file_name(name, file);
+    if (io_unlinkat(s->dir_fd, file) < 0 && errno != ENOENT)
+        return err_errno(err, "remove %s/%s", s->dir, file);
+    return ST_OK;
+}
+
+enum status segments_sync_names(struct segments *s, struct err *err)
+{
+    return io_fsync(s->dir_fd) < 0 ? err_errno(err, "sync %s", s->dir) : ST_OK;
+}

@@ -62,6 +62,14 @@ MUST_CHECK enum status segments_read(struct segments *s, struct segment_range ra
 MUST_CHECK enum status segments_cut(struct segments *s, struct segment_name name,
                                     uint64_t committed_bytes, struct err *err);
 
+/*
+ * Remove the file, which nobody reads any more. It is gone for good when segments_sync_names() was
+ * called. One that is not there is fine.
+ */
+MUST_CHECK enum status segments_remove(struct segments *s, struct segment_name name,
+                                       struct err *err);
+MUST_CHECK enum status segments_sync_names(struct segments *s, struct err *err);
+
 /* What the header of a segment says. */
 struct segment_header {
     struct segment_name name;

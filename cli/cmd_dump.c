@@ -98,11 +98,11 @@ static void put_chunk(struct buf *b, const struct chunk_place *place)
     const struct chunk_head *h = &place->head;
     const struct chunk_summary *s = &h->summary;
 
-    buf_printf(b,
-               "offset %" PRIu64 ": chunk %" PRIu64 ", %u bytes, %u entries in %u blocks, "
-               "filters of %u bytes, ",
-               place->offset, h->chunk_id, s->chunk_bytes, s->entries, h->block_count,
-               chunk_filters_bytes(h));
+    buf_printf(b, "offset %" PRIu64 ": chunk %" PRIu64, place->offset, h->chunk_id);
+    if (h->id_span > 0)
+        buf_printf(b, " to %" PRIu64, h->chunk_id + h->id_span);
+    buf_printf(b, ", %u bytes, %u entries in %u blocks, filters of %u bytes, ", s->chunk_bytes,
+               s->entries, h->block_count, chunk_filters_bytes(h));
     time_put(b, s->min_ns, TIME_NANOS);
     buf_put(b, STR(" to "));
     time_put(b, s->max_ns, TIME_NANOS);

@@ -386,3 +386,27 @@ Test(segment, nth_allocation_fails)
     EXPECT_STATUS("in the end", st, ST_OK);
     files_dir_remove(dir);
 }
+
+/* ---- files that go ---- */
+
+Test(segment, remove)
+{
+    const struct segment_name name = {7, 20513};
+    const struct segment_range range = {name, 0, 8};
+    char bytes[8], again[8];
+    uint64_t begin;
+    struct place p;
+
+    place_init(&p, 4);
+    REQUIRE_OK(segments_create(p.segments, name, STR("t"), &begin, NULL));
+    REQUIRE_OK(segments_read(p.segments, range, bytes, NULL));
+    REQUIRE_OK(segments_remove(p.segments, name, NULL));
+    REQUIRE_OK(segments_sync_names(p.segments, NULL));
+    cr_expect_eq(files_count(p.dir, ".seg"), 0);
+    EXPECT_STATUS("gone", segments_read(p.segments, range, bytes, NULL), ST_NOT_FOUND);
+    EXPECT_STATUS("again", segments_remove(p.segments, name, NULL), ST_OK);
+    REQUIRE_OK(segments_create(p.segments, name, STR("t"), &begin, NULL));
+    REQUIRE_OK(segments_read(p.segments, range, again, NULL));
+    EXPECT_STR("new", str_make(again, sizeof(again)), str_make(bytes, sizeof(bytes)));
+    place_release(&p);
+}
