@@ -106,7 +106,7 @@ static void pack_block(struct work *w, const struct line_block *b, size_t index)
     struct buf *to = &w->packed[index];
 
     buf_reset(to);
-    if (codec_pack(w->context, w->codec, 0, buf_str(&b->lines), to) != ST_OK)
+    if (codec_pack(w->context, w->codec, CODEC_LEVEL_DEFAULT, buf_str(&b->lines), to) != ST_OK)
         bench_fail("%s cannot pack", codec_name(w->codec));
 }
 

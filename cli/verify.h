@@ -20,6 +20,7 @@ struct verify_segment {
     bool in_index;
     uint64_t committed_bytes; /* as the index has it */
     struct str tenant;        /* the same */
+    bool dead;                /* nothing in it counts any more, it may be gone */
 
     bool damaged;       /* something was reported of it */
     uint64_t refs;      /* chunks that the index names below the committed length */

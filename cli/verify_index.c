@@ -139,7 +139,8 @@ static enum status list_index(struct verify *v, struct index *index, struct err 
         struct verify_segment s = {.name = {ref.id, ref.day},
                                    .in_index = true,
                                    .committed_bytes = ref.committed_bytes,
-                                   .tenant = mem_str(ref.tenant)};
+                                   .tenant = mem_str(ref.tenant),
+                                   .dead = ref.state == SEGMENT_DEAD};
         st = s.tenant.ptr == NULL ? err_set(err, ST_NOMEM, "no memory for a name")
                                   : add_segment(v, &s, err);
         if (st != ST_OK)

@@ -162,7 +162,8 @@ static void check_whole(struct file_check *c)
     const struct verify_segment *s = c->segment;
     struct verify_where where = {c->path, -1, NULL};
 
-    if (!s->in_index || s->damaged || (s->chunks == s->refs && s->chunk_bytes == s->ref_bytes))
+    /* Chunks that were merged into others stay until the whole file goes. */
+    if (!s->in_index || s->damaged || (s->chunks >= s->refs && s->chunk_bytes >= s->ref_bytes))
         return;
     verify_problem(c->v, where, "%llu chunks of %llu bytes, but %llu of %llu in the index",
                    (unsigned long long)s->chunks, (unsigned long long)s->chunk_bytes,
@@ -174,9 +175,11 @@ static void check_file(struct file_check *c)
     struct verify_segment *s = c->segment;
     struct err err;
 
+    if (s->dead)
+        return;
     enum status st = segment_walk_open(&c->walk, c->path, &err);
-    if (st == ST_NOT_FOUND && s->committed_bytes == 0)
-        return; /* reserved in the index, but a crash came before the file was made */
+    if (st == ST_NOT_FOUND && (s->committed_bytes == 0 || c->v->live))
+        return; /* a crash came before the file was made; or a merge has emptied it meanwhile */
     if (st != ST_OK) {
         verify_problem(c->v, (struct verify_where){c->path, -1, NULL}, "%s",
                        st == ST_NOT_FOUND ? "the file is missing" : err.text);

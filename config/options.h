@@ -91,6 +91,12 @@
     X(ingester, memory_max, BYTES, "512MB", 1048576, 0,                                           \
       "Entries in memory; above it pushes get 503 until the flusher has caught up.")              \
                                                                                                   \
+    X(compactor, compaction_interval, DURATION, "10m", 0, 0,                                      \
+      "How often small chunks are looked for, to be merged; 0 turns merging off. A day that got " \
+      "nothing for six intervals is merged for good.")                                            \
+    X(compactor, zstd_level, COUNT, "6", 1, 19,                                                   \
+      "Merged chunks are zstd of this level, whatever ingester.chunk_encoding is.")               \
+                                                                                                  \
     X(wal, file_size, BYTES, "16MB", 65536, 0,                                                    \
       "A write-ahead log file that has grown to this size is followed by the next.")              \
     X(wal, size_target, BYTES, "128MB", 65536, 0,                                                 \

@@ -41,6 +41,14 @@ struct chunk_ref {
     int64_t max_ns;
     uint64_t line_bytes;
     uint64_t metadata_bytes;
+    uint8_t level; /* of the codec it was packed with by a merge; 0: it was flushed */
+};
+
+/* Part of the format. */
+enum segment_state {
+    SEGMENT_FLUSHED = 0, /* chunks as they were flushed */
+    SEGMENT_MERGED = 1,  /* chunks that merges have finished with */
+    SEGMENT_DEAD = 2,    /* nothing in it counts any more; the file may be gone already */
 };
 
 struct segment_ref {
@@ -48,6 +56,7 @@ struct segment_ref {
     int32_t day;
     uint64_t committed_bytes;
     struct str tenant; /* borrows the read */
+    enum segment_state state;
 };
 
 /* `dir` is made if it is not there. ST_UNSUPPORTED: the index is of another version. */
@@ -85,6 +94,12 @@ MUST_CHECK enum status index_counters(struct index *ix, struct index_counters *r
 MUST_CHECK enum status index_read_begin(struct index *ix, struct arena *a,
                                         struct index_read **ret_read, struct err *err);
 void index_read_end(struct index_read *r); /* accepts NULL */
+
+/*
+ * Has every read (of any process) that runs now the batch of this number? Then nobody sees what
+ * that batch took away. True also where nothing reads.
+ */
+bool index_reads_have(struct index *ix, uint64_t batch_number);
 
 /*
  * The streams of a tenant whose labels all matchers accept; no matcher: all. An unknown tenant has
@@ -127,6 +142,20 @@ struct chunk_ref_list {
 MUST_CHECK enum status index_chunks(struct index_read *r, const struct chunk_range *range,
                                     struct postings streams, struct chunk_ref_list *ret_list,
                                     struct err *err);
+
+/*
+ * Call `visit` for each chunk of a tenant and day whose stream is at or behind `stream_id`, by
+ * stream, then time. A status of `visit` ends it.
+ */
+struct day_walk {
+    struct str tenant;
+    int32_t day;
+    uint64_t stream_id;
+    enum status (*visit)(void *context, const struct chunk_ref *ref);
+    void *context;
+};
+
+MUST_CHECK enum status index_walk_day(struct index_read *r, const struct day_walk *walk);
 
 /*
  * Call `visit` for each label pair of a tenant (of one label if `name` is not empty) that had
@@ -212,8 +241,24 @@ MUST_CHECK enum status index_batch_flushed(struct index_batch *b, const struct s
 MUST_CHECK enum status index_batch_chunk(struct index_batch *b, struct str tenant,
                                          const struct chunk_ref *ref, struct err *err);
 
+/*
+ * Take away a reference that is in the index as committed, exactly so. A chunk that is put under
+ * the same key in this batch counts, whatever the order of the two calls.
+ *
+ * ST_NOT_FOUND  it is not there, or is another one: the batch must not be committed
+ */
+MUST_CHECK enum status index_batch_remove_chunk(struct index_batch *b, struct str tenant,
+                                                const struct chunk_ref *ref, struct err *err);
+
 MUST_CHECK enum status index_batch_segment(struct index_batch *b, const struct segment_ref *segment,
                                            struct err *err);
+
+/* Forget a segment. */
+void index_batch_remove_segment(struct index_batch *b, uint64_t id);
+
+/* The number of this batch among all; a read that begins after the commit has it, or a higher one.
+ */
+uint64_t index_batch_number(const struct index_batch *b);
 
 /* What index_counters() will say, unless it already says more. */
 void index_batch_counters(struct index_batch *b, struct index_counters counters);

@@ -20,8 +20,8 @@ enum { BATCH_BYTES_MAX = 1 << 30 };
 
 struct put {
     struct str key;
-    struct str value;
-    size_t order; /* of arrival: of two puts under one key the later one counts */
+    struct str value; /* no bytes at all (`ptr` NULL): the key is taken away */
+    size_t order;     /* of arrival: of two puts under one key the later one counts */
 };
 
 struct put_list {
@@ -76,6 +76,17 @@ static void put(struct index_batch *b, enum index_database database, struct str 
     list->puts = puts;
     if (!b->arena.failed)
         list->puts[list->count++] = p;
+}
+
+/* Note that a key goes. Of a put and this, the put counts: removals sort first. */
+static void put_removal(struct index_batch *b, enum index_database database, struct key key)
+{
+    struct put_list *list = &b->lists[database];
+    struct str text = str_make((const char *)key.bytes, key.len);
+
+    put(b, database, text, STR(""));
+    if (!b->arena.failed)
+        list->puts[list->count - 1].value = STR_NULL;
 }
 
 static void put_value(struct index_batch *b, enum index_database database, struct str key,
@@ -394,9 +405,7 @@ enum status index_batch_chunk(struct index_batch *b, struct str tenant, const st
     enum status st = batch_tenant(b, tenant, &tenant_id);
     if (st != ST_OK)
         return err_set(err, st, "index: cannot number tenant %.*s", STR_ARG(tenant));
-    struct key key = chunk_key(tenant_id, ref->day, ref->stream_id);
-    key_put_i64(&key, ref->min_ns);
-    key_put_u64(&key, ref->chunk_id);
+    struct key key = chunk_ref_key(tenant_id, ref);
     value_init(&value);
     buf_put_u64(&value, ref->segment_id);
     buf_put_u64(&value, ref->offset);
@@ -406,9 +415,29 @@ enum status index_batch_chunk(struct index_batch *b, struct str tenant, const st
     buf_put_u32(&value, ref->entries);
     buf_put_u64(&value, ref->line_bytes);
     buf_put_u64(&value, ref->metadata_bytes);
+    buf_put_u8(&value, ref->level);
     put_key(b, INDEX_CHUNKS, key, &value);
     buf_release(&value);
     b->counters.next_chunk = MAX_OF(b->counters.next_chunk, ref->chunk_id + 1);
+    return ST_OK;
+}
+
+enum status index_batch_remove_chunk(struct index_batch *b, struct str tenant,
+                                     const struct chunk_ref *ref, struct err *err)
+{
+    uint64_t segment_id, offset;
+    uint32_t tenant_id;
+    struct str value;
+
+    enum status st = lookup_tenant(b->index, b->txn, tenant, &tenant_id);
+    if (st == ST_OK)
+        st = lookup(b->index, b->txn, INDEX_CHUNKS, chunk_ref_key(tenant_id, ref), &value);
+    if (st == ST_OK && (!get_u64(&value, &segment_id) || !get_u64(&value, &offset) ||
+                        segment_id != ref->segment_id || offset != ref->offset))
+        st = ST_NOT_FOUND;
+    if (st != ST_OK)
+        return err_set(err, st, "index: a chunk that is to go is not there: %s", status_text(st));
+    put_removal(b, INDEX_CHUNKS, chunk_ref_key(tenant_id, ref));
     return ST_OK;
 }
 
@@ -425,10 +454,21 @@ enum status index_batch_segment(struct index_batch *b, const struct segment_ref 
     buf_put_u32(&value, tenant);
     buf_put_u32(&value, (uint32_t)segment->day);
     buf_put_u64(&value, segment->committed_bytes);
+    buf_put_u8(&value, (uint8_t)segment->state);
     put_key(b, INDEX_SEGMENTS, stream_key(segment->id), &value);
     buf_release(&value);
     b->counters.next_segment = MAX_OF(b->counters.next_segment, segment->id + 1);
     return ST_OK;
+}
+
+void index_batch_remove_segment(struct index_batch *b, uint64_t id)
+{
+    put_removal(b, INDEX_SEGMENTS, stream_key(id));
+}
+
+uint64_t index_batch_number(const struct index_batch *b)
+{
+    return mdb_txn_id(b->txn);
 }
 
 void index_batch_counters(struct index_batch *b, struct index_counters counters)
@@ -475,7 +515,20 @@ static int compare_puts(const void *a, const void *b)
     const struct put *x = a, *y = b;
     int order = str_cmp(x->key, y->key);
 
+    if (order == 0) /* removals first */
+        order = (x->value.ptr != NULL) - (y->value.ptr != NULL);
     return order != 0 ? order : (x->order > y->order) - (x->order < y->order);
+}
+
+/* Take a key away; one that is gone already is fine. */
+static int remove_key(MDB_cursor *cursor, struct str key)
+{
+    MDB_val k = val_of(key), v;
+
+    int error = mdb_cursor_get(cursor, &k, &v, MDB_SET);
+    if (error == 0)
+        error = mdb_cursor_del(cursor, 0);
+    return error == MDB_NOTFOUND ? 0 : error;
 }
 
 static enum status write_list(struct index_batch *b, enum index_database database, struct err *err)
@@ -489,7 +542,8 @@ static enum status write_list(struct index_batch *b, enum index_database databas
     int error = mdb_cursor_open(b->txn, b->index->databases[database], &cursor);
     for (size_t i = 0; i < list->count && error == 0; i++) {
         MDB_val key = val_of(list->puts[i].key), value = val_of(list->puts[i].value);
-        error = mdb_cursor_put(cursor, &key, &value, 0);
+        error = value.mv_data == NULL ? remove_key(cursor, list->puts[i].key)
+                                      : mdb_cursor_put(cursor, &key, &value, 0);
     }
     if (cursor != NULL)
         mdb_cursor_close(cursor);

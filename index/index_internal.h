@@ -168,6 +168,15 @@ static inline struct key chunk_key(uint32_t tenant, int32_t day, uint64_t stream
 
 enum { CHUNK_KEY_BYTES = 32 }; /* the above, min_ns and chunk_id */
 
+static inline struct key chunk_ref_key(uint32_t tenant, const struct chunk_ref *ref)
+{
+    struct key k = chunk_key(tenant, ref->day, ref->stream_id);
+
+    key_put_i64(&k, ref->min_ns);
+    key_put_u64(&k, ref->chunk_id);
+    return k;
+}
+
 static inline struct key stream_key(uint64_t stream_id)
 {
     struct key k = {.len = 0};

@@ -7,6 +7,7 @@
 #include "index/index.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "index/index_internal.h"
 
 #include "base/banned.h"
@@ -35,6 +36,28 @@ void index_read_end(struct index_read *r)
         return;
     mdb_txn_abort(r->txn);
     mem_free(r);
+}
+
+/* The number at the end of a line of mdb_reader_list(): "PID THREAD NUMBER"; idle ones have "-". */
+static int see_reader(const char *line, void *context)
+{
+    uint64_t *least = context, number;
+    struct str rest = str_trim(str_from(line));
+    struct str word = STR("");
+
+    while (str_split(&rest, ' ', &word))
+        continue;
+    if (num_parse_u64(word, &number) == ST_OK)
+        *least = MIN_OF(*least, number);
+    return 0;
+}
+
+bool index_reads_have(struct index *ix, uint64_t batch_number)
+{
+    uint64_t least = UINT64_MAX;
+
+    (void)mdb_reader_list(ix->env, see_reader, &least);
+    return least >= batch_number;
 }
 
 static enum status cursor_open(struct index_read *r, enum index_database database,
@@ -366,6 +389,8 @@ static bool chunk_parse(MDB_val k, MDB_val v, struct chunk_ref *ret_ref)
     c.min_ns = be_i64(key + 16);
     c.chunk_id = be64(key + 24);
     c.max_ns = (int64_t)max_ns;
+    if (!get_u8(&in, &c.level))
+        c.level = 0;
     *ret_ref = c;
     return true;
 }
@@ -438,6 +463,36 @@ enum status index_chunks(struct index_read *r, const struct chunk_range *range,
     return ST_OK;
 }
 
+enum status index_walk_day(struct index_read *r, const struct day_walk *walk)
+{
+    MDB_cursor *cursor = NULL;
+    struct chunk_ref ref;
+    uint32_t tenant;
+
+    enum status st = lookup_tenant(r->index, r->txn, walk->tenant, &tenant);
+    if (st == ST_NOT_FOUND)
+        return ST_OK;
+    if (st == ST_OK)
+        st = cursor_open(r, INDEX_CHUNKS, &cursor, NULL);
+    if (st != ST_OK)
+        return st;
+    struct key from = chunk_key(tenant, walk->day, walk->stream_id);
+    MDB_val k = key_val(&from), v;
+    int error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    for (; error == 0 && st == ST_OK; error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+        if (!chunk_parse(k, v, &ref))
+            st = ST_CORRUPT;
+        else if (be32(k.mv_data) != tenant || ref.day != walk->day)
+            break;
+        else
+            st = walk->visit(walk->context, &ref);
+    }
+    mdb_cursor_close(cursor);
+    if (st != ST_OK || error == 0 || error == MDB_NOTFOUND)
+        return st;
+    return lmdb_status(error, NULL, "chunks");
+}
+
 /* ---- labels ---- */
 
 enum status index_pairs(struct index_read *r, const struct pair_range *range, index_pair_fn *visit,
@@ -503,6 +558,7 @@ enum status index_next_segment(struct index_read *r, uint64_t *cursor,
     MDB_val k = key_val(&from), v;
     uint32_t tenant, day;
     struct segment_ref s;
+    uint8_t state;
 
     enum status st = cursor_open(r, INDEX_SEGMENTS, &c, NULL);
     if (st != ST_OK)
@@ -517,6 +573,11 @@ enum status index_next_segment(struct index_read *r, uint64_t *cursor,
         return ST_CORRUPT;
     s.id = be64(k.mv_data);
     s.day = (int32_t)day;
+    if (!get_u8(&in, &state))
+        state = SEGMENT_FLUSHED;
+    if (state > SEGMENT_DEAD)
+        return ST_CORRUPT;
+    s.state = (enum segment_state)state;
     st = tenant_name(r, tenant, &s.tenant);
     if (st != ST_OK)
         return st;

@@ -11,6 +11,15 @@
  * written. After a failed commit that is so only if the index still takes writes; if it does not,
  * nobody knows what its file says, and no segment may be touched until a restart has looked. The
  * caller drops the heads after a success.
+ *
+ * What a merge has made is committed in the same way, by the same thread: its transaction takes the
+ * references of the chunks that were merged away and names the new one instead. A segment that
+ * holds nothing any more goes in three steps, so that a crash between any two leaves what the next
+ * start can finish, and a file that is missing or unknown for another reason is still told from it:
+ *
+ *   1. a transaction marks the segment as dead
+ *   2. when no read of the index is older than that, the file is removed, and the directory synced
+ *   3. a transaction forgets the segment
  */
 #include "server/store/store_internal.h"
 
@@ -41,6 +50,8 @@ struct flushing {
     struct arena scratch; /* of one item */
     struct buf pending;   /* chunks that are not written yet, all for `segment` */
     struct open_segment *segment;
+    const uint64_t *leaving; /* segments that a merge empties: nothing is added to them */
+    size_t leaving_count;
     struct flushed_chunk *chunks;
     size_t chunk_count;
     size_t chunk_capacity;
@@ -62,23 +73,37 @@ static enum status write_pending(struct flushing *f, struct err *err)
     return st;
 }
 
-static struct open_segment *find_segment(struct store *s, struct str tenant, int32_t day)
+static bool is_leaving(const struct flushing *f, uint64_t segment_id)
 {
+    for (size_t i = 0; i < f->leaving_count; i++) {
+        if (f->leaving[i] == segment_id)
+            return true;
+    }
+    return false;
+}
+
+static struct open_segment *find_segment(const struct flushing *f, struct str tenant, int32_t day,
+                                         enum segment_state state)
+{
+    struct store *s = f->store;
+
     for (size_t i = s->flusher.segment_count; i-- > 0;) {
         struct open_segment *segment = &s->flusher.segments[i];
-        if (segment->name.day == day && str_eq(segment->tenant, tenant) &&
-            segment->written_bytes < store_settings(s)->segment_max_bytes)
+        if (segment->name.day == day && segment->state == state &&
+            str_eq(segment->tenant, tenant) &&
+            segment->written_bytes < store_settings(s)->segment_max_bytes &&
+            !is_leaving(f, segment->name.id))
             return segment;
     }
     return NULL;
 }
 
 /* Reserve a new segment: its record in the index comes before its file, see recover.c. */
-static enum status reserve_segment(struct store *s, struct tenant *tenant, int32_t day,
+static enum status reserve_segment(struct store *s, const struct segment_ref *wanted,
                                    struct open_segment **ret_segment, struct err *err)
 {
     struct flusher *fl = &s->flusher;
-    struct segment_ref ref = {.id = fl->next_segment, .day = day, .tenant = tenant->name};
+    struct segment_ref ref = *wanted;
     struct index_batch *batch = NULL;
 
     if (fl->segment_count == fl->segment_capacity) {
@@ -89,6 +114,7 @@ static enum status reserve_segment(struct store *s, struct tenant *tenant, int32
         fl->segments = wider;
         fl->segment_capacity = capacity;
     }
+    ref.id = fl->next_segment;
     enum status st = index_batch_begin(s->index, &batch, err);
     if (st != ST_OK)
         return st;
@@ -101,26 +127,26 @@ static enum status reserve_segment(struct store *s, struct tenant *tenant, int32
         return st;
     fl->next_segment++;
     fl->segments[fl->segment_count] =
-        (struct open_segment){.name = {ref.id, day}, .tenant = tenant->name};
+        (struct open_segment){.name = {ref.id, ref.day}, .tenant = ref.tenant, .state = ref.state};
     *ret_segment = &fl->segments[fl->segment_count++];
     return ST_OK;
 }
 
 /* Make `f->segment` the one that chunks of the tenant and day go to. */
-static enum status use_segment(struct flushing *f, struct tenant *tenant, int32_t day,
-                               struct err *err)
+static enum status use_segment(struct flushing *f, struct str tenant, int32_t day,
+                               enum segment_state state, struct err *err)
 {
+    struct segment_ref wanted = {.day = day, .tenant = tenant, .state = state};
     struct store *s = f->store;
-    struct open_segment *segment = find_segment(s, tenant->name, day);
+    struct open_segment *segment = find_segment(f, tenant, day, state);
     enum status st = ST_OK;
 
     if (segment == NULL || segment != f->segment)
         st = write_pending(f, err);
     if (st == ST_OK && segment == NULL)
-        st = reserve_segment(s, tenant, day, &segment, err);
+        st = reserve_segment(s, &wanted, &segment, err);
     if (st == ST_OK && !segment->has_file) {
-        st =
-            segments_create(s->segments, segment->name, tenant->name, &segment->written_bytes, err);
+        st = segments_create(s->segments, segment->name, tenant, &segment->written_bytes, err);
         segment->has_file = st == ST_OK;
         segment->new_file = true;
     }
@@ -176,7 +202,8 @@ static enum status pack_day(struct flushing *f, const struct flush_item *item,
     };
     struct chunk_summary summary;
 
-    enum status st = use_segment(f, item->tenant, time_day(entries.items[0].ts_ns), err);
+    enum status st =
+        use_segment(f, item->tenant->name, time_day(entries.items[0].ts_ns), SEGMENT_FLUSHED, err);
     if (st != ST_OK)
         return st;
     st = chunk_build(&spec, entries, &f->pending, &summary);
@@ -267,20 +294,24 @@ static enum status batch_chunks(struct flushing *f, struct index_batch *batch, s
     return st;
 }
 
-static enum status commit(struct flushing *f, struct err *err)
+static struct segment_ref ref_of(const struct open_segment *segment)
 {
-    struct store *s = f->store;
-    struct index_batch *batch = NULL;
+    return (struct segment_ref){
+        .id = segment->name.id,
+        .day = segment->name.day,
+        .committed_bytes = segment->written_bytes,
+        .tenant = segment->tenant,
+        .state = segment->state,
+    };
+}
 
-    enum status st = index_batch_begin(s->index, &batch, err);
-    if (st != ST_OK)
-        return st;
-    st = batch_chunks(f, batch, err);
+/* Commit what `st` says could be collected, with the new lengths of the segments. */
+static enum status finish_batch(struct store *s, struct index_batch *batch, enum status st,
+                                struct err *err)
+{
     for (size_t i = 0; i < s->flusher.segment_count && st == ST_OK; i++) {
-        const struct open_segment *segment = &s->flusher.segments[i];
-        struct segment_ref ref = {segment->name.id, segment->name.day, segment->written_bytes,
-                                  segment->tenant};
-        if (has_new_bytes(segment))
+        struct segment_ref ref = ref_of(&s->flusher.segments[i]);
+        if (has_new_bytes(&s->flusher.segments[i]))
             st = index_batch_segment(batch, &ref, err);
     }
     if (st != ST_OK) {
@@ -297,6 +328,16 @@ static enum status commit(struct flushing *f, struct err *err)
     return st;
 }
 
+static enum status commit(struct flushing *f, struct err *err)
+{
+    struct index_batch *batch = NULL;
+
+    enum status st = index_batch_begin(f->store->index, &batch, err);
+    if (st != ST_OK)
+        return st;
+    return finish_batch(f->store, batch, batch_chunks(f, batch, err), err);
+}
+
 /* After a success the written bytes are committed; after a failure they are forgotten. */
 static void settle_segments(struct store *s, bool committed)
 {
@@ -306,9 +347,24 @@ static void settle_segments(struct store *s, bool committed)
             segment->committed_bytes = segment->written_bytes;
             segment->new_file = false;
         } else {
+            struct err err;
+            /* Whoever met a full disk gives back what was written for nothing. */
+            if (has_new_bytes(segment) && segment->has_file && !s->flusher.broken &&
+                segments_cut(s->segments, segment->name, segment->committed_bytes, &err) != ST_OK)
+                LOG(LOG_WARN, "cannot cut a segment after a failure", LOG_ERR(&err));
             segment->written_bytes = segment->committed_bytes;
             segment->has_file = segment->committed_bytes > 0;
         }
+    }
+}
+
+/* The days that chunks were added to may have something to merge. */
+static void note_days(struct store *s)
+{
+    for (size_t i = 0; i < s->flusher.segment_count; i++) {
+        const struct open_segment *segment = &s->flusher.segments[i];
+        if (has_new_bytes(segment))
+            merge_note_day(s, segment->tenant, segment->name.day);
     }
 }
 
@@ -346,6 +402,8 @@ enum status flush_items(struct store *s, struct flush_item *items, size_t count,
         st = sync_segments(s, err);
     if (st == ST_OK)
         st = commit(&f, err);
+    if (st == ST_OK)
+        note_days(s);
     settle_segments(s, st == ST_OK);
     if (st == ST_OK)
         count_chunks(&f);
@@ -354,4 +412,128 @@ enum status flush_items(struct store *s, struct flush_item *items, size_t count,
     arena_release(&f.scratch);
     arena_release(&f.arena);
     return st;
+}
+
+/* ---- what merges have made ---- */
+
+static enum status write_merged(struct flushing *f, struct merged_chunk *c, struct str bytes,
+                                struct err *err)
+{
+    enum status st = use_segment(f, c->tenant, c->ref.day, c->state, err);
+    if (st != ST_OK)
+        return st;
+    c->ref.segment_id = f->segment->name.id;
+    c->ref.offset = f->segment->written_bytes;
+    buf_put(&f->pending, str_head(str_cut(bytes, c->begin), c->ref.chunk_bytes));
+    f->segment->written_bytes += c->ref.chunk_bytes;
+    st = buf_status(&f->pending, err);
+    if (st == ST_OK && f->pending.len >= WRITE_BYTES)
+        st = write_pending(f, err);
+    return st;
+}
+
+static enum status batch_merged(struct index_batch *batch, const struct merge_batch *b,
+                                struct err *err)
+{
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < b->count && st == ST_OK; i++) {
+        const struct merged_chunk *c = &b->chunks[i];
+        for (size_t j = 0; j < c->from_count && st == ST_OK; j++)
+            st = index_batch_remove_chunk(batch, c->tenant, &c->from[j], err);
+        if (st == ST_OK)
+            st = index_batch_chunk(batch, c->tenant, &c->ref, err);
+    }
+    return st;
+}
+
+enum status flush_merged(struct store *s, struct merge_batch *b, struct err *err)
+{
+    struct flushing f = {.store = s, .leaving = b->leaving, .leaving_count = b->leaving_count};
+    struct index_batch *batch = NULL;
+    enum status st = ST_OK;
+
+    if (s->flusher.broken)
+        return err_set(err, ST_IO, "the index takes no writes any more until a restart");
+    buf_init(&f.pending, (size_t)CHUNK_BYTES_MAX * 2);
+    for (size_t i = 0; i < b->count && st == ST_OK; i++)
+        st = write_merged(&f, &b->chunks[i], buf_str(&b->bytes), err);
+    if (st == ST_OK)
+        st = write_pending(&f, err);
+    if (st == ST_OK)
+        st = sync_segments(s, err);
+    if (st == ST_OK)
+        st = index_batch_begin(s->index, &batch, err);
+    if (st == ST_OK)
+        st = finish_batch(s, batch, batch_merged(batch, b, err), err);
+    settle_segments(s, st == ST_OK);
+    buf_release(&f.pending);
+    return st;
+}
+
+/* ---- segments that hold nothing any more ---- */
+
+/* The place of a segment among those that may be appended to; the count: it is not there. */
+static size_t find_open(const struct flusher *fl, uint64_t id)
+{
+    size_t i = 0;
+
+    while (i < fl->segment_count && fl->segments[i].name.id != id)
+        i++;
+    return i;
+}
+
+enum status flush_kill_segment(struct store *s, const struct segment_ref *segment, struct err *err)
+{
+    struct flusher *fl = &s->flusher;
+    struct segment_ref dead = *segment;
+    struct index_batch *batch = NULL;
+    size_t at = find_open(fl, segment->id);
+
+    if (fl->broken || fl->dead_count == COUNT_OF(fl->dead) ||
+        (at < fl->segment_count && fl->segments[at].committed_bytes != segment->committed_bytes))
+        return ST_OK; /* something was added since, or there will be room later */
+    enum status st = index_batch_begin(s->index, &batch, err);
+    if (st != ST_OK)
+        return st;
+    uint64_t number = index_batch_number(batch);
+    dead.state = SEGMENT_DEAD;
+    st = finish_batch(s, batch, index_batch_segment(batch, &dead, err), err);
+    if (st != ST_OK)
+        return st;
+    if (at < fl->segment_count)
+        fl->segments[at] = fl->segments[--fl->segment_count];
+    fl->dead[fl->dead_count++] = (struct dead_segment){{dead.id, dead.day}, number};
+    return ST_OK;
+}
+
+enum status flush_bury_segments(struct store *s, struct err *err)
+{
+    struct flusher *fl = &s->flusher;
+    struct index_batch *batch = NULL;
+    size_t buried = 0;
+    enum status st = ST_OK;
+
+    while (buried < fl->dead_count && index_reads_have(s->index, fl->dead[buried].batch_number)) {
+        st = segments_remove(s->segments, fl->dead[buried].name, err);
+        if (st != ST_OK)
+            break;
+        buried++;
+    }
+    if (buried == 0 || fl->broken)
+        return st;
+    st = segments_sync_names(s->segments, err);
+    if (st == ST_OK)
+        st = index_batch_begin(s->index, &batch, err);
+    if (st != ST_OK)
+        return st;
+    for (size_t i = 0; i < buried; i++)
+        index_batch_remove_segment(batch, fl->dead[i].name.id);
+    st = finish_batch(s, batch, ST_OK, err);
+    if (st != ST_OK)
+        return st;
+    fl->dead_count -= buried;
+    memmove(fl->dead, fl->dead + buried, fl->dead_count * sizeof(*fl->dead));
+    counter_add(&s->merger.segments_removed, buried);
+    return ST_OK;
 }

@@ -5,8 +5,9 @@
  * that is full, by heads that take more memory than they should, or by somebody who wants
  * everything flushed. Then, and now and then anyway, it makes a round of all streams: it seals what
  * is due, writes it in batches (flush.c), drops what is committed, and lets the log remove the
- * files that nobody needs any more (I3). When writing fails (a full disk, say) the sealed heads
- * stay where they are, answers still have them, and the next look tries again.
+ * files that nobody needs any more (I3). In between it commits what the merger has made. When
+ * writing fails (a full disk, say) the sealed heads stay where they are, answers still have them,
+ * and the next look tries again.
  */
 #include "server/store/store_internal.h"
 
@@ -322,6 +323,12 @@ static uint64_t wait_for_work(struct store *s, bool *ret_stop)
 
     lock_take(&f->lock);
     while (!f->stop && f->forced == f->completed && (failing || !f->woken)) {
+        if (merge_is_waiting(s)) {
+            lock_give(&f->lock);
+            merge_serve(s);
+            lock_take(&f->lock);
+            continue;
+        }
         int64_t left_ns = until_ns - time_mono_ns();
         if (left_ns <= 0)
             break;
@@ -405,10 +412,11 @@ static void *run(void *context)
         if (stop && forced == s->flusher.completed)
             break;
         bool everything = forced != s->flusher.completed;
-        if (!round_is_due(s) && !everything)
-            continue;
-        enum status st = make_round(s, everything, &err);
-        report(s, forced, st, &err);
+        if (round_is_due(s) || everything) {
+            enum status st = make_round(s, everything, &err);
+            report(s, forced, st, &err);
+        }
+        merge_serve(s); /* even if there is no end of other work */
     }
     return NULL;
 }
@@ -425,7 +433,10 @@ static enum status load_segments(struct store *s, struct err *err)
     enum status st = index_read_begin(s->index, &none, &r, err);
     while (st == ST_OK) {
         st = index_next_segment(r, &cursor, &ref);
-        if (st != ST_OK || ref.committed_bytes >= store_settings(s)->segment_max_bytes)
+        if (st == ST_OK && ref.state == SEGMENT_DEAD && f->dead_count < COUNT_OF(f->dead))
+            f->dead[f->dead_count++] = (struct dead_segment){{ref.id, ref.day}, 0};
+        if (st != ST_OK || ref.state == SEGMENT_DEAD ||
+            ref.committed_bytes >= store_settings(s)->segment_max_bytes)
             continue;
         struct tenant *tenant = store_tenant(s, ref.tenant, true);
         if (f->segment_count == f->segment_capacity) {
@@ -446,10 +457,12 @@ static enum status load_segments(struct store *s, struct err *err)
             .tenant = tenant->name,
             .committed_bytes = ref.committed_bytes,
             .written_bytes = ref.committed_bytes,
+            .state = ref.state,
             .has_file = ref.committed_bytes > 0,
         };
     }
     index_read_end(r);
+    counter_set(&s->merger.segments_dead, f->dead_count);
     return st == ST_NOT_FOUND ? ST_OK : err_set(err, st, "cannot load the list of segments");
 }
 

@@ -95,7 +95,8 @@ static enum status recover_segments(struct store *s, struct err *err)
             known = wider;
         }
         known[count++] = (struct segment_name){segment.id, segment.day};
-        cut_segment(s, &segment);
+        if (segment.state != SEGMENT_DEAD) /* the flusher goes on removing what is dead */
+            cut_segment(s, &segment);
     }
     index_read_end(r);
     if (st == ST_NOT_FOUND)

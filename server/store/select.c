@@ -3,7 +3,8 @@
  *
  * Order matters (I4): the heads in memory are looked at first, then the read of the index begins. A
  * head that is flushed in between is met twice, as a head and as a chunk, and told apart by its
- * chunk_id; it is never missed.
+ * chunk_id; it is never missed. Merges stay away meanwhile (merge.h), so that the chunk of such a
+ * head holds nothing else.
  *
  * Chunks are found a day at a time, newest day first when the query goes backward: a query that has
  * enough never looks at older days.
@@ -384,7 +385,9 @@ static enum status select_entries(struct source *source, struct query_context *q
     };
     buf_init(&s->key, KEY_BYTES_MAX);
     lock_init(&s->lock, LOCK_RANK_QUERY);
+    unsigned hold = merge_hold(s->store);
     enum status st = begin(s, err);
+    merge_let_go(s->store, hold);
     if (st != ST_OK) {
         end(&s->selection);
         return st;

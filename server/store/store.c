@@ -115,6 +115,8 @@ enum status store_open(const struct store_options *options, struct store **ret_s
     lock_init(&s->flusher.lock, LOCK_RANK_FLUSHER);
     lock_cond_init(&s->flusher.wake);
     lock_cond_init(&s->flusher.done);
+    lock_cond_init(&s->merger.wake);
+    lock_cond_init(&s->merger.answered);
     source_init(&s->source);
 
     enum status st = copy_dir(s, err);
@@ -126,6 +128,8 @@ enum status store_open(const struct store_options *options, struct store **ret_s
         st = open_parts(s, err);
     if (st == ST_OK)
         st = flusher_start(s, err);
+    if (st == ST_OK)
+        st = merge_start(s, err);
     if (st != ST_OK) {
         store_close(s, 0);
         return st;
@@ -150,6 +154,7 @@ void store_close(struct store *s, int64_t flush_ns)
 
     if (s == NULL)
         return;
+    merge_stop(s);
     if (flush_ns > 0 && s->flusher.started) {
         enum status st = flusher_force(s, flush_ns, &err);
         if (st != ST_OK)
@@ -161,8 +166,11 @@ void store_close(struct store *s, int64_t flush_ns)
     free_tenants(s);
     segments_close(s->segments);
     index_close(s->index);
+    mem_free(s->merger.days);
     mem_free(s->segments_dir);
     mem_free(s->wal_dir);
+    lock_cond_release(&s->merger.answered);
+    lock_cond_release(&s->merger.wake);
     lock_cond_release(&s->flusher.done);
     lock_cond_release(&s->flusher.wake);
     lock_release(&s->flusher.lock);
@@ -265,6 +273,15 @@ struct store_state store_state(struct store *s)
         .chunks_flushed = counter_get(&s->chunks_flushed),
         .flushes_failed = counter_get(&s->flushes_failed),
         .corrupt_blocks = counter_get(&s->corrupt_blocks),
+        .merges = counter_get(&s->merger.merges),
+        .chunks_merged = counter_get(&s->merger.chunks_merged),
+        .merge_bytes_in = counter_get(&s->merger.bytes_in),
+        .merge_bytes_out = counter_get(&s->merger.bytes_out),
+        .merges_failed = counter_get(&s->merger.failures),
+        .chunks_unmergeable = counter_get(&s->merger.chunks_blocked),
+        .segments_removed = counter_get(&s->merger.segments_removed),
+        .segments_dead = counter_get(&s->merger.segments_dead),
+        .merge_days_pending = merge_days_pending(s),
         .replayed_records = s->replayed_records,
         .damaged_files = s->damaged_files,
     };

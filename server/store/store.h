@@ -134,6 +134,15 @@ struct store_state {
     uint64_t chunks_flushed;            /* committed */
     uint64_t flushes_failed;
     uint64_t corrupt_blocks; /* met by queries */
+    uint64_t merges;         /* chunks that were made of others, */
+    uint64_t chunks_merged;  /* and of how many */
+    uint64_t merge_bytes_in;
+    uint64_t merge_bytes_out;
+    uint64_t merges_failed;
+    uint64_t chunks_unmergeable; /* damaged, or their order would change */
+    uint64_t segments_removed;
+    uint64_t segments_dead;      /* that are still to be removed */
+    uint64_t merge_days_pending; /* 0: nothing is left to merge */
     uint64_t replayed_records;
     uint64_t damaged_files; /* of the log, at start */
 };

@@ -12,6 +12,7 @@
 #include "chunks/segment.h"
 #include "chunks/wal.h"
 #include "index/index.h"
+#include "server/store/merge.h"
 #include "server/store/store.h"
 #include "server/store/wal_push.h"
 
@@ -23,9 +24,18 @@ struct open_segment {
     struct str tenant;
     uint64_t committed_bytes; /* as the index knows it */
     uint64_t written_bytes;   /* with what the flush that is running has added */
-    bool has_file;            /* with its header */
-    bool new_file;            /* made by the flush that is running: the directory is not synced */
+    enum segment_state state;
+    bool has_file; /* with its header */
+    bool new_file; /* made by the flush that is running: the directory is not synced */
 };
+
+/* A segment that nothing in the index refers to any more. */
+struct dead_segment {
+    struct segment_name name;
+    uint64_t batch_number; /* reads that have this batch do not need the file */
+};
+
+enum { DEAD_SEGMENTS_MAX = 256 };
 
 struct flusher {
     pthread_t thread;
@@ -46,6 +56,8 @@ struct flusher {
     size_t segment_capacity;
     int64_t next_round_ns; /* when it goes through all streams again, whatever happens */
     uint64_t next_segment;
+    struct dead_segment dead[DEAD_SEGMENTS_MAX]; /* oldest first */
+    size_t dead_count;
     bool broken; /* see flush.c */
 };
 
@@ -60,6 +72,7 @@ struct store {
     struct segments *segments;
     struct wal *wal;
     struct flusher flusher;
+    struct merger merger;
 
     struct lock lock; /* for the three below */
     struct map tenants;
@@ -135,5 +148,21 @@ struct flush_item {
 
 MUST_CHECK enum status flush_items(struct store *s, struct flush_item *items, size_t count,
                                    struct err *err);
+
+/*
+ * Write what a merge has made and put it in the place of what it was made of. When that fails
+ * nothing has happened.
+ */
+MUST_CHECK enum status flush_merged(struct store *s, struct merge_batch *b, struct err *err);
+
+/*
+ * Mark a segment as dead, in which no chunk was live when it had this committed length; if it has
+ * another one by now, nothing happens.
+ */
+MUST_CHECK enum status flush_kill_segment(struct store *s, const struct segment_ref *segment,
+                                          struct err *err);
+
+/* Remove the files of dead segments that no read needs any more. */
+MUST_CHECK enum status flush_bury_segments(struct store *s, struct err *err);
 
 #endif

@@ -5,7 +5,7 @@
 
 Clients push without a pause, each to streams of its own, and write down what was acknowledged (204). The
 server is killed at a random moment and started again on the same directory, with small settings, so that
-flushes, new log files and removals of old ones happen all the time. At the end, and every now and then,
+flushes, merges of chunks, new log files and removals of old ones happen all the time. At the end, and every now and then,
 every acknowledged line must be there exactly once and in order; lines that were sent but not acknowledged
 may be there or not, but never twice and never in part.
 """
@@ -22,10 +22,11 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import wire  # noqa: E402
-from server import Server  # noqa: E402
+from server import Server, skald  # noqa: E402
 
 FLAGS = ["--wal.file_size=64KB", "--wal.size_target=256KB", "--ingester.chunk_target_size=16KB",
-         "--ingester.memory_target=1MB", "--ingester.chunk_idle_period=2s", "--storage.segment_max_bytes=1MB"]
+         "--ingester.memory_target=1MB", "--ingester.chunk_idle_period=2s", "--storage.segment_max_bytes=1MB",
+         "--compactor.compaction_interval=20ms"]
 CHECK_EVERY = 25  # kills
 START = 1_772_000_000_000_000_000
 
@@ -128,7 +129,7 @@ def main():
     clients = [Client(server, number, arguments.seed) for number in range(arguments.clients)]
     for client in clients:
         client.start()
-    slowest = 0.0
+    slowest, merges, removed = 0.0, 0, 0
     try:
         for kill in range(1, arguments.kills + 1):
             time.sleep(chance.uniform(0.0, 0.4))
@@ -139,11 +140,20 @@ def main():
             if kill % CHECK_EVERY == 0:
                 pause(clients)
                 check(server, clients)
+                merges += server.metric("skald_merges_total")
+                removed += server.metric("skald_segments_removed_total")
                 clients = resume(server, clients, arguments.seed + kill)
         pause(clients)
         server.flush()
         total = check(server, clients)
+        server.merge()
+        assert check(server, clients) == total
+        merges += server.metric("skald_merges_total")
+        removed += server.metric("skald_segments_removed_total")
+        assert merges > 0 and removed > 0, f"{merges} merges, {removed} segments removed"
         assert server.stop() == 0, "the server did not end cleanly"
+        status, text, _ = skald("verify", server.data)
+        assert status == 0, text.decode()
         server.start()
         assert check(server, clients) == total
     except AssertionError as error:
@@ -153,7 +163,7 @@ def main():
         return 1
     pushes = sum(client.pushes for client in clients)
     print(f"{arguments.kills} kills, {pushes} pushes and {total} lines acknowledged, each stored exactly once; "
-          f"slowest start {slowest * 1000:.0f} ms")
+          f"{merges:.0f} merges and {removed:.0f} segments removed in the lives that were looked at; slowest start {slowest * 1000:.0f} ms")
     server.close()
     print("1 passed, 0 failed")
     return 0

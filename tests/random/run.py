@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks a server random queries and compares every answer with the evaluator of naive.py.
 
-    run.py [--queries N] [--seed S] [--state heads|flushed|mixed|restarted|doubled|unfiltered|all] [--binary PATH] [--jobs N]
+    run.py [--queries N] [--seed S] [--state STATE|all] [--binary PATH] [--jobs N]
     run.py --seed S --only DATASET/QUERY      repeats one query; prints it, both answers, and the data with --data
 """
 import argparse
@@ -26,8 +26,8 @@ import server as support  # noqa: E402
 import tree  # noqa: E402
 import wire  # noqa: E402
 
-STATES = ["heads", "flushed", "mixed", "restarted", "doubled", "unfiltered"]
-FLAGS = {"unfiltered": ["--querier.block_filters=false"]}
+STATES = ["heads", "flushed", "mixed", "restarted", "doubled", "unfiltered", "merged"]
+FLAGS = {"unfiltered": ["--querier.block_filters=false"], "merged": ["--compactor.compaction_interval=50ms"]}
 PER_DATA_SET = 250
 ATTEMPTS = 2  # to make a query that finds something
 SHOWN = 10  # differences that are printed in full
@@ -47,16 +47,21 @@ def push(server, streams, as_protobuf):
 def fill(server, data_set, state, number):
     """Brings the server into a state; returns what the evaluator is to know."""
     data = naive.Data()
-    parts = data_set.pushes(1 if state in ("heads", "flushed", "unfiltered") else 2)
+    parts = data_set.pushes({"heads": 1, "flushed": 1, "unfiltered": 1, "merged": 12}.get(state, 2))
     for i, part in enumerate(parts):
         push(server, part, (number + i) % 2 == 1)
         data.push(part)
-        if state in ("flushed", "unfiltered") or state in ("mixed", "restarted") and i == 0:
+        if state in ("flushed", "unfiltered", "merged") or state in ("mixed", "restarted") and i == 0:
             server.flush()
     if state == "doubled":
         server.flush()
         for part in data_set.pushes(3)[1:]:
             push(server, part, False)
+    if state == "merged":
+        for part in data_set.pushes(3)[1:]:  # some of it twice
+            push(server, part, False)
+        server.flush()
+        server.merge()
     if state == "restarted":
         assert server.stop(30) == 0
         server.start()

@@ -115,6 +115,13 @@ class Server:
         status, _, text = self.request("POST", "/flush")
         assert status == 204, (status, text)
 
+    def merge(self, seconds=60):
+        """Wait until nothing is left to merge; compactor.compaction_interval should be short."""
+        deadline = time.monotonic() + seconds
+        while self.metric("skald_merge_days_pending") + self.metric("skald_segments_dead") > 0:
+            assert time.monotonic() < deadline, "there is still something to merge"
+            time.sleep(0.02)
+
     def query(self, query, start, end, limit=5000, direction="forward"):
         """The streams of a log query: [(labels, [(ns, line), ...]), ...]; fails when there is an error."""
         status, text = self.get("/loki/api/v1/query_range", query=query, start=start, end=end,

@@ -204,8 +204,10 @@ static void add_segment(struct model *m, struct random *r, struct index_batch *b
     cr_assert_lt(m->segment_count, SEGMENTS_MAX);
     if (is_new) {
         m->segment_count++;
-        *s = (struct segment_ref){m->counters.next_segment, FIRST_DAY - (int32_t)at, 0,
-                                  tenants[random_below(r, COUNT_OF(tenants))]};
+        *s = (struct segment_ref){.id = m->counters.next_segment,
+                                  .day = FIRST_DAY - (int32_t)at,
+                                  .tenant = tenants[random_below(r, COUNT_OF(tenants))],
+                                  .state = (enum segment_state)random_below(r, 3)};
         m->counters.next_segment += 1 + random_below(r, 3);
         index_batch_counters(b, m->counters);
     }
@@ -507,7 +509,7 @@ static void compare_segments(struct comparison *c)
         const struct segment_ref *want = &c->model->segments[i];
         REQUIRE_OK(index_next_segment(c->read, &cursor, &got));
         cr_assert(got.id == want->id && got.day == want->day && str_eq(got.tenant, want->tenant) &&
-                  got.committed_bytes == want->committed_bytes);
+                  got.committed_bytes == want->committed_bytes && got.state == want->state);
     }
     cr_assert_eq(index_next_segment(c->read, &cursor, &got), ST_NOT_FOUND);
 }
@@ -801,7 +803,8 @@ Test(index, map_is_full)
 /* A batch of `count` streams of a new tenant, with everything else a batch can have. */
 static enum status whole_batch(struct index *ix, const struct labels *labels, size_t count)
 {
-    struct segment_ref segment = {5, 20000, 100, STR("new")};
+    struct segment_ref segment = {
+        .id = 5, .day = 20000, .committed_bytes = 100, .tenant = STR("new")};
     struct index_batch *b = NULL;
 
     enum status st = index_batch_begin(ix, &b, NULL);
@@ -950,4 +953,161 @@ Test(index, texts_of_one_hash)
                      i);
     place_remove(&p);
     arena_release(&a);
+}
+
+/* ---- what merges do ---- */
+
+struct walked {
+    uint64_t ids[16];
+    size_t count;
+    size_t stop_at;
+};
+
+static enum status see_chunk(void *context, const struct chunk_ref *ref)
+{
+    struct walked *w = context;
+
+    if (w->count == w->stop_at)
+        return ST_EMPTY;
+    w->ids[w->count++] = ref->chunk_id;
+    return ST_OK;
+}
+
+/* The chunk_ids of a day from a stream on, as text. */
+static enum status walk_day(struct index *ix, int32_t day, uint64_t stream_id, size_t stop_at,
+                            struct buf *to)
+{
+    struct walked w = {.stop_at = stop_at};
+    struct day_walk walk = {STR("t"), day, stream_id, see_chunk, &w};
+    struct index_read *r = NULL;
+    struct arena none = {0};
+
+    buf_reset(to);
+    REQUIRE_OK(index_read_begin(ix, &none, &r, NULL));
+    enum status st = index_walk_day(r, &walk);
+    index_read_end(r);
+    for (size_t i = 0; i < w.count; i++)
+        buf_printf(to, "%s%d", i == 0 ? "" : " ", (int)w.ids[i]);
+    return st;
+}
+
+static struct chunk_ref ref_at(uint64_t stream_id, uint64_t chunk_id, int32_t day)
+{
+    return (struct chunk_ref){.stream_id = stream_id,
+                              .chunk_id = chunk_id,
+                              .segment_id = 1,
+                              .day = day,
+                              .offset = chunk_id * 100,
+                              .min_ns = (int64_t)day * 1000 + (int64_t)(chunk_id % 3)};
+}
+
+static void put_refs(struct index *ix, const struct chunk_ref *refs, size_t count)
+{
+    struct index_batch *b = NULL;
+
+    REQUIRE_OK(index_batch_begin(ix, &b, NULL));
+    for (size_t i = 0; i < count; i++)
+        REQUIRE_OK(index_batch_chunk(b, STR("t"), &refs[i], NULL));
+    REQUIRE_OK(index_batch_commit(b, NULL));
+}
+
+Test(index, walks_a_day)
+{
+    const struct chunk_ref refs[] = {ref_at(1, 10, 5), ref_at(1, 11, 5), ref_at(2, 12, 5),
+                                     ref_at(2, 13, 6), ref_at(3, 14, 5), ref_at(3, 15, 4)};
+    struct index_batch *b = NULL;
+    struct place p;
+    struct buf got;
+
+    buf_init(&got, MIB);
+    place_make(&p);
+    EXPECT_STATUS("unknown tenant", walk_day(p.index, 5, 0, 9, &got), ST_OK);
+    put_refs(p.index, refs, COUNT_OF(refs));
+    REQUIRE_OK(index_batch_begin(p.index, &b, NULL));
+    REQUIRE_OK(index_batch_chunk(b, STR("u"), &refs[0], NULL));
+    REQUIRE_OK(index_batch_commit(b, NULL));
+    EXPECT_STATUS("whole", walk_day(p.index, 5, 0, 9, &got), ST_OK);
+    EXPECT_STR("whole", buf_str(&got), STR("10 11 12 14"));
+    EXPECT_STATUS("rest", walk_day(p.index, 5, 2, 9, &got), ST_OK);
+    EXPECT_STR("rest", buf_str(&got), STR("12 14"));
+    EXPECT_STATUS("ended", walk_day(p.index, 5, 0, 2, &got), ST_EMPTY);
+    EXPECT_STR("ended", buf_str(&got), STR("10 11"));
+    EXPECT_STATUS("no such day", walk_day(p.index, 7, 0, 9, &got), ST_OK);
+    EXPECT_STR("no such day", buf_str(&got), STR(""));
+    place_remove(&p);
+    buf_release(&got);
+}
+
+Test(index, replaces_chunks)
+{
+    struct chunk_ref refs[] = {ref_at(1, 10, 5), ref_at(1, 11, 5), ref_at(1, 12, 5)};
+    struct chunk_ref merged = refs[0];
+    struct index_batch *b = NULL;
+    struct index_read *r = NULL;
+    struct arena none = {0};
+    struct place p;
+    struct buf got;
+
+    buf_init(&got, MIB);
+    place_make(&p);
+    put_refs(p.index, refs, COUNT_OF(refs));
+    REQUIRE_OK(index_read_begin(p.index, &none, &r, NULL));
+
+    /* The new one has the key of an old one, and is put before that one goes. */
+    merged.offset = 7;
+    merged.level = 9;
+    REQUIRE_OK(index_batch_begin(p.index, &b, NULL));
+    uint64_t number = index_batch_number(b);
+    REQUIRE_OK(index_batch_chunk(b, STR("t"), &merged, NULL));
+    REQUIRE_OK(index_batch_remove_chunk(b, STR("t"), &refs[0], NULL));
+    REQUIRE_OK(index_batch_remove_chunk(b, STR("t"), &refs[1], NULL));
+    REQUIRE_OK(index_batch_commit(b, NULL));
+    EXPECT_STATUS("walk", walk_day(p.index, 5, 0, 9, &got), ST_OK);
+    EXPECT_STR("merged", buf_str(&got), STR("12 10"));
+
+    cr_expect(!index_reads_have(p.index, number), "an older read is there");
+    index_read_end(r);
+    cr_expect(index_reads_have(p.index, number), "no read is there");
+    REQUIRE_OK(index_read_begin(p.index, &none, &r, NULL));
+    cr_expect(index_reads_have(p.index, number), "a newer read is there");
+    index_read_end(r);
+
+    REQUIRE_OK(index_batch_begin(p.index, &b, NULL));
+    EXPECT_STATUS("gone", index_batch_remove_chunk(b, STR("t"), &refs[1], NULL), ST_NOT_FOUND);
+    EXPECT_STATUS("replaced", index_batch_remove_chunk(b, STR("t"), &refs[0], NULL), ST_NOT_FOUND);
+    EXPECT_STATUS("tenant", index_batch_remove_chunk(b, STR("u"), &merged, NULL), ST_NOT_FOUND);
+    EXPECT_STATUS("there", index_batch_remove_chunk(b, STR("t"), &merged, NULL), ST_OK);
+    index_batch_abort(b);
+    EXPECT_STATUS("walk", walk_day(p.index, 5, 0, 9, &got), ST_OK);
+    EXPECT_STR("aborted", buf_str(&got), STR("12 10"));
+    place_remove(&p);
+    buf_release(&got);
+}
+
+Test(index, forgets_segments)
+{
+    const struct segment_ref segments[] = {{3, 5, 100, STR_INIT("t"), SEGMENT_FLUSHED},
+                                           {4, 5, 200, STR_INIT("t"), SEGMENT_DEAD}};
+    struct segment_ref got = {.id = 0};
+    struct index_batch *b = NULL;
+    struct index_read *r = NULL;
+    struct arena none = {0};
+    uint64_t cursor = 0;
+    struct place p;
+
+    place_make(&p);
+    REQUIRE_OK(index_batch_begin(p.index, &b, NULL));
+    for (size_t i = 0; i < COUNT_OF(segments); i++)
+        REQUIRE_OK(index_batch_segment(b, &segments[i], NULL));
+    REQUIRE_OK(index_batch_commit(b, NULL));
+    REQUIRE_OK(index_batch_begin(p.index, &b, NULL));
+    index_batch_remove_segment(b, 3);
+    index_batch_remove_segment(b, 77);
+    REQUIRE_OK(index_batch_commit(b, NULL));
+    REQUIRE_OK(index_read_begin(p.index, &none, &r, NULL));
+    REQUIRE_OK(index_next_segment(r, &cursor, &got));
+    cr_expect(got.id == 4 && got.state == SEGMENT_DEAD);
+    EXPECT_STATUS("end", index_next_segment(r, &cursor, &got), ST_NOT_FOUND);
+    index_read_end(r);
+    place_remove(&p);
 }

@@ -30,7 +30,9 @@ static void put_stream(struct index_batch *b, struct stream_flush flush, struct 
 
 static void place_make(struct place *p)
 {
-    struct segment_ref segment = {258, -1, 0x0102030405060708, STR("t1")};
+    struct segment_ref segment = {
+        258, -1, 0x0102030405060708, STR("t1"), SEGMENT_MERGED,
+    };
     struct index_batch *b = NULL;
     struct index *ix = NULL;
 
@@ -54,7 +56,8 @@ static void place_make(struct place *p)
                                   .min_ns = -2,
                                   .max_ns = 3,
                                   .line_bytes = 0x5152535455565758,
-                                  .metadata_bytes = 0x6162636465666768});
+                                  .metadata_bytes = 0x6162636465666768,
+                                  .level = 0x71});
     put_stream(b,
                (struct stream_flush){.tenant = STR("t1"),
                                      .labels = app_labels,
