@@ -27,7 +27,7 @@ enum {
     LOOK_ARENA_BYTES_MAX = 1 << 28,
 };
 
-#define WEIGHT_MAX ((uint64_t)4 * MIB)
+#define WEIGHT_MAX ((uint64_t)2 * MIB)
 
 /* A segment of the day, and how much of it is live. */
 struct day_segment {

@@ -7,6 +7,7 @@
 enum {
     FEW_CHUNKS = 8,    /* fewer of one size are not worth a merge while the day goes on */
     LARGEST_SHARE = 4, /* the largest one is at most this part of what a merge makes */
+    ALONE_SHARE = 4,   /* a chunk so many times too heavy is still packed again alone */
     TIER_BITS = 3,     /* sizes of one tier differ by less than eightfold */
     TIERS = 64 / TIER_BITS + 1,
 };
@@ -27,7 +28,8 @@ static unsigned tier_of(uint64_t weight)
 /* Nothing is to be gained by packing it again, or it is too large for that. */
 static bool is_whole(const struct plan_rules *rules, const struct plan_chunk *c)
 {
-    return c->weight > rules->weight_max || (c->at_level && c->weight >= rules->weight_max / 2);
+    return c->weight / ALONE_SHARE > rules->weight_max ||
+           (c->at_level && c->weight >= rules->weight_max / 2);
 }
 
 static bool can_merge(const struct planning *p, size_t i, unsigned tier_max)
@@ -45,7 +47,7 @@ static struct plan_run run_from(const struct planning *p, size_t begin, unsigned
     uint64_t weight = 0, largest = 0;
 
     for (size_t i = begin; i < p->count && can_merge(p, i, tier_max); i++) {
-        if (weight + p->chunks[i].weight > p->rules->weight_max)
+        if (run.count > 0 && weight + p->chunks[i].weight > p->rules->weight_max)
             break;
         weight += p->chunks[i].weight;
         largest = MAX_OF(largest, p->chunks[i].weight);

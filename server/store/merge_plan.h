@@ -27,7 +27,7 @@ struct plan_chunk {
 };
 
 struct plan_rules {
-    uint64_t weight_max; /* of a merged chunk; a heavier one is moved, but not packed again */
+    uint64_t weight_max; /* of a merged chunk; one above four times that is not packed again */
     bool final;          /* the day is quiet */
 };
 

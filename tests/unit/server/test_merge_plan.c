@@ -45,6 +45,7 @@ static const struct plan_case {
     {"a finished one stays", true, "600L 5 5", "1+2f"},
     {"a finished one leaves its segment", true, "600LS 5S 5", "0+1m 1+2f"},
     {"a small one does", true, "5LS", "0+1m"},
+    {"a large one is packed alone", true, "5 3000 5", "0+1f 1+1f 2+1f"},
     {"a huge one stays", true, "5000", ""},
     {"a huge one moves", true, "5S 5000S 5S", "0+1f 1+1m 2+1f"},
     {"a blocked one does neither", true, "5S 5BS 5S 5S", "0+1f 2+2f"},

@@ -1,0 +1,247 @@
+/* Merging in a store that runs; what it waits for is a state, never a time. */
+#include "server/store/merge.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/time.h"
+#include "server/store/store.h"
+#include "tests/support/expect.h"
+#include "tests/support/fault.h"
+#include "tests/support/files.h"
+
+#include "base/banned.h"
+
+enum { ARENA_BYTES = 64 * 1024 * 1024, PUSHES = 9 };
+
+#define START_NS INT64_C(1772323200000000000) /* 2026-03-01T00:00:00Z */
+
+/* ---- a store ---- */
+
+struct fixture {
+    char dir[TEST_PATH_BYTES];
+    struct config config;
+    struct store *store;
+    struct arena arena;
+    struct query_context q;
+};
+
+static void see_settled(void *context, uint64_t seq, enum status st)
+{
+    (void)context;
+    (void)seq;
+    (void)st;
+}
+
+static void fixture_open(struct fixture *f)
+{
+    const struct store_options options = {.config = &f->config, .settled = see_settled};
+    struct err err;
+
+    cr_assert_eq(store_open(&options, &f->store, &err), ST_OK, "%s", err.text);
+}
+
+static void fixture_begin(struct fixture *f)
+{
+    memset(f, 0, sizeof(*f));
+    files_dir_make(f->dir);
+    arena_init(&f->arena, ARENA_BYTES);
+    REQUIRE_OK(config_init(&f->config, NULL));
+    REQUIRE_OK(config_set(&f->config, STR("storage.data_dir"), str_from(f->dir), NULL));
+    REQUIRE_OK(config_set(&f->config, STR("compactor.compaction_interval"), STR("1ms"), NULL));
+    REQUIRE_OK(config_finish(&f->config, NULL));
+    fixture_open(f);
+}
+
+static void fixture_end(struct fixture *f)
+{
+    store_close(f->store, 0);
+    config_release(&f->config);
+    arena_release(&f->arena);
+    files_dir_remove(f->dir);
+}
+
+/* The n-th line of the stream, in a chunk of its own. */
+static void push_line(struct fixture *f, int n)
+{
+    const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
+    struct push_request request;
+    struct arena a;
+
+    arena_init(&a, ARENA_BYTES);
+    struct str body = arena_printf(
+        &a, "{\"streams\":[{\"stream\":{\"app\":\"x\"},\"values\":[[\"%lld\",\"line %d\"]]}]}",
+        (long long)(START_NS + n), n);
+    REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
+    struct store_push push = {.tenant = STR("t"), .request = &request, .arena = &a};
+    REQUIRE_OK(store_push(f->store, &push, NULL));
+    arena_release(&a);
+    REQUIRE_OK(store_flush(f->store, NULL));
+}
+
+static void push_lines(struct fixture *f)
+{
+    for (int n = 0; n < PUSHES; n++)
+        push_line(f, n);
+}
+
+static void wait_a_little(void)
+{
+    const struct timespec moment = {0, 1000 * 1000};
+
+    (void)nanosleep(&moment, NULL);
+}
+
+static void wait_until_merged(struct fixture *f)
+{
+    while (store_state(f->store).merge_days_pending > 0)
+        wait_a_little();
+}
+
+/* ---- reading ---- */
+
+static struct selection *select_all(struct fixture *f)
+{
+    const struct source_request request = {
+        .tenant = STR("t"), .start_ns = START_NS, .end_ns = START_NS + HOUR_NS};
+    struct source *source = store_source(f->store);
+    struct selection *s = NULL;
+
+    arena_release(&f->arena);
+    f->q = (struct query_context){
+        .arena = &f->arena, .memory_max = ARENA_BYTES, .deadline_ns = time_mono_ns() + HOUR_NS};
+    REQUIRE_OK(source->select(source, &f->q, &request, &s, NULL));
+    return s;
+}
+
+/* Take the lines of a run away from `*missing`, a set of bits. */
+static void read_run(struct reader *r, struct source_run *run, uint64_t *missing)
+{
+    const struct source_block *blocks;
+    uint32_t count;
+    struct block b;
+
+    REQUIRE_OK(r->open_run(r, run, &blocks, &count, NULL));
+    for (uint32_t i = 0; i < count; i++) {
+        REQUIRE_OK(r->load(r, i, SOURCE_LINES, &b, NULL));
+        for (uint32_t k = 0; k < b.count; k++) {
+            uint64_t bit = UINT64_C(1) << (b.ts_ns[k] - START_NS);
+            cr_expect(*missing & bit, "line %d is there twice", (int)(b.ts_ns[k] - START_NS));
+            *missing &= ~bit;
+        }
+    }
+}
+
+/* Read everything and end; every line that was pushed is there once. Returns the runs. */
+static size_t read_all(struct fixture *f, struct selection *s, int lines)
+{
+    uint64_t missing = (UINT64_C(1) << lines) - 1;
+    struct source_run *runs;
+    size_t count, total = 0;
+    struct reader *r = NULL;
+    int64_t bound_ns;
+
+    REQUIRE_OK(s->reader(s, &f->q, &r, NULL));
+    while (s->next_runs(s, &runs, &count, &bound_ns, NULL) == ST_OK) {
+        for (size_t i = 0; i < count; i++)
+            read_run(r, &runs[i], &missing);
+        total += count;
+    }
+    r->release(r);
+    s->end(s);
+    cr_expect_eq(missing, 0, "lines are missing: %#llx", (unsigned long long)missing);
+    return total;
+}
+
+/* ---- tests ---- */
+
+Test(merge, one_chunk_is_left)
+{
+    struct fixture f;
+
+    fixture_begin(&f);
+    push_lines(&f);
+    wait_until_merged(&f);
+    cr_expect_eq(read_all(&f, select_all(&f), PUSHES), 1);
+    push_line(&f, PUSHES);
+    wait_until_merged(&f);
+    cr_expect_eq(read_all(&f, select_all(&f), PUSHES + 1), 1);
+    store_close(f.store, 0);
+    fixture_open(&f);
+    cr_expect_eq(read_all(&f, select_all(&f), PUSHES + 1), 1);
+    fixture_end(&f);
+}
+
+/* While a selection that began before is on its way, nothing is merged; later ones do not count. */
+Test(merge, waits_for_selections)
+{
+    struct fixture f;
+
+    fixture_begin(&f);
+    unsigned hold = merge_hold(f.store);
+    push_lines(&f);
+    for (int i = 0; i < 50; i++) {
+        unsigned later = merge_hold(f.store);
+        wait_a_little();
+        merge_let_go(f.store, later);
+    }
+    cr_expect_eq(store_state(f.store).merges, 0, "it was merged in spite of the selection");
+    push_line(&f, PUSHES); /* flushes go on */
+    unsigned later = merge_hold(f.store);
+    merge_let_go(f.store, hold);
+    while (store_state(f.store).merges == 0)
+        wait_a_little(); /* not for ever, in spite of the later one */
+    merge_let_go(f.store, later);
+    wait_until_merged(&f);
+    cr_expect_eq(read_all(&f, select_all(&f), PUSHES + 1), 1);
+    fixture_end(&f);
+}
+
+/* A selection reads what it has found, whatever is merged meanwhile. */
+Test(merge, keeps_files_that_are_read)
+{
+    struct fixture f;
+
+    fixture_begin(&f);
+    for (int n = 0; n < PUSHES; n += 3) {
+        push_line(&f, n);
+        push_line(&f, n + 1);
+        struct selection *s = select_all(&f);
+        push_line(&f, n + 2);
+        wait_until_merged(&f);
+        uint64_t dead = store_state(f.store).segments_dead;
+        cr_expect_gt(dead, 0, "%d: nothing waits for the selection", n);
+        (void)read_all(&f, s, n + 2);
+        while (store_state(f.store).segments_dead > 0)
+            wait_a_little();
+        cr_expect_eq(read_all(&f, select_all(&f), n + 3), 1);
+    }
+    fixture_end(&f);
+}
+
+/* Whichever file call fails, nothing is lost, and what failed is done later. */
+Test(merge, failures)
+{
+    enum { CALLS_MAX = 200 };
+    static const int errors[] = {EIO, ENOSPC};
+
+    for (uint64_t at = 1, hit = 1; hit != 0 && at < CALLS_MAX; at++) {
+        struct fault fault = {.at = at, .error = errors[at % COUNT_OF(errors)]};
+        struct fixture f;
+
+        fixture_begin(&f);
+        unsigned hold = merge_hold(f.store);
+        push_lines(&f);
+        fault_begin(&fault);
+        merge_let_go(f.store, hold);
+        wait_until_merged(&f); /* again, if need be */
+        fault_end();
+        hit = fault.hit ? 1 : 0;
+        (void)read_all(&f, select_all(&f), PUSHES);
+        store_close(f.store, 0);
+        fixture_open(&f);
+        wait_until_merged(&f);
+        (void)read_all(&f, select_all(&f), PUSHES);
+        fixture_end(&f);
+    }
+}
