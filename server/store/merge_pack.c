@@ -136,15 +136,15 @@ static enum status read_head(struct merging *m, const struct chunk_ref *ref, str
 static enum status read_source(struct merging *m, const struct chunk_ref *ref, struct err *err)
 {
     uint32_t offset, bytes;
-    struct block block;
 
     enum status st = read_head(m, ref, err);
     for (uint32_t i = 0; st == ST_OK && i < m->head.block_count; i++) {
-        chunk_block_range(&m->head.blocks[i], COLUMN_LINES, &offset, &bytes);
+        struct block block = {0};
+        chunk_block_range(&m->head.blocks[i], CHUNK_ALL_COLUMNS, &offset, &bytes);
         st = read_stored(m->packer, ref, offset, bytes, err);
         if (st != ST_OK)
             break;
-        struct chunk_part part = {&m->head, i, COLUMN_LINES, buf_str(&m->packer->stored)};
+        struct chunk_part part = {&m->head, i, CHUNK_ALL_COLUMNS, buf_str(&m->packer->stored)};
         st = chunk_block_unpack(&m->packer->memory, &part, &block, err);
         if (st == ST_OK && take_block(m, &block) != ST_OK)
             st = err_set(err, ST_NOMEM, "no memory for the entries of a merge");

@@ -34,6 +34,8 @@ SHOWN = 10  # differences that are printed in full
 
 
 def push(server, streams, as_protobuf):
+    if not streams:
+        return  # nothing is left for this part
     if as_protobuf:
         body = wire.snappy(wire.push_request(
             [(naive.label_text(labels), [(ns, line.encode(), sorted(m.items())) for ns, line, m in entries])

@@ -119,11 +119,11 @@ static void read_run(struct reader *r, struct source_run *run, uint64_t *missing
 {
     const struct source_block *blocks;
     uint32_t count;
-    struct block b;
 
     REQUIRE_OK(r->open_run(r, run, &blocks, &count, NULL));
     for (uint32_t i = 0; i < count; i++) {
-        REQUIRE_OK(r->load(r, i, SOURCE_LINES, &b, NULL));
+        struct block b = {0};
+        REQUIRE_OK(r->load(r, i, SOURCE_ALL, &b, NULL));
         for (uint32_t k = 0; k < b.count; k++) {
             uint64_t bit = UINT64_C(1) << (b.ts_ns[k] - START_NS);
             cr_expect(*missing & bit, "line %d is there twice", (int)(b.ts_ns[k] - START_NS));

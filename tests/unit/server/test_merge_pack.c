@@ -117,11 +117,11 @@ static void put_entries(struct place *p, const struct chunk_head *h, struct str 
 {
     struct block_memory memory = {.context = p->context};
     uint32_t offset, len;
-    struct block b;
 
     for (uint32_t i = 0; i < h->block_count; i++) {
-        chunk_block_range(&h->blocks[i], COLUMN_LINES, &offset, &len);
-        struct chunk_part part = {h, i, COLUMN_LINES, str_head(str_cut(bytes, offset), len)};
+        struct block b = {0};
+        chunk_block_range(&h->blocks[i], CHUNK_ALL_COLUMNS, &offset, &len);
+        struct chunk_part part = {h, i, CHUNK_ALL_COLUMNS, str_head(str_cut(bytes, offset), len)};
         REQUIRE_OK(chunk_block_unpack(&memory, &part, &b, NULL));
         for (uint32_t k = 0; k < b.count; k++)
             buf_printf(to, "%s%d%.*s%s", to->len == 0 ? "" : " ", (int)(b.ts_ns[k] - DAY_NS),
