@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "bench/bench.h"
 #include "bench/loader.h"
 #include "bench/phases.h"
@@ -9,9 +10,9 @@
 #include "base/banned.h"
 
 enum {
-    SETTLED_SECONDS = 5,
-    SETTLED_SECONDS_MAX = 180,
-    SETTLED_STEP_US = 200 * 1000,
+    MERGED_SECONDS_MAX = 300,
+    MERGED_STEP_US = 200 * 1000,
+    METRICS_BYTES_MAX = 1 << 20,
     WIDE_LINES = 2, /* of a stream: so few that none is flushed before it is asked for */
 };
 
@@ -32,19 +33,43 @@ static double disk_bytes(const struct process *p)
     return (double)(process_disk(p, "") - process_disk(p, "wal"));
 }
 
-/* Wait until the server has merged what it wants to. */
-static void wait_settled(const struct process *p)
+/* The number behind `name` in /metrics. */
+static uint64_t metric(const struct process *p, struct str name)
 {
-    double bytes = disk_bytes(p), begin = bench_seconds(), since = begin;
+    struct str rest, line;
+    uint64_t value = 0;
+    struct buf b;
 
-    while (bench_seconds() - since < SETTLED_SECONDS &&
-           bench_seconds() - begin < SETTLED_SECONDS_MAX) {
-        (void)usleep(SETTLED_STEP_US);
-        double now = disk_bytes(p);
-        if (now < bytes || now > bytes)
-            since = bench_seconds();
-        bytes = now;
+    buf_init(&b, METRICS_BYTES_MAX);
+    if (client_get(&p->endpoint, "/metrics", &b) != 200)
+        bench_fail("no /metrics, see %s/log", p->dir);
+    rest = buf_str(&b);
+    while (str_split(&rest, '\n', &line)) {
+        if (str_starts(line, name) && num_parse_u64(str_cut(line, name.len), &value) == ST_OK)
+            break;
     }
+    buf_release(&b);
+    return value;
+}
+
+/*
+ * Start again with an interval so short that everything is merged now, and wait for it; returns the
+ * CPU seconds.
+ */
+static double merge(struct process *p)
+{
+    double begin = bench_seconds();
+
+    process_stop(p);
+    if (process_start(p, "--compactor.compaction_interval=1s") < 0)
+        start_server(p); /* it cannot merge */
+    while (metric(p, STR("skald_merge_days_pending ")) > 0 ||
+           metric(p, STR("skald_segments_dead ")) > 0) {
+        if (bench_seconds() - begin > MERGED_SECONDS_MAX)
+            bench_fail("merging does not end, see %s/log", p->dir);
+        (void)usleep(MERGED_STEP_US);
+    }
+    return process_cpu(p);
 }
 
 struct filled {
@@ -139,8 +164,7 @@ void phase_ingest(struct bench *b)
     table_group("INGEST of the mixed set", b->hidden);
     put_figure("memory of an empty store", process_memory(&b->server, "VmRSS") / MB, "MB");
     struct filled f = fill(b, &b->server, &b->bodies);
-    double peak_mb = process_memory(&b->server, "VmHWM") / MB, cpu = process_cpu(&b->server);
-    wait_settled(&b->server);
+    double peak_mb = process_memory(&b->server, "VmHWM") / MB, merge_cpu = merge(&b->server);
     if (b->hidden)
         return;
     put_rates(&f, &b->bodies);
@@ -148,7 +172,7 @@ void phase_ingest(struct bench *b)
                limits_ingest(&b->limits, false));
     table_add(&(struct table_row){
         .what = "peak memory", .figure = peak_mb, .unit = "MB", .at_most = 120});
-    put_disk(b, f.flush_bytes, process_cpu(&b->server) - cpu);
+    put_disk(b, f.flush_bytes, merge_cpu);
     put_json(b);
 }
 
@@ -186,7 +210,6 @@ void phase_wide(struct bench *b)
     double begin = bench_seconds();
     flush(&p);
     put_figure("flush", bench_seconds() - begin, "s");
-    wait_settled(&p);
     put_figure("  disk after it", disk_bytes(&p) / MB, "MB");
     put_figure("  CPU, push included", process_cpu(&p) - cpu, "s");
     put_wide_queries(&p, "SMALL QUERIES, very many streams, flushed; limit: GET /ready", b->hidden);

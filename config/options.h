@@ -94,7 +94,7 @@
     X(compactor, compaction_interval, DURATION, "10m", 0, 0,                                      \
       "How often small chunks are looked for, to be merged; 0 turns merging off. A day that got " \
       "nothing for six intervals is merged for good.")                                            \
-    X(compactor, zstd_level, COUNT, "9", 1, 19,                                                   \
+    X(compactor, zstd_level, COUNT, "8", 1, 19,                                                   \
       "Merged chunks are zstd of this level, whatever ingester.chunk_encoding is.")               \
                                                                                                   \
     X(wal, file_size, BYTES, "16MB", 65536, 0,                                                    \
