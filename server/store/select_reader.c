@@ -74,7 +74,8 @@ static enum status open_chunk(struct store_reader *r, const struct source_block 
         return arena_status(a, err);
     for (uint32_t i = 0; i < r->chunk.block_count; i++) {
         const struct chunk_block *b = &r->chunk.blocks[i];
-        blocks[i] = (struct source_block){b->entries, b->min_ns, b->max_ns, b->line_bytes, true};
+        blocks[i] = (struct source_block){b->entries, b->min_ns, b->max_ns, b->line_bytes,
+                                          r->chunk.metadata_shadows};
     }
     *ret_blocks = blocks;
     *ret_count = r->chunk.block_count;

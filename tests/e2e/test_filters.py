@@ -53,6 +53,19 @@ class Filters(unittest.TestCase):
         want = [(ts, line) for ts, line in self.lines if keep(line)][:5000]
         self.assertEqual(found, want, stages)
 
+    def test_counts_read_no_lines(self):
+        """...and no metadata, whose level is in every entry, when labels of the stream are all that is asked for"""
+        for query, want in (('sum by (app) (count_over_time({app="a"}[1m]))', LINES),
+                            ('sum(bytes_over_time({app="a"}[1m]))', sum(len(line.encode()) for _, line in self.lines))):
+            status, text = self.server.get("/loki/api/v1/query_range", query=query, start=NOON - SECOND,
+                                           end=NOON + (LINES // 4 + 60) * SECOND, step=60)
+            self.assertEqual(status, 200, text)
+            answer = json.loads(text)["data"]
+            self.assertEqual(sum(int(v) for _, v in answer["result"][0]["values"]), want)
+            chunk = answer["stats"]["querier"]["store"]["chunk"]
+            self.assertGreater(chunk["compressedBytes"], 0)
+            self.assertEqual((chunk["decompressedBytes"], chunk["decompressedStructuredMetadataBytes"]), (0, 0), query)
+
     def piece(self):
         """a piece of a line, sometimes one that is in no line"""
         line = self.rng.choice(self.lines)[1]
