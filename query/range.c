@@ -167,6 +167,41 @@ static enum status make_clusters(struct range_run *r, struct run_list *list, str
     return ST_OK;
 }
 
+/* Bytes of lines; an open head does not say. */
+static uint64_t cluster_bytes(const struct range_run *r, const struct range_cluster *c)
+{
+    enum { HEAD_BYTES_GUESS = 64 * 1024 };
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < c->count; i++) {
+        struct source_totals totals = r->selection->totals(r->selection, &c->runs[i]);
+        bytes += totals.entries == 0 ? HEAD_BYTES_GUESS : totals.line_bytes;
+    }
+    return bytes;
+}
+
+/*
+ * Samples of counting operations melt into few, so an item may be large, and threads wait for their
+ * turn less often. Of other operations a thread would have more samples than a batch holds.
+ */
+static enum status make_items(struct range_run *r, struct err *err)
+{
+    enum { COUNTED_BYTES = 4 * 1024 * 1024 };
+    uint64_t wanted = window_counts(&r->plan) ? COUNTED_BYTES : 0, bytes = 0;
+
+    r->items = arena_new(r->q->arena, size_t, r->cluster_count + 1);
+    if (r->items == NULL)
+        return arena_status(r->q->arena, err);
+    for (size_t i = 0; i < r->cluster_count; i++) {
+        bytes += cluster_bytes(r, &r->clusters[i]);
+        if (bytes < wanted && i + 1 < r->cluster_count)
+            continue;
+        r->items[++r->item_count] = i + 1;
+        bytes = 0;
+    }
+    return ST_OK;
+}
+
 /* ---- the threads ---- */
 
 static enum status hire(void *context, void **ret_worker, struct err *err)
@@ -192,21 +227,22 @@ static void dismiss(void *context, void *worker)
     mem_free(worker);
 }
 
-/* Item i is the i-th cluster. */
 static enum status work(void *worker, struct crew *crew, size_t item, struct err *err)
 {
     struct range_worker *w = worker;
+    const struct range_run *r = w->run;
+    size_t begin = r->items[item], end = r->items[item + 1];
 
     w->crew = crew;
     w->item = item;
-    return range_read(w, &w->run->clusters[item], err);
+    return range_read(w, &r->clusters[begin], end - begin, err);
 }
 
-static enum status read_clusters(struct range_run *r, struct err *err)
+static enum status read_items(struct range_run *r, struct err *err)
 {
     struct range_worker own;
     const struct crew_job job = {
-        .items = r->cluster_count,
+        .items = r->item_count,
         .own = &own,
         .work = work,
         .hire = hire,
@@ -241,7 +277,9 @@ static enum status read_entries(struct range_run *r, struct err *err)
     if (st == ST_OK)
         st = make_clusters(r, &list, err);
     if (st == ST_OK)
-        st = read_clusters(r, err);
+        st = make_items(r, err);
+    if (st == ST_OK)
+        st = read_items(r, err);
     r->selection->end(r->selection);
     return st;
 }

@@ -22,7 +22,7 @@ struct range_series {
     bool has_error;
 };
 
-/* Runs of one stream whose times overlap, and no others: what one thread reads as a whole. */
+/* Runs of one stream whose times overlap, and no others: what one thread has to read. */
 struct range_cluster {
     struct source_run *runs; /* in order of arrival */
     size_t count;
@@ -41,6 +41,8 @@ struct range_run {
     struct selection *selection;
     struct range_cluster *clusters;
     size_t cluster_count;
+    size_t *items; /* where each item of the crew begins among the clusters, and the last ends */
+    size_t item_count;
 
     /* for the thread whose turn it is */
     struct arena states;
@@ -80,7 +82,7 @@ struct range_worker {
     uint64_t *kept;               /* the lines that the line filters keep */
     struct found_series **of_set; /* for each set of metadata; NULL: labels may differ */
     struct crew *crew;
-    size_t item;                /* the cluster that is read */
+    size_t item;
     struct range_sample *batch; /* grows up to RANGE_BATCH_SAMPLES */
     size_t batch_capacity;
     size_t batch_count;
@@ -91,9 +93,9 @@ MUST_CHECK enum status range_worker_begin(struct range_run *r, struct range_work
                                           struct err *err);
 void range_worker_end(struct range_worker *w); /* accepts one that did not begin */
 
-/* Read a cluster; all its samples have been folded when this returns. */
-MUST_CHECK enum status range_read(struct range_worker *w, const struct range_cluster *cluster,
-                                  struct err *err);
+/* Read clusters; all their samples have been folded when this returns. */
+MUST_CHECK enum status range_read(struct range_worker *w, const struct range_cluster *clusters,
+                                  size_t count, struct err *err);
 
 /* Put the samples of a batch into their series. It is the turn of `w`. */
 MUST_CHECK enum status range_fold(struct range_run *r, struct range_worker *w);

@@ -448,7 +448,8 @@ static int compare_arrival(const void *a, const void *b)
     return (x->order > y->order) - (x->order < y->order);
 }
 
-enum status range_read(struct range_worker *w, const struct range_cluster *cluster, struct err *err)
+static enum status read_cluster(struct range_worker *w, const struct range_cluster *cluster,
+                                struct err *err)
 {
     enum status st = doubles_begin(&w->doubles, cluster->runs, cluster->count);
 
@@ -457,6 +458,16 @@ enum status range_read(struct range_worker *w, const struct range_cluster *clust
     qsort(cluster->runs, cluster->count, sizeof(*cluster->runs), compare_arrival);
     for (size_t i = 0; i < cluster->count && st == ST_OK; i++)
         st = read_run(w, &cluster->runs[i], err);
+    return st;
+}
+
+enum status range_read(struct range_worker *w, const struct range_cluster *clusters, size_t count,
+                       struct err *err)
+{
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < count && st == ST_OK; i++)
+        st = read_cluster(w, &clusters[i], err);
     if (st == ST_OK && w->batch_count > 0)
         st = limit_error(w->run, fold(w), err);
     return st;
