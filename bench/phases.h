@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "bench/bench.h"
+#include "bench/bench_limits.h"
 #include "bench/bodies.h"
-#include "bench/limits.h"
 #include "bench/line_blocks.h"
 #include "bench/process.h"
 #include "bench/queries.h"

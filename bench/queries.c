@@ -1,8 +1,8 @@
 #include "bench/queries.h"
 
 #include "base/defs.h"
+#include "bench/bench_limits.h"
 #include "bench/bodies.h"
-#include "bench/limits.h"
 
 #include "base/banned.h"
 

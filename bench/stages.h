@@ -4,7 +4,7 @@
 #ifndef BENCH_STAGES_H
 #define BENCH_STAGES_H
 
-#include "bench/limits.h"
+#include "bench/bench_limits.h"
 #include "bench/line_blocks.h"
 
 void stages_put_rows(const struct line_blocks *blocks, const struct bench_limits *limits);

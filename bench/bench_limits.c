@@ -1,4 +1,4 @@
-#include "bench/limits.h"
+#include "bench/bench_limits.h"
 
 #include <fcntl.h>
 #include <pthread.h>

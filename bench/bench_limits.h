@@ -1,11 +1,11 @@
 /*
- * limits.h - what bounds each path, measured over the very data that the server gets.
+ * bench_limits.h - what bounds each path, measured over the very data that the server gets.
  *
  * Rates are MB of lines a second of one processor's time unless they say otherwise, so that they
  * compare with the CPU time of a server; the best of a few rounds counts.
  */
-#ifndef BENCH_LIMITS_H
-#define BENCH_LIMITS_H
+#ifndef BENCH_BENCH_LIMITS_H
+#define BENCH_BENCH_LIMITS_H
 
 #include "bench/bodies.h"
 #include "bench/line_blocks.h"
