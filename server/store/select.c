@@ -241,7 +241,7 @@ static const struct source_stream *chunk_stream(struct store_selection *s, uint6
         map_set(&s->stream_cache, key, stream) != ST_OK)
         return NULL;
     stream->hash = labels_hash(stream->labels);
-    s->q->stats.streams++;
+    s->stream_count++;
     return stream;
 }
 
@@ -348,6 +348,7 @@ static void end(struct selection *selection)
     map_release(&s->stream_cache);
     buf_release(&s->key);
     lock_release(&s->lock);
+    s->q->stats.streams += s->stream_count;
     counter_add(&s->store->corrupt_blocks, s->q->stats.corrupt_blocks);
 }
 

@@ -38,6 +38,7 @@ struct store_selection {
 
     struct lock lock;        /* for `read` and the arena, once there are readers, and for below */
     struct map stream_cache; /* stream id (its bytes) -> struct source_stream */
+    uint64_t stream_count;   /* in it; `q` gets it at the end, its stats are of one thread */
     struct buf key;
 };
 
