@@ -1,7 +1,8 @@
 /*
  * The lines of a block stand one behind another, so a text is looked for in all of them at once and
  * the places where it is are mapped to lines. A place across the border of two lines counts for
- * nothing; behind a place that counts, the search goes on with the next line.
+ * nothing. Behind each place the search goes on with the next line: there is no more to know of
+ * this one, or too little of it left.
  *
  * Lines are dealt with in windows, a bit for each line. Every step narrows a set of lines down:
  * those that all filters before kept, those among them that no test before has accepted, those
@@ -47,11 +48,8 @@ static void mark_lines(const struct window *w, const struct needle *n, uint64_t 
         at += hit;
         while (b->line_ends[line] <= at)
             line++;
-        if (b->line_ends[line] - at < n->text.len) {
-            at++;
-            continue;
-        }
-        lines[(line - w->first) / WORD_BITS] |= UINT64_C(1) << (line - w->first) % WORD_BITS;
+        if (b->line_ends[line] - at >= n->text.len)
+            lines[(line - w->first) / WORD_BITS] |= UINT64_C(1) << (line - w->first) % WORD_BITS;
         at = b->line_ends[line];
     }
 }
