@@ -38,7 +38,6 @@ void query_context_join(struct query_context *q, struct query_context *part)
     to->head_chunks += from->head_chunks;
     to->chunk_refs += from->chunk_refs;
     to->chunks_opened += from->chunks_opened;
-    to->blocks_loaded += from->blocks_loaded;
     to->compressed_bytes += from->compressed_bytes;
     to->decompressed_bytes += from->decompressed_bytes;
     to->decompressed_lines += from->decompressed_lines;

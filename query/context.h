@@ -19,7 +19,6 @@ struct query_stats {
     uint64_t head_chunks;
     uint64_t chunk_refs;    /* chunks in the range, by the index */
     uint64_t chunks_opened; /* of which so many heads were read */
-    uint64_t blocks_loaded;
     uint64_t compressed_bytes;
     uint64_t decompressed_bytes; /* of lines */
     uint64_t decompressed_lines;

@@ -204,10 +204,8 @@ static enum status load_from_head(struct store_reader *r, uint32_t block, struct
 static void count_loaded(struct query_stats *s, const struct block *b, unsigned columns,
                          bool is_first)
 {
-    if (is_first) {
-        s->blocks_loaded++;
+    if (is_first)
         s->decompressed_lines += b->count;
-    }
     if ((columns & SOURCE_LINES) != 0)
         s->decompressed_bytes += b->lines.len;
     if ((columns & SOURCE_METADATA) != 0)
