@@ -55,7 +55,9 @@ static int see_reader(const char *line, void *context)
 bool index_reads_have(struct index *ix, uint64_t batch_number)
 {
     uint64_t least = UINT64_MAX;
+    int dead = 0;
 
+    (void)mdb_reader_check(ix->env, &dead); /* a process that was killed left its reads behind */
     (void)mdb_reader_list(ix->env, see_reader, &least);
     return least >= batch_number;
 }

@@ -1,7 +1,10 @@
 #include "index/index.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "tests/support/expect.h"
@@ -1109,5 +1112,42 @@ Test(index, forgets_segments)
     cr_expect(got.id == 4 && got.state == SEGMENT_DEAD);
     EXPECT_STATUS("end", index_next_segment(r, &cursor, &got), ST_NOT_FOUND);
     index_read_end(r);
+    place_remove(&p);
+}
+
+/* A tool that is killed while it reads does not hold up what waits for reads. */
+Test(index, forgets_reads_of_the_dead)
+{
+    struct index_batch *b = NULL;
+    struct index_read *r = NULL;
+    struct arena none = {0};
+    int ready[2], status;
+    struct place p;
+    char byte;
+
+    place_make(&p);
+    index_close(p.index);
+    cr_assert_eq(pipe(ready), 0);
+    pid_t tool = fork();
+    if (tool == 0) {
+        bool good = index_open_to_read(p.path, &p.index, NULL) == ST_OK &&
+                    index_read_begin(p.index, &none, &r, NULL) == ST_OK &&
+                    write(ready[1], "", 1) == 1;
+        while (good)
+            (void)pause();
+        _exit(1);
+    }
+    cr_assert_eq(read(ready[0], &byte, 1), 1);
+    place_open(&p);
+    REQUIRE_OK(index_batch_begin(p.index, &b, NULL));
+    uint64_t number = index_batch_number(b);
+    index_batch_counters(b, (struct index_counters){.next_chunk = 7});
+    REQUIRE_OK(index_batch_commit(b, NULL));
+    cr_expect_not(index_reads_have(p.index, number), "it reads what was there before");
+    cr_assert_eq(kill(tool, SIGKILL), 0);
+    cr_assert_eq(waitpid(tool, &status, 0), tool);
+    cr_expect(index_reads_have(p.index, number), "it is dead");
+    (void)close(ready[0]);
+    (void)close(ready[1]);
     place_remove(&p);
 }
