@@ -2,7 +2,10 @@
 #include "server/store/merge.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/time.h"
 #include "server/store/store.h"
@@ -41,7 +44,7 @@ static void fixture_open(struct fixture *f)
     cr_assert_eq(store_open(&options, &f->store, &err), ST_OK, "%s", err.text);
 }
 
-static void fixture_begin(struct fixture *f)
+static void fixture_prepare(struct fixture *f)
 {
     memset(f, 0, sizeof(*f));
     files_dir_make(f->dir);
@@ -50,6 +53,11 @@ static void fixture_begin(struct fixture *f)
     REQUIRE_OK(config_set(&f->config, STR("storage.data_dir"), str_from(f->dir), NULL));
     REQUIRE_OK(config_set(&f->config, STR("compactor.compaction_interval"), STR("1ms"), NULL));
     REQUIRE_OK(config_finish(&f->config, NULL));
+}
+
+static void fixture_begin(struct fixture *f)
+{
+    fixture_prepare(f);
     fixture_open(f);
 }
 
@@ -95,6 +103,12 @@ static void wait_a_little(void)
 static void wait_until_merged(struct fixture *f)
 {
     while (store_state(f->store).merge_days_pending > 0)
+        wait_a_little();
+}
+
+static void wait_until_removed(struct fixture *f)
+{
+    while (store_state(f->store).segments_dead > 0)
         wait_a_little();
 }
 
@@ -212,8 +226,7 @@ Test(merge, keeps_files_that_are_read)
         uint64_t dead = store_state(f.store).segments_dead;
         cr_expect_gt(dead, 0, "%d: nothing waits for the selection", n);
         (void)read_all(&f, s, n + 2);
-        while (store_state(f.store).segments_dead > 0)
-            wait_a_little();
+        wait_until_removed(&f);
         cr_expect_eq(read_all(&f, select_all(&f), n + 3), 1);
     }
     fixture_end(&f);
@@ -244,4 +257,70 @@ Test(merge, failures)
         (void)read_all(&f, select_all(&f), PUSHES);
         fixture_end(&f);
     }
+}
+
+/* ---- kills ---- */
+
+enum { NOT_KILLED = 7 };
+
+struct kill {
+    uint64_t calls_left; /* the last of them does not happen any more */
+};
+
+static int kill_at_call(enum io_call call, size_t *bytes, void *context)
+{
+    struct kill *k = context;
+
+    (void)call;
+    (void)bytes;
+    if (__atomic_sub_fetch(&k->calls_left, 1, __ATOMIC_RELAXED) == 0)
+        (void)raise(SIGKILL);
+    return 0;
+}
+
+/* A process that merges and dies at its n-th file call, or ends when all is done. */
+static void merge_until_killed(struct fixture *f, uint64_t n)
+{
+    struct kill k = {.calls_left = n};
+
+    fixture_open(f);
+    unsigned hold = merge_hold(f->store);
+    push_lines(f);
+    io_hook_set(kill_at_call, &k);
+    merge_let_go(f->store, hold);
+    wait_until_merged(f);
+    wait_until_removed(f);
+    _exit(NOT_KILLED);
+}
+
+/* Wherever a merge is killed, the next start finds every line once, and goes on. */
+Test(merge, kills)
+{
+    enum { FILES_MAX = 2 }; /* one of what was merged, and one for the next flush */
+    bool killed = true;
+    uint64_t n = 1;
+
+    for (; killed; n++) {
+        char segments[TEST_PATH_BYTES];
+        struct fixture f;
+        int status = 0;
+
+        fixture_prepare(&f);
+        pid_t process = fork();
+        if (process == 0)
+            merge_until_killed(&f, n);
+        cr_assert_eq(waitpid(process, &status, 0), process);
+        killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        cr_assert(killed || (WIFEXITED(status) && WEXITSTATUS(status) == NOT_KILLED));
+        fixture_open(&f);
+        (void)read_all(&f, select_all(&f), PUSHES);
+        wait_until_merged(&f);
+        wait_until_removed(&f);
+        cr_expect_eq(read_all(&f, select_all(&f), PUSHES), 1, "killed at call %d", (int)n);
+        cr_expect_leq(files_count(files_path(segments, f.dir, "segments"), ".seg"),
+                      (size_t)FILES_MAX, "killed at call %d", (int)n);
+        cr_expect_eq(store_state(f.store).chunks_unmergeable, 0);
+        fixture_end(&f);
+    }
+    cr_expect_gt(n, (uint64_t)PUSHES, "it was never killed");
 }
