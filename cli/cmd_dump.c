@@ -23,10 +23,7 @@ static const char text[] =
     "Prints what FILE holds: a segment (.seg), chunks without a header of a segment, or\n"
     "a file of the write-ahead log (.wal). Ends with 1 if something in it is damaged.\n";
 
-enum {
-    MAGIC_BYTES = 8,
-    RECORD_ARENA_BYTES_MAX = 1 << 30,
-};
+enum { MAGIC_BYTES = 8 };
 
 #define LINE_BYTES_MAX GIB
 
@@ -232,7 +229,7 @@ static enum status print_record(struct dump *d, const struct wal_piece *piece, s
     struct str tenant;
     struct err why;
 
-    arena_init(&arena, RECORD_ARENA_BYTES_MAX);
+    arena_init(&arena, WAL_PUSH_ARENA_BYTES_MAX);
     enum status st = wal_push_decode(&arena, &piece->record, &tenant, &request, &why) == ST_OK
                          ? print_push(d, piece, &request, tenant, err)
                          : print_damage(d, piece->offset, piece->bytes, &why, err);

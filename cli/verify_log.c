@@ -9,10 +9,7 @@
 
 #include "base/banned.h"
 
-enum {
-    PATH_BYTES_MAX = 8192,
-    RECORD_ARENA_BYTES_MAX = 1 << 30,
-};
+enum { PATH_BYTES_MAX = 8192 };
 
 struct log_check {
     struct verify *v;
@@ -30,7 +27,7 @@ static void check_payload(const struct log_check *c, const struct wal_piece *pie
     struct str tenant;
     struct err err;
 
-    arena_init(&arena, RECORD_ARENA_BYTES_MAX);
+    arena_init(&arena, WAL_PUSH_ARENA_BYTES_MAX);
     if (wal_push_decode(&arena, &piece->record, &tenant, &request, &err) != ST_OK)
         verify_problem(c->v, where, "%s", err.text);
     arena_release(&arena);

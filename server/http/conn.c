@@ -358,7 +358,7 @@ static void begin_request(struct conn *c)
     r->label_name = name;
     if (route != NULL && (route->flags & ROUTE_PUSH) != 0) {
         r->body.max = (size_t)settings->max_recv_msg_size;
-        r->arena.max_bytes = (size_t)settings->max_decompressed_size * 4;
+        r->arena.max_bytes = (size_t)settings->max_decompressed_size * 4; /* see wal_push.h */
     }
     if (r->head.has_length && r->head.content_length > r->body.max) {
         refuse_body(c, r->head.content_length);

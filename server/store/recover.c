@@ -18,7 +18,7 @@
 
 #include "base/banned.h"
 
-enum { REPLAY_ARENA_BYTES_MAX = 1 << 30 };
+enum { READ_ARENA_BYTES_MAX = 1 << 30 }; /* of the index, while the log is replayed */
 
 /* ---- segments ---- */
 
@@ -185,8 +185,8 @@ static enum status replay_log(struct store *s, uint64_t seq, uint64_t *ret_next_
     struct arena scratch;
     struct wal_replay result;
 
-    arena_init(&r.arena, REPLAY_ARENA_BYTES_MAX);
-    arena_init(&scratch, REPLAY_ARENA_BYTES_MAX);
+    arena_init(&r.arena, WAL_PUSH_ARENA_BYTES_MAX);
+    arena_init(&scratch, READ_ARENA_BYTES_MAX);
     enum status st = index_read_begin(s->index, &scratch, &r.read, err);
     if (st == ST_OK)
         st = wal_replay(s->wal_dir, replay_record, &r, &result, err);

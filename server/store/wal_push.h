@@ -11,6 +11,13 @@
 #include "chunks/wal.h"
 #include "proto/push.h"
 
+/*
+ * Memory for reading a record: more than a push may take when it comes, which is four times the
+ * largest distributor.max_decompressed_size. What was acknowledged can be read, whatever the
+ * settings are by then.
+ */
+#define WAL_PUSH_ARENA_BYTES_MAX ((size_t)3 << 30)
+
 /* A record of kind WAL_PUSH. */
 void wal_push_encode(struct buf *b, struct str tenant, const struct push_request *request);
 
