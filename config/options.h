@@ -91,7 +91,7 @@
     X(ingester, memory_max, BYTES, "512MB", 1048576, 0,                                           \
       "Entries in memory; above it pushes get 503 until the flusher has caught up.")              \
                                                                                                   \
-    X(compactor, compaction_interval, DURATION, "10m", 0, 0,                                      \
+    X(compactor, compaction_interval, DURATION, "10m", 0, 365 * DAY_NS,                           \
       "How often small chunks are looked for, to be merged; 0 turns merging off. A day that got " \
       "nothing for six intervals is merged for good.")                                            \
     X(compactor, zstd_level, COUNT, "8", 1, 19,                                                   \

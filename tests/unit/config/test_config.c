@@ -59,6 +59,8 @@ static const struct set_case {
      "limits.max_query_length: \"-5m\" is not a duration"},
     {"duration too small", STR_INIT("limits.query_timeout"), STR_INIT("10us"), ST_INVALID,
      "limits.query_timeout: \"10us\" is not a duration of at least 1ms"},
+    {"six of which are too long", STR_INIT("compactor.compaction_interval"), STR_INIT("2000000h"),
+     ST_INVALID, "compactor.compaction_interval: \"2000000h\" is not a duration from 0s to 1y"},
     {"number", STR_INIT("limits.ingestion_rate_mb"), STR_INIT("1.5"), ST_OK, ""},
     {"no number", STR_INIT("limits.ingestion_rate_mb"), STR_INIT("x"), ST_INVALID,
      "limits.ingestion_rate_mb: \"x\" is not a number"},
