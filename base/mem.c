@@ -1,6 +1,7 @@
 #include "base/mem.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -42,18 +43,61 @@ void mem_free(void *block)
     free(block);
 }
 
+/*
+ * Freed pages of the usual size. A new page costs a fault and its zeroing, and much more where the
+ * machine is a virtual one and has given the page back to its host.
+ */
+struct kept_pages {
+    struct kept_pages *next;
+};
+
+static struct {
+    pthread_mutex_t mutex; /* nothing else is locked under it */
+    struct kept_pages *first;
+    size_t count;
+} kept = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static void *kept_take(void)
+{
+    (void)pthread_mutex_lock(&kept.mutex);
+    struct kept_pages *pages = kept.first;
+    if (pages != NULL) {
+        kept.first = pages->next;
+        kept.count--;
+    }
+    (void)pthread_mutex_unlock(&kept.mutex);
+    return pages;
+}
+
+/* False: there is no room. */
+static bool kept_give(struct kept_pages *pages)
+{
+    (void)pthread_mutex_lock(&kept.mutex);
+    bool room = kept.count < MEM_PAGES_KEPT_MAX;
+    if (room) {
+        pages->next = kept.first;
+        kept.first = pages;
+        kept.count++;
+    }
+    (void)pthread_mutex_unlock(&kept.mutex);
+    return room;
+}
+
 void *mem_pages(size_t size)
 {
-    void *pages = must_fail() ? MAP_FAILED
-                              : mmap(NULL, size, PROT_READ | PROT_WRITE,
-                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
+    if (must_fail())
+        return NULL;
+    void *pages = size == MEM_PAGES_USUAL_BYTES ? kept_take() : NULL;
+    if (pages != NULL)
+        return pages;
+    pages =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     return pages == MAP_FAILED ? NULL : pages;
 }
 
 void mem_pages_free(void *pages, size_t size)
 {
-    if (pages != NULL)
+    if (pages != NULL && (size != MEM_PAGES_USUAL_BYTES || !kept_give(pages)))
         (void)munmap(pages, size);
 }
 
@@ -73,6 +117,8 @@ void mem_tune(void)
 
 void mem_trim(void)
 {
+    for (void *pages = kept_take(); pages != NULL; pages = kept_take())
+        (void)munmap(pages, MEM_PAGES_USUAL_BYTES);
     (void)malloc_trim(0);
 }
 

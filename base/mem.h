@@ -25,10 +25,16 @@ void *mem_grow(void *old, size_t count, size_t size);
 /* Accepts NULL. */
 void mem_free(void *block);
 
+enum {
+    MEM_PAGES_USUAL_BYTES = 32 * 1024,
+    MEM_PAGES_KEPT_MAX = 512, /* free blocks of that size */
+};
+
 /*
- * `size` zeroed bytes in pages of their own, which go back to the system when they are freed (with
- * the same size). For what is large and lives among much that comes and goes: in the heap it would
- * keep the holes around it.
+ * `size` bytes, not zeroed, in pages of their own. For what is large and lives among much that
+ * comes and goes: in the heap it would keep the holes around it. It is freed with the same size.
+ * Blocks of the usual size are then kept for the next caller, until there are many or mem_trim();
+ * others go back to the system at once.
  */
 void *mem_pages(size_t size) __attribute__((malloc));
 void mem_pages_free(void *pages, size_t size); /* accepts NULL */
@@ -36,7 +42,7 @@ void mem_pages_free(void *pages, size_t size); /* accepts NULL */
 /* Let the heap of this process keep little that is free; for a server, before it has threads. */
 void mem_tune(void);
 
-/* Give the system back what is free in the heap now. Takes milliseconds: not for every request. */
+/* Give the system back what is free now. Takes milliseconds: not for every request. */
 void mem_trim(void);
 
 /* A copy with a zero byte behind it, so that it also serves as a C string. `ptr` NULL: no memory.

@@ -17,9 +17,8 @@
 #include "base/banned.h"
 
 enum {
-    PIECE_BYTES_FIRST = 248, /* with the word of the heap 256 */
-    PIECE_BYTES_MAX = 64 * 1024,
-    PIECE_BYTES_PAGED = 32 * 1024, /* from here on a piece is made of pages of its own */
+    PIECE_BYTES_FIRST = 248,                 /* with the word of the heap 256 */
+    PIECE_BYTES_MAX = MEM_PAGES_USUAL_BYTES, /* from here on it is made of pages of its own */
     ROW_ALIGN = 8,
     SETS_SCANNED_MAX = 8, /* sets are looked for one by one up to here, then through the map */
 };
@@ -78,7 +77,7 @@ void head_ref(struct head *h)
 /* A piece of `bytes`, header included. */
 static struct head_piece *piece_new(size_t bytes)
 {
-    struct head_piece *p = bytes < PIECE_BYTES_PAGED ? mem_bytes(bytes) : mem_pages(bytes);
+    struct head_piece *p = bytes < PIECE_BYTES_MAX ? mem_bytes(bytes) : mem_pages(bytes);
 
     if (p != NULL)
         *p = (struct head_piece){.capacity = (uint32_t)(bytes - sizeof(*p))};
@@ -89,7 +88,7 @@ static void piece_free(struct head_piece *p)
 {
     size_t bytes = sizeof(*p) + p->capacity;
 
-    if (bytes < PIECE_BYTES_PAGED)
+    if (bytes < PIECE_BYTES_MAX)
         mem_free(p);
     else
         mem_pages_free(p, bytes);

@@ -6,19 +6,44 @@
 
 #include "base/banned.h"
 
-Test(mem, pages_are_zeroed_and_can_be_written)
+Test(mem, pages_can_be_written)
 {
     enum { BYTES = 100 * 1000 }; /* no multiple of a page */
     char *pages = mem_pages(BYTES);
-    size_t wrong = 0;
 
     cr_assert_not_null(pages);
-    for (size_t i = 0; i < BYTES; i++)
-        wrong += pages[i] != 0;
-    cr_expect_eq(wrong, 0);
     memset(pages, 'x', BYTES);
     mem_pages_free(pages, BYTES);
     mem_pages_free(NULL, BYTES);
+}
+
+/* Freed ones come again; no two of those in use are the same, however many are kept. */
+Test(mem, pages_of_the_usual_size_are_kept_until_a_trim)
+{
+    enum { COUNT = MEM_PAGES_KEPT_MAX + 3 };
+    static char *pages[COUNT];
+    size_t wrong = 0;
+
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            pages[i] = mem_pages(MEM_PAGES_USUAL_BYTES);
+            cr_assert_not_null(pages[i]);
+            memset(pages[i], (int)(i % 251), MEM_PAGES_USUAL_BYTES);
+        }
+        for (size_t i = 0; i < COUNT; i++) {
+            wrong += pages[i][0] != (char)(i % 251);
+            wrong += pages[i][MEM_PAGES_USUAL_BYTES - 1] != (char)(i % 251);
+            mem_pages_free(pages[i], MEM_PAGES_USUAL_BYTES);
+        }
+    }
+    cr_expect_eq(wrong, 0, "%zu", wrong);
+
+    mem_trim();
+    char *first = mem_pages(MEM_PAGES_USUAL_BYTES);
+    mem_pages_free(first, MEM_PAGES_USUAL_BYTES);
+    cr_expect_eq(mem_pages(MEM_PAGES_USUAL_BYTES), first);
+    mem_pages_free(first, MEM_PAGES_USUAL_BYTES);
+    mem_trim();
 }
 
 Test(mem, pages_can_fail)
