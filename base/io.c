@@ -144,6 +144,16 @@ enum status io_file_size(int fd, uint64_t *ret_bytes, struct err *err)
     return ST_OK;
 }
 
+/* The system keeps a page of which a part is not named; the rest of the first one was, before. */
+void io_forget(int fd, uint64_t begin, uint64_t end)
+{
+    enum { PAGE_BYTES = 4096 };
+    uint64_t from = begin / PAGE_BYTES * PAGE_BYTES;
+
+    if (end > from)
+        (void)posix_fadvise(fd, (off_t)from, (off_t)(end - from), POSIX_FADV_DONTNEED);
+}
+
 enum status io_mkdir(const char *path, struct err *err)
 {
     struct stat st;

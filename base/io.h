@@ -52,6 +52,9 @@ MUST_CHECK enum status io_write_all(int fd, struct str bytes, uint64_t offset, s
 
 MUST_CHECK enum status io_file_size(int fd, uint64_t *ret_bytes, struct err *err);
 
+/* Nobody will read the bytes [begin, end) soon: what of them is synced leaves the page cache. */
+void io_forget(int fd, uint64_t begin, uint64_t end);
+
 /* Make the directory `path` unless it is there. */
 MUST_CHECK enum status io_mkdir(const char *path, struct err *err);
 

@@ -5,6 +5,9 @@
  *     wal_append -> queue -> [thread: rotate if full, pwritev the batch, fdatasync] -> settled()
  *
  * A batch is all or nothing: if a write fails, the file is cut back to where the batch began.
+ *
+ * What is synced leaves the page cache: only a restart reads it. So the next batch gets the pages
+ * that the last one had, which are warm, and the log does not push out what queries read.
  */
 #include "chunks/wal.h"
 
@@ -201,6 +204,7 @@ static enum status write_and_sync(struct wal *w, struct wal_waiting *batch, uint
         fail_for_good(w, "sync");
         return ST_IO;
     }
+    io_forget(w->fd, begin, end);
     *ret_end = end;
     return ST_OK;
 }

@@ -60,6 +60,29 @@ Test(io, write_all_and_read_all)
     place_release(&p);
 }
 
+Test(io, forgotten_bytes_are_still_in_the_file)
+{
+    enum { BYTES = 10 * 1000 };
+    static char text[BYTES], got[BYTES];
+    struct place p;
+
+    memset(text, 'x', sizeof(text));
+    place_init(&p);
+    int fd = io_openat(p.dir_fd, "file", O_RDWR | O_CREAT, 0640);
+    REQUIRE_OK(io_write_all(fd, str_make(text, BYTES), 0, NULL));
+    io_forget(fd, 0, BYTES); /* before they are synced, */
+    REQUIRE_OK(io_read_all(fd, got, BYTES, 0, NULL));
+    cr_expect_arr_eq(got, text, BYTES);
+    cr_expect_eq(io_fdatasync(fd), 0);
+    io_forget(fd, 5, BYTES); /* and after it */
+    io_forget(fd, 0, 0);
+    memset(got, 0, sizeof(got));
+    REQUIRE_OK(io_read_all(fd, got, BYTES, 0, NULL));
+    cr_expect_arr_eq(got, text, BYTES);
+    (void)close(fd);
+    place_release(&p);
+}
+
 Test(io, descriptors_close_on_exec)
 {
     struct place p;
