@@ -265,47 +265,21 @@ bool get_u64(struct str *in, uint64_t *ret_v)
     return true;
 }
 
-struct uvarint {
-    uint64_t value;
-    size_t bytes; /* 0: there is none */
-};
-
-static struct uvarint uvarint_at(struct str in)
-{
-    struct uvarint u = {0, 0};
-    size_t end = MIN_OF(in.len, (size_t)UVARINT_BYTES_MAX);
-
-    for (size_t i = 0; i < end; i++) {
-        uint64_t part = (uint8_t)in.ptr[i];
-        if (i == UVARINT_BYTES_MAX - 1 && part > 1)
-            break; /* more than 64 bits */
-        u.value |= (part & 0x7f) << (7 * i);
-        if (part < 0x80) {
-            u.bytes = i + 1;
-            break;
-        }
-    }
-    return u;
-}
-
 bool get_uvarint_long(struct str *in, uint64_t *ret_v)
 {
-    struct uvarint u = uvarint_at(*in);
+    size_t end = MIN_OF(in->len, (size_t)UVARINT_BYTES_MAX);
+    uint64_t v = 0;
 
-    if (u.bytes == 0)
-        return false;
-    *in = str_cut(*in, u.bytes);
-    *ret_v = u.value;
-    return true;
-}
-
-bool get_str(struct str *in, struct str *ret_s)
-{
-    struct uvarint u = uvarint_at(*in);
-
-    if (u.bytes == 0 || u.value > in->len - u.bytes)
-        return false;
-    *ret_s = str_make(in->ptr + u.bytes, (size_t)u.value);
-    *in = str_cut(*in, u.bytes + (size_t)u.value);
-    return true;
+    for (size_t i = 0; i < end; i++) {
+        uint64_t part = (uint8_t)in->ptr[i];
+        if (i == UVARINT_BYTES_MAX - 1 && part > 1)
+            break; /* more than 64 bits */
+        v |= (part & 0x7f) << (7 * i);
+        if (part < 0x80) {
+            *ret_v = v;
+            *in = str_cut(*in, i + 1);
+            return true;
+        }
+    }
+    return false;
 }

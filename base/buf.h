@@ -83,17 +83,35 @@ MUST_CHECK bool get_u32(struct str *in, uint32_t *ret_v);
 MUST_CHECK bool get_u64(struct str *in, uint64_t *ret_v);
 MUST_CHECK bool get_uvarint_long(struct str *in, uint64_t *ret_v);
 
-/* Most have one byte. */
+/* Most have one byte, and most others two. */
 MUST_CHECK static inline bool get_uvarint(struct str *in, uint64_t *ret_v)
 {
-    if (in->len == 0 || (unsigned char)in->ptr[0] >= 0x80)
-        return get_uvarint_long(in, ret_v);
-    *ret_v = (unsigned char)in->ptr[0];
-    *in = str_cut(*in, 1);
-    return true;
+    const unsigned char *p = (const unsigned char *)in->ptr;
+
+    if (in->len >= 1 && p[0] < 0x80) {
+        *ret_v = p[0];
+        *in = str_cut(*in, 1);
+        return true;
+    }
+    if (in->len >= 2 && p[1] < 0x80) {
+        *ret_v = (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7;
+        *in = str_cut(*in, 2);
+        return true;
+    }
+    return get_uvarint_long(in, ret_v);
 }
 
-MUST_CHECK bool get_str(struct str *in, struct str *ret_s);
+MUST_CHECK static inline bool get_str(struct str *in, struct str *ret_s)
+{
+    struct str rest = *in;
+    uint64_t len;
+
+    if (!get_uvarint(&rest, &len) || len > rest.len)
+        return false;
+    *ret_s = str_make(rest.ptr, (size_t)len);
+    *in = str_cut(rest, (size_t)len);
+    return true;
+}
 
 /* Signed numbers as uvarints: 0, -1, 1, -2 ... become 0, 1, 2, 3 ... */
 static inline uint64_t zigzag(int64_t v)

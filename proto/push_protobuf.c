@@ -28,7 +28,7 @@ struct field {
 };
 
 /* Cut the next field off a message that is not empty. False: it is damaged. */
-static bool next_field(struct str *in, struct field *f)
+static inline bool next_field(struct str *in, struct field *f)
 {
     uint64_t key;
 
