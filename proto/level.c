@@ -237,18 +237,23 @@ static bytes16 lower16(const char *from)
 }
 
 /*
- * May a level word begin at one of the 16 bytes at `p`? Looks at the first two letters of the words
- * and whether a letter stands before them: a byte behind the 16 and one before must be there.
+ * May a level word begin at one of the 16 bytes at `p`? Looks at the first three letters of the
+ * words and whether a letter stands before them: two bytes behind the 16 and one before must be
+ * there.
  */
 static bool may_begin_word(const char *p)
 {
-    bytes16 a = lower16(p), b = lower16(p + 1), before = lower16(p - 1);
+    bytes16 a = lower16(p), b = lower16(p + 1), c = lower16(p + 2), before = lower16(p - 1);
     bytes16 edge = (bytes16)((bytes16)(before - (unsigned char)'a') > (unsigned char)('z' - 'a'));
-    bytes16 tr_er_cr = (bytes16)((a == 't') | (a == 'e') | (a == 'c')) & (bytes16)(b == 'r');
-    bytes16 wa_fa = (bytes16)((a == 'w') | (a == 'f')) & (bytes16)(b == 'a');
-    bytes16 de = (bytes16)(a == 'd') & (bytes16)(b == 'e');
-    bytes16 in = (bytes16)(a == 'i') & (bytes16)(b == 'n');
-    bytes16 hits = edge & (tr_er_cr | wa_fa | de | in);
+    bytes16 r = (bytes16)(b == 'r');
+    bytes16 tra_err_cri = r & (((bytes16)(a == 't') & (bytes16)(c == 'a')) |
+                               ((bytes16)(a == 'e') & (bytes16)(c == 'r')) |
+                               ((bytes16)(a == 'c') & (bytes16)(c == 'i')));
+    bytes16 war_fat = (bytes16)(b == 'a') & (((bytes16)(a == 'w') & (bytes16)(c == 'r')) |
+                                             ((bytes16)(a == 'f') & (bytes16)(c == 't')));
+    bytes16 deb = (bytes16)(a == 'd') & (bytes16)(b == 'e') & (bytes16)(c == 'b');
+    bytes16 inf = (bytes16)(a == 'i') & (bytes16)(b == 'n') & (bytes16)(c == 'f');
+    bytes16 hits = edge & (tra_err_cri | war_fat | deb | inf);
     uint64_t halves[2];
 
     memcpy(halves, &hits, sizeof(halves));
@@ -257,15 +262,16 @@ static bool may_begin_word(const char *p)
 
 /*
  * The leftmost level word that stands alone. The last sixteen bytes that are looked at begin where
- * a byte is left behind them: there only a word of one letter could begin, and there is none.
+ * two bytes are left behind them: there only a word of one or two letters could begin, and there is
+ * none.
  */
 static struct str find_in_text(struct str line)
 {
-    enum { STEP = sizeof(bytes16), SHORT = STEP + 2 };
+    enum { BEHIND = 2, STEP = sizeof(bytes16), SHORT = 1 + STEP + BEHIND };
 
     if (line.len < SHORT)
         return find_between(line, 0, line.len);
-    size_t last = line.len - STEP - 1;
+    size_t last = line.len - STEP - BEHIND;
     struct str level = find_between(line, 0, 1);
     for (size_t at = 1; level.len == 0; at = MIN_OF(at + STEP, last)) {
         if (may_begin_word(line.ptr + at))
