@@ -42,11 +42,12 @@ uint64_t head_chunk_id(const struct head *h);
 struct head_size head_size(const struct head *h);
 
 /*
- * Append one entry; its metadata is sorted by name.
+ * Append entries; the metadata of each is sorted by name. Those that borrow the same pairs cost the
+ * least.
  *
- * ST_NOMEM  nothing was added
+ * ST_NOMEM  only those that fit were added, the first of them
  */
-MUST_CHECK enum status head_append(struct head *h, const struct entry *e);
+MUST_CHECK enum status head_append(struct head *h, const struct entry *entries, size_t count);
 
 /*
  * Bring entries in order of time; equal times stay in the order they have. `scratch` memory comes

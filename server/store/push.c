@@ -66,8 +66,7 @@ enum status store_append(struct store *s, struct tenant *t, struct stream *strea
     if (st != ST_OK)
         return st;
     uint64_t before = head_size(stream->head).memory_bytes;
-    for (size_t i = 0; i < from->entry_count && st == ST_OK; i++)
-        st = head_append(stream->head, &from->entries[i]);
+    st = head_append(stream->head, from->entries, from->entry_count);
     counter_add(&s->head_bytes, head_size(stream->head).memory_bytes - before);
     stream->seq_max = seq;
     stream->last_append_ns = time_mono_ns();

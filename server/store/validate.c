@@ -183,15 +183,17 @@ static bool stream_accepted(struct push_check *c, const struct push_stream *s)
 
 /* ---- entries ---- */
 
+enum { LEVEL_SETS = 8 }; /* as many as there are levels, "unknown" included */
+
 /* What does not change from entry to entry of a stream. */
 struct stream_check {
     struct push_check *check;
     const struct push_stream *stream;
     struct str labels_text; /* made when the first message needs it */
     struct level_spec level_spec;
-    struct str stream_level;    /* what its labels say; empty: look at each entry */
-    struct label level_pair;    /* the pair made last for an entry without metadata, */
-    struct labels level_labels; /* and the set around it */
+    struct str stream_level;              /* what its labels say; empty: look at each entry */
+    struct labels level_sets[LEVEL_SETS]; /* made for entries without metadata, one pair each */
+    size_t level_set_count;               /* of all so far; the oldest is overwritten */
 };
 
 static struct str stream_text(struct stream_check *s)
@@ -436,6 +438,23 @@ static struct str add_pair(struct push_check *c, struct label from, struct label
     return STR_NULL;
 }
 
+/* The set made for a level, or NULL. Most levels are the same words at the same place. */
+static const struct labels *level_set(const struct stream_check *s, struct str level)
+{
+    size_t count = MIN_OF(s->level_set_count, (size_t)LEVEL_SETS);
+
+    for (size_t i = 0; i < count; i++) {
+        struct str known = s->level_sets[i].pairs[0].value;
+        if (known.ptr == level.ptr && known.len == level.len)
+            return &s->level_sets[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(s->level_sets[i].pairs[0].value, level))
+            return &s->level_sets[i];
+    }
+    return NULL;
+}
+
 /* The level of an entry as a pair, or an empty one when levels are not wanted. */
 static struct label level_pair(struct stream_check *s, const struct entry *e)
 {
@@ -451,25 +470,29 @@ static struct label level_pair(struct stream_check *s, const struct entry *e)
         level = s->stream_level;
     else
         level = level_of_entry(&s->level_spec, s->check->arena, e->metadata, e->line);
-    if (level.len > 0 && str_eq(level, s->level_pair.value))
-        return s->level_pair; /* that of an entry before: its text is known to be valid */
+    const struct labels *known = level_set(s, level);
+    if (known != NULL)
+        return known->pairs[0]; /* that of an entry before: its text is known to be valid */
     return (struct label){name, valid_text(s->check, level)};
 }
 
 /* Most entries have no metadata but their level: one set serves many of them. */
 static enum status store_level_only(struct stream_check *s, struct entry *e, struct label level)
 {
+    const struct labels *known = level_set(s, level.value);
+
     if (level.value.len == 0)
         return ST_OK;
-    if (!str_eq(s->level_pair.value, level.value)) {
+    if (known == NULL) {
         struct label *pair = arena_new(s->check->arena, struct label, 1);
         if (pair == NULL)
             return ST_LIMIT;
         *pair = level;
-        s->level_pair = level;
-        s->level_labels = (struct labels){pair, 1};
+        size_t slot = s->level_set_count++ % LEVEL_SETS;
+        s->level_sets[slot] = (struct labels){pair, 1};
+        known = &s->level_sets[slot];
     }
-    e->metadata = s->level_labels;
+    e->metadata = *known;
     return ST_OK;
 }
 

@@ -84,6 +84,8 @@ static const struct str level_name = STR_INIT("detected_level");
 struct levels {
     struct str items[LEVELS_MAX];
     size_t count;
+    const struct label *last; /* the pair that was looked for last, */
+    size_t last_index;        /* and its index */
 };
 
 /* The index of the level of an entry, or 0; SIZE_MAX when there is no room for another one. */
@@ -91,16 +93,20 @@ static size_t level_index(struct levels *l, const struct entry *e)
 {
     if (e->metadata.count == 0)
         return 0;
+    if (e->metadata.pairs == l->last)
+        return l->last_index;
     ASSERT(e->metadata.count == 1 && str_eq(e->metadata.pairs[0].name, level_name));
     struct str level = e->metadata.pairs[0].value;
-    for (size_t i = 0; i < l->count; i++) {
-        if (str_eq(l->items[i], level))
-            return i + 1;
-    }
-    if (l->count == LEVELS_MAX)
+    size_t i = 0;
+    while (i < l->count && !str_eq(l->items[i], level))
+        i++;
+    if (i == LEVELS_MAX)
         return SIZE_MAX;
-    l->items[l->count++] = level;
-    return l->count;
+    l->items[i] = level;
+    l->count = MAX_OF(l->count, i + 1);
+    l->last = e->metadata.pairs;
+    l->last_index = i + 1;
+    return i + 1;
 }
 
 static size_t entry_count(const struct push_request *r)

@@ -71,7 +71,7 @@ static void model_add(struct model *m, struct head *h, struct random *r, size_t 
     if (random_below(r, 2) == 0)
         e->value[0] = (char)('a' + random_below(r, 26));
     struct entry entry = {e->ts_ns, str_make(e->line, e->line_len), metadata_of(e, &pair)};
-    REQUIRE_OK(head_append(h, &entry));
+    REQUIRE_OK(head_append(h, &entry, 1));
     memset(&pair, 0xff, sizeof(pair)); /* a head copies what it is given */
 }
 
@@ -134,7 +134,7 @@ static void append(struct head *h, int64_t ts_ns, struct str line)
 {
     struct entry e = {ts_ns, line, {NULL, 0}};
 
-    REQUIRE_OK(head_append(h, &e));
+    REQUIRE_OK(head_append(h, &e, 1));
 }
 
 Test(head, size)
@@ -248,7 +248,7 @@ static enum status append_with_id(struct head *h, int64_t ts_ns, struct str line
 
     for (size_t i = 0; i < sizeof(text); i++, n /= 10)
         text[i] = (char)('0' + n % 10);
-    return head_append(h, &e);
+    return head_append(h, &e, 1);
 }
 
 /* Equal sets are one, however many there are: doubles are found by that. */
@@ -270,6 +270,37 @@ Test(head, many_sets)
         head_unref(h);
         arena_release(&a);
     }
+}
+
+/* Entries of one append share pairs, or have equal ones at other places. */
+Test(head, sets_of_one_append)
+{
+    enum { SETS = 7, COPIES = 2, ENTRIES = 500 };
+    static const char *const values[SETS] = {"a", "b", "c", "d", "e", "f", "g"};
+    struct random r = random_of(5);
+    struct label pairs[COPIES][SETS];
+    struct entry entries[ENTRIES];
+    struct head *h = head_new(1);
+    struct chunk_entries got;
+    struct arena a;
+
+    for (size_t i = 0; i < COPIES * SETS; i++)
+        pairs[i / SETS][i % SETS] = (struct label){STR("k"), str_from(values[i % SETS])};
+    for (size_t i = 0; i < ENTRIES; i++) {
+        const struct label *pair = &pairs[random_below(&r, COPIES)][random_below(&r, SETS)];
+        entries[i] = (struct entry){(int64_t)i, STR("x"), {pair, random_below(&r, 2)}};
+    }
+    REQUIRE_OK(head_append(h, entries, ENTRIES));
+    arena_init(&a, ARENA_BYTES);
+    struct head_view v = head_view(h);
+    cr_expect_eq(v.set_count, SETS + 1, "%u", v.set_count);
+    REQUIRE_OK(head_view_entries(&v, &a, INT64_MIN, INT64_MAX, &got));
+    cr_assert_eq(got.count, ENTRIES);
+    for (size_t i = 0; i < ENTRIES; i++)
+        cr_expect(labels_eq(*got.items[i].metadata, entries[i].metadata), "entry %zu", i);
+    head_view_release(&v);
+    head_unref(h);
+    arena_release(&a);
 }
 
 /* After an append that found no memory the next ones are as good as if it had not been. */

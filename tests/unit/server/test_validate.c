@@ -590,6 +590,31 @@ Test(validate, duplicate_times)
     }
 }
 
+/* Entries with the same level share a set, so that whoever stores them sees it. */
+Test(validate, levels_share_sets)
+{
+    static const char *const levels[] = {"trace", "debug",    "info",  "warn",
+                                         "error", "critical", "fatal", "unknown"};
+    enum { LEVELS = COUNT_OF(levels), ENTRIES = 3 * LEVELS };
+    static struct fixture f;
+    struct entry entries[ENTRIES];
+
+    fixture_begin(&f, STR(""));
+    for (size_t i = 0; i < ENTRIES; i++) {
+        struct str line = arena_printf(&f.arena, "level=%s", levels[i % LEVELS]);
+        entries[i] = (struct entry){NOW + (int64_t)i, line, {NULL, 0}};
+    }
+    add_stream(&f, STR("{app=\"web\"}"), entries, ENTRIES);
+    REQUIRE_OK(validate_push(&f.check, &f.request, &f.err));
+    const struct entry *stored = f.streams[0].entries;
+    for (size_t i = 0; i < ENTRIES; i++) {
+        cr_assert_eq(stored[i].metadata.count, 1);
+        EXPECT_STR("the level", stored[i].metadata.pairs[0].value, str_from(levels[i % LEVELS]));
+        cr_expect_eq(stored[i].metadata.pairs, stored[i % LEVELS].metadata.pairs, "entry %zu", i);
+    }
+    fixture_end(&f);
+}
+
 /* Different texts are kept up to a number; what follows is counted under the last of them. */
 Test(validate, many_different_errors)
 {
