@@ -257,7 +257,7 @@ static enum status read_sources(struct merging *m, const struct merge_sources *s
         return arena_status(a, err);
     for (size_t i = 0; i < s->count && st == ST_OK; i++) {
         st = read_source(m, &s->refs[i], err);
-        if (st != ST_OK && st != ST_NOMEM)
+        if (st != ST_OK && st != ST_NOMEM && st != ST_LIMIT) /* an arena that has no memory */
             *ret_bad = i;
     }
     if (st != ST_OK || are_apart(s))

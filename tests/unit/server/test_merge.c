@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/time.h"
 #include "server/store/store.h"
 #include "tests/support/expect.h"
@@ -15,7 +16,11 @@
 
 #include "base/banned.h"
 
-enum { ARENA_BYTES = 64 * 1024 * 1024, PUSHES = 9 };
+enum {
+    ARENA_BYTES = 64 * 1024 * 1024,
+    PUSHES = 9,
+    LABEL_BYTES = 2000, /* so that heads of chunks are large */
+};
 
 #define START_NS INT64_C(1772323200000000000) /* 2026-03-01T00:00:00Z */
 
@@ -78,8 +83,8 @@ static void push_line(struct fixture *f, int n)
 
     arena_init(&a, ARENA_BYTES);
     struct str body = arena_printf(
-        &a, "{\"streams\":[{\"stream\":{\"app\":\"x\"},\"values\":[[\"%lld\",\"line %d\"]]}]}",
-        (long long)(START_NS + n), n);
+        &a, "{\"streams\":[{\"stream\":{\"app\":\"%0*d\"},\"values\":[[\"%lld\",\"line %d\"]]}]}",
+        LABEL_BYTES, 0, (long long)(START_NS + n), n);
     REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
     struct store_push push = {.tenant = STR("t"), .request = &request, .arena = &a};
     REQUIRE_OK(store_push(f->store, &push, NULL));
@@ -255,6 +260,27 @@ Test(merge, failures)
         fixture_open(&f);
         wait_until_merged(&f);
         (void)read_all(&f, select_all(&f), PUSHES);
+        fixture_end(&f);
+    }
+}
+
+/* Whichever allocation fails, nothing is lost, and no chunk is taken for damaged. */
+Test(merge, no_memory)
+{
+    enum { ALLOCATIONS_MAX = 160 };
+
+    for (int64_t n = 1; n < ALLOCATIONS_MAX; n++) {
+        struct fixture f;
+
+        fixture_begin(&f);
+        unsigned hold = merge_hold(f.store);
+        push_lines(&f);
+        mem_fail_after(n);
+        merge_let_go(f.store, hold);
+        wait_until_merged(&f); /* again, if need be */
+        mem_fail_after(0);
+        cr_expect_eq(store_state(f.store).chunks_unmergeable, 0, "allocation %d", (int)n);
+        cr_expect_eq(read_all(&f, select_all(&f), PUSHES), 1, "allocation %d", (int)n);
         fixture_end(&f);
     }
 }
