@@ -107,6 +107,10 @@ static void put_ingest(const char *what, double cpu_gb, double at_most, double l
 {
     table_add(&(struct table_row){
         .what = what, .figure = cpu_gb, .unit = "s/GB", .at_most = at_most, .limit = limit});
+}
+
+static void put_ingest_share(double cpu_gb, double limit)
+{
     table_add(&(struct table_row){.what = "  beside decode + copy + CRC + pack",
                                   .figure = cpu_gb,
                                   .unit = "s/GB",
@@ -170,6 +174,7 @@ void phase_ingest(struct bench *b)
     put_rates(&f, &b->bodies);
     put_ingest("protobuf push, CPU, flush included", f.cpu / bench_mixed_mb(b) * 1000, 8,
                limits_ingest(&b->limits, false));
+    put_ingest_share(f.cpu / bench_mixed_mb(b) * 1000, limits_ingest(&b->limits, false));
     table_add(&(struct table_row){
         .what = "peak memory", .figure = peak_mb, .unit = "MB", .at_most = 120});
     put_disk(b, f.flush_bytes, merge_cpu);

@@ -99,7 +99,7 @@
                                                                                                   \
     X(wal, file_size, BYTES, "16MB", 65536, 0,                                                    \
       "A write-ahead log file that has grown to this size is followed by the next.")              \
-    X(wal, size_target, BYTES, "128MB", 65536, 0,                                                 \
+    X(wal, size_target, BYTES, "96MB", 65536, 0,                                                 \
       "The whole log; above it the streams that keep its oldest file are flushed.")               \
     X(wal, queue_max, BYTES, "64MB", 65536, 0,                                                    \
       "Bytes that may wait for the log's disk; beyond it pushes get 503.")
