@@ -43,17 +43,26 @@ static unsigned bits_of(uint64_t v)
 
 /* ---- writing ---- */
 
-/* The width that takes the fewest bytes, exceptions included. `sizes[n]` integers have n bits. */
+/*
+ * The width that takes the fewest bytes, exceptions included. `sizes[n]` integers have n bits.
+ *
+ * An exception takes a byte for its place, and one for each 7 bits that it is too long or a part of
+ * them: as many as there are k with width + 7 k below its length. So what all take follows from how
+ * many are longer than a width, and from the bytes at a width 7 bits larger.
+ */
 static unsigned best_width(const unsigned char *sizes, size_t count, unsigned widest)
 {
     unsigned best = widest > WIDTH_MAX ? WORD_BITS : widest;
     size_t best_bytes = packed_bytes(count, best);
+    uint16_t bits_bytes[WORD_BITS + VARINT_BITS + 1] = {0}; /* of exceptions, by width */
+    unsigned longer = 0;
 
-    for (unsigned width = MIN_OF(widest, WIDTH_MAX + 1U); width-- > 0;) {
-        size_t bytes = packed_bytes(count, width) + 1;
-        for (unsigned n = widest; n > width; n--)
-            bytes += sizes[n] * (1 + (n - width + VARINT_BITS - 1) / VARINT_BITS);
-        if (bytes < best_bytes) {
+    _Static_assert(INTS_RUN * (WORD_BITS / VARINT_BITS + 1) <= UINT16_MAX, "no sum wraps around");
+    for (unsigned width = widest; width-- > 0;) {
+        longer += sizes[width + 1];
+        bits_bytes[width] = (uint16_t)(longer + bits_bytes[width + VARINT_BITS]);
+        size_t bytes = packed_bytes(count, width) + 1 + longer + bits_bytes[width];
+        if (width <= WIDTH_MAX && bytes < best_bytes) {
             best = width;
             best_bytes = bytes;
         }

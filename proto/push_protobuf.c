@@ -18,7 +18,7 @@ enum wire_type {
     WIRE_32 = 5,
 };
 
-enum { WIRE_TYPE_BITS = 3 };
+enum { WIRE_TYPE_BITS = 3, WIRE_TYPE_MASK = (1 << WIRE_TYPE_BITS) - 1 };
 
 struct field {
     uint64_t number;
@@ -27,15 +27,15 @@ struct field {
     struct str bytes; /* the others */
 };
 
-/* Cut the next field off a message that is not empty. False: it is damaged. */
-static inline bool next_field(struct str *in, struct field *f)
+/* A field of any number and type. */
+static bool next_rare_field(struct str *in, struct field *f)
 {
     uint64_t key;
 
     if (!get_uvarint(in, &key) || key > UINT32_MAX || key >> WIRE_TYPE_BITS == 0)
         return false;
     f->number = key >> WIRE_TYPE_BITS;
-    f->type = (enum wire_type)(key & ((1U << WIRE_TYPE_BITS) - 1));
+    f->type = (enum wire_type)(key & WIRE_TYPE_MASK);
     switch (f->type) {
     case WIRE_VARINT:
         return get_uvarint(in, &f->value);
@@ -47,6 +47,20 @@ static inline bool next_field(struct str *in, struct field *f)
         return get_bytes(in, sizeof(uint32_t), &f->bytes);
     }
     return false; /* a group, or nothing that exists */
+}
+
+/* Cut the next field off a message that is not empty. False: it is damaged. */
+static inline bool next_field(struct str *in, struct field *f)
+{
+    unsigned char key = (unsigned char)in->ptr[0];
+
+    /* Nearly all are bytes with a number below 16. */
+    if ((key & (0x80 | WIRE_TYPE_MASK)) != WIRE_BYTES || key >> WIRE_TYPE_BITS == 0)
+        return next_rare_field(in, f);
+    f->number = key >> WIRE_TYPE_BITS;
+    f->type = WIRE_BYTES;
+    *in = str_cut(*in, 1);
+    return get_str(in, &f->bytes);
 }
 
 /* PushTimestamp; what is too large becomes the latest or earliest time. */
