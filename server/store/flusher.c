@@ -462,8 +462,17 @@ static enum status load_segments(struct store *s, struct err *err)
         };
     }
     index_read_end(r);
-    counter_set(&s->merger.segments_dead, f->dead_count);
     return st == ST_NOT_FOUND ? ST_OK : err_set(err, st, "cannot load the list of segments");
+}
+
+/* What a crash has left of the segments that are dead, even if nothing is merged any more. */
+static void remove_dead_segments(struct store *s)
+{
+    struct err err;
+
+    if (flush_bury_segments(s, &err) != ST_OK)
+        LOG(LOG_WARN, "cannot remove segments that hold nothing, trying again", LOG_ERR(&err));
+    counter_set(&s->merger.segments_dead, s->flusher.dead_count);
 }
 
 enum status flusher_start(struct store *s, struct err *err)
@@ -472,6 +481,7 @@ enum status flusher_start(struct store *s, struct err *err)
 
     if (st != ST_OK)
         return st;
+    remove_dead_segments(s);
     if (pthread_create(&s->flusher.thread, NULL, run, s) != 0)
         return err_set(err, ST_NOMEM, "cannot start the flusher");
     s->flusher.started = true;

@@ -95,7 +95,7 @@ static enum status recover_segments(struct store *s, struct err *err)
             known = wider;
         }
         known[count++] = (struct segment_name){segment.id, segment.day};
-        if (segment.state != SEGMENT_DEAD) /* the flusher goes on removing what is dead */
+        if (segment.state != SEGMENT_DEAD) /* the flusher removes what is dead */
             cut_segment(s, &segment);
     }
     index_read_end(r);

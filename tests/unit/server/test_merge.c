@@ -350,3 +350,38 @@ Test(merge, kills)
     }
     cr_expect_gt(n, (uint64_t)PUSHES, "it was never killed");
 }
+
+/* A process that merges, and is killed while it reads what was merged away. */
+static void merge_and_die(struct fixture *f)
+{
+    fixture_open(f);
+    push_lines(f);
+    (void)select_all(f);
+    push_line(f, PUSHES);
+    while (store_state(f->store).segments_dead == 0)
+        wait_a_little();
+    (void)raise(SIGKILL);
+}
+
+/* What is dead goes at the start, even if nothing is merged any more. */
+Test(merge, dead_segments_without_merging)
+{
+    char segments[TEST_PATH_BYTES];
+    struct fixture f;
+    int status = 0;
+
+    fixture_prepare(&f);
+    pid_t process = fork();
+    if (process == 0)
+        merge_and_die(&f);
+    cr_assert_eq(waitpid(process, &status, 0), process);
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    (void)files_path(segments, f.dir, "segments");
+    size_t files = files_count(segments, ".seg");
+    REQUIRE_OK(config_set(&f.config, STR("compactor.compaction_interval"), STR("0"), NULL));
+    fixture_open(&f);
+    cr_expect_eq(store_state(f.store).segments_dead, 0);
+    cr_expect_lt(files_count(segments, ".seg"), files);
+    (void)read_all(&f, select_all(&f), PUSHES + 1);
+    fixture_end(&f);
+}
