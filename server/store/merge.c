@@ -132,7 +132,7 @@ static enum status serve(struct store *s, const struct merge_request *request, s
     enum status st = ST_OK;
 
     if (request->batch != NULL)
-        st = flush_merged(s, request->batch, err);
+        return flush_merged(s, request->batch, err);
     for (size_t i = 0; i < request->dead_count && st == ST_OK; i++) {
         if (s->flusher.dead_count == DEAD_SEGMENTS_MAX)
             st = flush_bury_segments(s, err);

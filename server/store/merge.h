@@ -44,10 +44,10 @@ struct merge_batch {
     size_t leaving_count;
 };
 
-/* What the merger wants of the flusher. */
+/* What the merger wants of the flusher: commit a batch, or remove files. */
 struct merge_request {
-    struct merge_batch *batch;      /* NULL: nothing was made */
-    const struct segment_ref *dead; /* nothing is live in these */
+    struct merge_batch *batch;
+    const struct segment_ref *dead; /* nothing is live in these any more; no batch */
     size_t dead_count;
 };
 

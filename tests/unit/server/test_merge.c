@@ -264,6 +264,28 @@ Test(merge, failures)
     }
 }
 
+/* Files that cannot be removed cost their room, not the merges behind them. */
+Test(merge, goes_on_though_files_stay)
+{
+    struct fault fault = {
+        .at = 1, .times = UINT64_C(1) << 40, .kinds = 1U << IO_UNLINK, .error = EACCES};
+    struct fixture f;
+
+    fixture_begin(&f);
+    fault_begin(&fault);
+    push_lines(&f);
+    wait_until_merged(&f);
+    cr_expect_gt(store_state(f.store).segments_dead, 0);
+    uint64_t merges = store_state(f.store).merges;
+    push_line(&f, PUSHES);
+    wait_until_merged(&f);
+    cr_expect_gt(store_state(f.store).merges, merges);
+    fault_end();
+    wait_until_removed(&f);
+    cr_expect_eq(read_all(&f, select_all(&f), PUSHES + 1), 1);
+    fixture_end(&f);
+}
+
 /* Whichever allocation fails, nothing is lost, and no chunk is taken for damaged. */
 Test(merge, no_memory)
 {
