@@ -99,7 +99,7 @@ static enum status fold(struct range_worker *w)
     return st;
 }
 
-/* A place for one more sample: a batch that cannot grow is folded. */
+/* A place for one more sample: a batch that has grown to its full size is folded. */
 static enum status make_room(struct range_worker *w)
 {
     struct range_sample *batch = w->batch;
