@@ -2,10 +2,11 @@
 
 #include <pthread.h>
 #include <stdint.h>
-#include <unistd.h>
 
 #include "base/atomic.h"
+#include "base/cores.h"
 #include "base/lock.h"
+#include "base/mem.h"
 #include "base/time.h"
 
 #include "base/banned.h"
@@ -37,13 +38,6 @@ struct crew {
 
 /* Threads that help any query of the process. */
 static struct counter helpers_busy;
-
-static uint64_t cores(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return n < 1 ? 1 : (uint64_t)n;
-}
 
 /* ---- items ---- */
 
@@ -109,27 +103,36 @@ static void *run_helper(void *thread)
     return NULL;
 }
 
+static void dismiss(const struct crew_job *job, struct crew_thread *t)
+{
+    job->end(t->worker);
+    mem_free(t->worker);
+}
+
 static bool hire_one(struct crew *c)
 {
     const struct crew_job *job = c->job;
     struct crew_thread *t = &c->helpers[c->helper_count];
 
-    *t = (struct crew_thread){.crew = c, .item = SIZE_MAX};
-    if (job->hire(job->context, &t->worker, NULL) != ST_OK)
+    *t = (struct crew_thread){.crew = c, .worker = mem_new(1, job->worker_bytes), .item = SIZE_MAX};
+    if (t->worker == NULL)
         return false;
-    lock_take(&c->lock);
-    bool started = pthread_create(&t->thread, NULL, run_helper, t) == 0;
-    c->helper_count += started ? 1 : 0;
-    lock_give(&c->lock);
+    bool started = false;
+    if (job->begin(job->context, t->worker, NULL) == ST_OK) {
+        lock_take(&c->lock);
+        started = pthread_create(&t->thread, NULL, run_helper, t) == 0;
+        c->helper_count += started ? 1 : 0;
+        lock_give(&c->lock);
+    }
     if (!started)
-        job->dismiss(job->context, t->worker);
+        dismiss(job, t);
     return started;
 }
 
 /* As many as there are cores that no query uses. */
 static void hire(struct crew *c)
 {
-    uint64_t most = cores() - 1;
+    uint64_t most = cores_online() - 1;
 
     while (c->helper_count < HELPERS_MAX) {
         if (counter_take(&helpers_busy) >= most || !hire_one(c)) {
@@ -157,7 +160,7 @@ enum status crew_run(const struct crew_job *job, struct err *err)
     }
     for (size_t i = 0; i < c.helper_count; i++) {
         (void)pthread_join(c.helpers[i].thread, NULL);
-        job->dismiss(job->context, c.helpers[i].worker);
+        dismiss(job, &c.helpers[i]);
     }
     lock_cond_release(&c.moved);
     lock_release(&c.lock);

@@ -24,9 +24,13 @@ struct crew_job {
      * ends the crew.
      */
     enum status (*work)(void *worker, struct crew *crew, size_t item, struct err *err);
-    /* What one more thread works with; called by the calling thread, like `dismiss`. */
-    enum status (*hire)(void *context, void **ret_worker, struct err *err);
-    void (*dismiss)(void *context, void *worker);
+    /*
+     * Make of `worker_bytes` of memory what one more thread works with; both are called by the
+     * calling thread, `end` also for one that could not begin.
+     */
+    size_t worker_bytes;
+    enum status (*begin)(void *context, void *worker, struct err *err);
+    void (*end)(void *worker);
     void *context;
 };
 

@@ -10,10 +10,10 @@
 
 #include "base/atomic.h"
 #include "base/lock.h"
-#include "base/mem.h"
 #include "base/num.h"
 #include "base/time.h"
 #include "query/crew.h"
+#include "query/kept_lines.h"
 #include "query/pipeline.h"
 
 #include "base/banned.h"
@@ -46,7 +46,7 @@ struct log_worker {
     struct arena arena;
     struct reader *reader;
     struct arena scratch;
-    struct arena bits;        /* of the lines of a block that are kept */
+    struct kept_lines kept;   /* of the block that is read */
     struct entry_state entry; /* the one that goes through the stages */
     uint32_t position;        /* of the block that is read, within its run */
 };
@@ -143,8 +143,9 @@ static enum status offer_error(const struct log_worker *w, enum status st, struc
 
 /* Offer the entries whose lines are kept, the best ones first. */
 static enum status read_lines(struct log_worker *w, const struct source_run *run,
-                              const struct block *b, const uint64_t *kept, struct err *err)
+                              const struct block *b, struct err *err)
 {
+    const uint64_t *kept = w->kept.bits;
     struct log_run *r = w->run;
     enum status st = ST_OK;
 
@@ -168,43 +169,15 @@ static enum status read_lines(struct log_worker *w, const struct source_run *run
     return st;
 }
 
-/* Load a block: where there are line filters its lines, and the rest only if any of them is kept.
- */
-static enum status load_kept(struct log_worker *w, uint32_t i, struct block *block, uint64_t **kept,
-                             struct err *err)
-{
-    const struct pipeline *p = &w->run->pipeline;
-    unsigned first = p->line_filter_count > 0 ? SOURCE_LENGTHS | SOURCE_LINES : SOURCE_ALL;
-
-    enum status st = w->reader->load(w->reader, i, first, block, err);
-    if (st != ST_OK)
-        goto damaged;
-    arena_reset(&w->bits);
-    *kept = arena_new(&w->bits, uint64_t, pipeline_words(block->count));
-    if (*kept == NULL)
-        return arena_status(&w->bits, err);
-    if (!pipeline_keep_lines(p, block, *kept))
-        block->count = 0;
-    if (block->count == 0 || block->ts_ns != NULL)
-        return ST_OK;
-    st = w->reader->load(w->reader, i, SOURCE_TIMES | SOURCE_METADATA, block, err);
-    if (st == ST_OK)
-        return st;
-
-damaged:
-    block->count = 0;
-    return query_forgive_damage(&w->q, st);
-}
-
 static enum status read_block(struct log_worker *w, const struct source_run *run, uint32_t i,
                               struct err *err)
 {
-    struct block block = {0};
-    uint64_t *kept = NULL;
+    const struct kept_request request = {&w->run->pipeline, w->reader, &w->q, i, SOURCE_ALL};
+    struct block block;
 
     w->position = i * UINT32_C(65536);
-    enum status st = load_kept(w, i, &block, &kept, err);
-    return st == ST_OK && block.count > 0 ? read_lines(w, run, &block, kept, err) : st;
+    enum status st = kept_lines_load(&w->kept, &request, &block, err);
+    return st == ST_OK ? read_lines(w, run, &block, err) : st;
 }
 
 static enum status read_run(struct log_worker *w, struct source_run *run, struct err *err)
@@ -230,47 +203,30 @@ static enum status read_run(struct log_worker *w, struct source_run *run, struct
 
 /* ---- the threads ---- */
 
-static enum status begin_worker(struct log_run *r, struct log_worker *w, struct err *err)
+static enum status begin_worker(void *context, void *worker, struct err *err)
 {
-    w->run = r;
+    struct log_run *r = context;
+    struct log_worker *w = worker;
+
+    *w = (struct log_worker){.run = r};
     w->q = query_context_fork(r->q, &w->arena);
     arena_init_child(&w->scratch, &w->arena);
-    arena_init_child(&w->bits, &w->arena);
+    arena_init_child(&w->kept.arena, &w->arena);
     w->entry.scratch = &w->scratch;
     w->entry.q = &w->q;
     label_builder_init(&w->entry.labels, &w->scratch, &r->pipeline.hints);
     return r->selection->reader(r->selection, &w->q, &w->reader, err);
 }
 
-static void end_worker(struct log_run *r, struct log_worker *w)
+static void end_worker(void *worker)
 {
+    struct log_worker *w = worker;
+
     if (w->reader != NULL)
         w->reader->release(w->reader);
     arena_release(&w->scratch);
-    arena_release(&w->bits);
-    query_context_join(r->q, &w->q);
-}
-
-static enum status hire(void *context, void **ret_worker, struct err *err)
-{
-    struct log_worker *w = mem_new(1, sizeof(*w));
-
-    if (w == NULL)
-        return err_set(err, ST_NOMEM, "no memory for a thread of a query");
-    enum status st = begin_worker(context, w, err);
-    if (st != ST_OK) {
-        end_worker(context, w);
-        mem_free(w);
-        return st;
-    }
-    *ret_worker = w;
-    return ST_OK;
-}
-
-static void dismiss(void *context, void *worker)
-{
-    end_worker(context, worker);
-    mem_free(worker);
+    arena_release(&w->kept.arena);
+    query_context_join(w->run->q, &w->q);
 }
 
 /* Item i is the i-th run. */
@@ -305,7 +261,13 @@ static int compare_oldest(const void *a, const void *b)
 static enum status read_runs(struct log_run *r, struct log_worker *own, struct err *err)
 {
     struct crew_job job = {
-        .own = own, .work = work, .hire = hire, .dismiss = dismiss, .context = r};
+        .own = own,
+        .worker_bytes = sizeof(*own),
+        .work = work,
+        .begin = begin_worker,
+        .end = end_worker,
+        .context = r,
+    };
 
     for (;;) {
         int64_t bound_ns;
@@ -333,7 +295,7 @@ static enum status search(struct log_run *r, struct hits *hits, struct err *err)
         .end_ns = r->end_ns,
         .backward = r->query->backward,
     };
-    struct log_worker own = {0};
+    struct log_worker own;
 
     r->hits = hits;
     counter_set(&r->bound_ns, (uint64_t)hits_bound_ns(hits));
@@ -343,7 +305,7 @@ static enum status search(struct log_run *r, struct hits *hits, struct err *err)
     st = begin_worker(r, &own, err);
     if (st == ST_OK)
         st = read_runs(r, &own, err);
-    end_worker(r, &own);
+    end_worker(&own);
     r->selection->end(r->selection);
     return st;
 }

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#include "base/mem.h"
 #include "base/num.h"
 #include "query/matrix_internal.h"
 #include "query/range_internal.h"
@@ -193,7 +192,7 @@ static enum status make_items(struct range_run *r, struct err *err)
     if (r->items == NULL)
         return arena_status(r->q->arena, err);
     for (size_t i = 0; i < r->cluster_count; i++) {
-        bytes += cluster_bytes(r, &r->clusters[i]);
+        bytes += wanted == 0 ? 0 : cluster_bytes(r, &r->clusters[i]);
         if (bytes < wanted && i + 1 < r->cluster_count)
             continue;
         r->items[++r->item_count] = i + 1;
@@ -203,29 +202,6 @@ static enum status make_items(struct range_run *r, struct err *err)
 }
 
 /* ---- the threads ---- */
-
-static enum status hire(void *context, void **ret_worker, struct err *err)
-{
-    struct range_worker *w = mem_new(1, sizeof(*w));
-
-    if (w == NULL)
-        return err_set(err, ST_NOMEM, "no memory for a thread of a query");
-    enum status st = range_worker_begin(context, w, err);
-    if (st != ST_OK) {
-        range_worker_end(w);
-        mem_free(w);
-        return st;
-    }
-    *ret_worker = w;
-    return ST_OK;
-}
-
-static void dismiss(void *context, void *worker)
-{
-    (void)context;
-    range_worker_end(worker);
-    mem_free(worker);
-}
 
 static enum status work(void *worker, struct crew *crew, size_t item, struct err *err)
 {
@@ -244,9 +220,10 @@ static enum status read_items(struct range_run *r, struct err *err)
     const struct crew_job job = {
         .items = r->item_count,
         .own = &own,
+        .worker_bytes = sizeof(own),
         .work = work,
-        .hire = hire,
-        .dismiss = dismiss,
+        .begin = range_worker_begin,
+        .end = range_worker_end,
         .context = r,
     };
 

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "query/crew.h"
 #include "query/doubles.h"
+#include "query/kept_lines.h"
 #include "query/pipeline.h"
 #include "query/range.h"
 #include "query/window.h"
@@ -78,9 +79,8 @@ struct range_worker {
     struct entry_state entry;
     struct buf key;
     struct map map;               /* labels in stored form -> struct found_series */
-    struct arena of_block;        /* for what belongs to the block that is read: */
-    uint64_t *kept;               /* the lines that the line filters keep */
-    struct found_series **of_set; /* for each set of metadata; NULL: labels may differ */
+    struct kept_lines kept;       /* of the block that is read, */
+    struct found_series **of_set; /* and for each set of its metadata; NULL: labels may differ */
     struct crew *crew;
     size_t item;
     struct range_sample *batch; /* grows up to RANGE_BATCH_SAMPLES */
@@ -89,9 +89,9 @@ struct range_worker {
     uint64_t batch_number;
 };
 
-MUST_CHECK enum status range_worker_begin(struct range_run *r, struct range_worker *w,
-                                          struct err *err);
-void range_worker_end(struct range_worker *w); /* accepts one that did not begin */
+/* For a crew: a struct range_worker that works for a struct range_run. */
+MUST_CHECK enum status range_worker_begin(void *context, void *worker, struct err *err);
+void range_worker_end(void *worker);
 
 /* Read clusters; all their samples have been folded when this returns. */
 MUST_CHECK enum status range_read(struct range_worker *w, const struct range_cluster *clusters,

@@ -15,11 +15,6 @@
 
 enum { KEY_BYTES_MAX = 64 * 1024 * 1024 };
 
-static bool is_length(enum range_op op)
-{
-    return op == RANGE_OP_BYTES_OVER_TIME || op == RANGE_OP_BYTES_RATE;
-}
-
 /* ---- labels ---- */
 
 static struct labels labels_by(struct range_worker *w)
@@ -161,7 +156,7 @@ static enum status make_sample(struct range_worker *w, const struct entry *e, st
     state->line = e->line;
     label_builder_begin(&state->labels, stream, e->metadata);
     keep = pipeline_run(&r->pipeline, state);
-    *ret_value = is_length(r->e->range_aggregation.op) ? (double)state->line.len : 1;
+    *ret_value = r->samples.reads_line ? (double)state->line.len : 1;
     if (keep && r->samples.unwrap->label.len > 0)
         keep = unwrap_value(r->samples.unwrap, &state->labels, ret_value) &&
                pipeline_keeps_sample(&r->pipeline, state);
@@ -175,7 +170,7 @@ static enum status make_plain_sample(struct range_worker *w, const struct entry 
                                      struct labels stream, double *ret_value,
                                      struct found_series **ret_found)
 {
-    *ret_value = is_length(w->run->e->range_aggregation.op) ? (double)e->line.len : 1;
+    *ret_value = w->run->samples.reads_line ? (double)e->line.len : 1;
     if (w->of_set[set] != NULL) {
         *ret_found = w->of_set[set];
         return ST_OK;
@@ -230,7 +225,7 @@ static enum status read_lines(struct range_worker *w, const struct source_run *r
     enum status st = ST_OK;
 
     for (size_t word = 0; word < pipeline_words(b->count) && st == ST_OK; word++) {
-        for (uint64_t bits = w->kept[word]; bits != 0 && st == ST_OK; bits &= bits - 1) {
+        for (uint64_t bits = w->kept.bits[word]; bits != 0 && st == ST_OK; bits &= bits - 1) {
             uint32_t i = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
             st = read_entry(w, run, b, i);
             st = st == ST_OK ? pipeline_check(&r->pipeline, &w->q, i, block_line(b, i).len, err)
@@ -295,7 +290,7 @@ static enum status count_block(struct range_worker *w, struct found_series *foun
                                const struct block *b)
 {
     const struct range_run *r = w->run;
-    bool lengths = is_length(r->e->range_aggregation.op);
+    bool lengths = r->samples.reads_line;
     enum status st = ST_OK;
 
     for (uint32_t i = 0, next; i < b->count && st == ST_OK; i = next) {
@@ -327,15 +322,14 @@ static enum status count_whole(struct range_worker *w, struct found_series *foun
     struct window_sample s = {.ts_ns = b->min_ns, .count = b->entries};
 
     *ret_whole = b->max_ns <= window_same_until(g, b->min_ns);
-    s.value =
-        is_length(w->run->e->range_aggregation.op) ? (double)b->line_bytes : (double)b->entries;
+    s.value = w->run->samples.reads_line ? (double)b->line_bytes : (double)b->entries;
     return *ret_whole && window_steps(g, b->min_ns, &s.span) ? add_sample(w, found, &s) : ST_OK;
 }
 
 static enum status count_entries(struct range_worker *w, const struct source_run *run, uint32_t i,
                                  const struct source_block *source, struct err *err)
 {
-    bool lengths = is_length(w->run->e->range_aggregation.op), whole = false;
+    bool lengths = w->run->samples.reads_line, whole = false;
     struct found_series *found;
     struct block block = {0};
 
@@ -372,47 +366,21 @@ static unsigned columns_of(const struct range_worker *w, const struct source_run
     return columns;
 }
 
-/* Where there are line filters load the lines, and the rest only if any of them is kept. */
-static enum status load_kept(struct range_worker *w, uint32_t i, unsigned columns,
-                             struct block *block, struct err *err)
-{
-    const struct pipeline *p = &w->run->pipeline;
-    unsigned lines = SOURCE_LENGTHS | SOURCE_LINES;
-
-    enum status st =
-        w->reader->load(w->reader, i, p->line_filter_count > 0 ? lines : columns, block, err);
-    if (st != ST_OK)
-        goto damaged;
-    arena_reset(&w->of_block);
-    w->kept = arena_new(&w->of_block, uint64_t, pipeline_words(block->count));
-    if (w->kept == NULL)
-        return limit_error(w->run, ST_LIMIT, err);
-    if (!pipeline_keep_lines(p, block, w->kept))
-        block->count = 0;
-    if (block->count == 0 || block->ts_ns != NULL)
-        return ST_OK;
-    st = w->reader->load(w->reader, i, columns & ~lines, block, err);
-    if (st == ST_OK)
-        return st;
-
-damaged:
-    block->count = 0;
-    return query_forgive_damage(&w->q, st);
-}
-
 static enum status read_block(struct range_worker *w, const struct source_run *run, uint32_t i,
                               const struct source_block *source, struct err *err)
 {
-    struct block block = {0};
+    const struct kept_request request = {&w->run->pipeline, w->reader, &w->q, i,
+                                         columns_of(w, run, source)};
+    struct block block;
 
-    enum status st = load_kept(w, i, columns_of(w, run, source), &block, err);
+    enum status st = kept_lines_load(&w->kept, &request, &block, err);
     if (st != ST_OK || block.count == 0)
         return st;
     size_t sets = MAX_OF(block.metadata_count, 1); /* where none is loaded all entries are alike */
     w->of_set = NULL;
     if (labels_follow_from_metadata(w->run))
-        w->of_set = arena_new(&w->of_block, struct found_series *, sets);
-    if (w->of_block.failed)
+        w->of_set = arena_new(&w->kept.arena, struct found_series *, sets);
+    if (w->kept.arena.failed)
         return limit_error(w->run, ST_LIMIT, err);
     return read_lines(w, run, &block, err);
 }
@@ -475,12 +443,15 @@ enum status range_read(struct range_worker *w, const struct range_cluster *clust
 
 /* ---- begin and end ---- */
 
-enum status range_worker_begin(struct range_run *r, struct range_worker *w, struct err *err)
+enum status range_worker_begin(void *context, void *worker, struct err *err)
 {
+    struct range_run *r = context;
+    struct range_worker *w = worker;
+
     *w = (struct range_worker){.run = r, .batch_number = 1};
     w->q = query_context_fork(r->q, &w->arena);
     arena_init_child(&w->scratch, &w->arena);
-    arena_init_child(&w->of_block, &w->arena);
+    arena_init_child(&w->kept.arena, &w->arena);
     w->entry.scratch = &w->scratch;
     w->entry.q = &w->q;
     label_builder_init(&w->entry.labels, &w->scratch, &r->pipeline.hints);
@@ -489,14 +460,16 @@ enum status range_worker_begin(struct range_run *r, struct range_worker *w, stru
     return r->selection->reader(r->selection, &w->q, &w->reader, err);
 }
 
-void range_worker_end(struct range_worker *w)
+void range_worker_end(void *worker)
 {
+    struct range_worker *w = worker;
+
     if (w->reader != NULL)
         w->reader->release(w->reader);
     doubles_release(&w->doubles);
     buf_release(&w->key);
     map_release(&w->map);
     arena_release(&w->scratch);
-    arena_release(&w->of_block);
+    arena_release(&w->kept.arena);
     query_context_join(w->run->q, &w->q);
 }

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
+#include "base/cores.h"
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -95,9 +95,7 @@ static void share_descriptors(struct server *s)
 
 static size_t count_or_processors(uint64_t count)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return count > 0 ? (size_t)count : (size_t)MAX_OF(processors, 1);
+    return count > 0 ? (size_t)count : cores_online();
 }
 
 static enum status start_workers(struct server *s, struct err *err)

@@ -29,7 +29,7 @@ static void spin(void)
 
 static enum status work(void *worker, struct crew *crew, size_t item, struct err *err)
 {
-    struct job *job = worker;
+    struct job *job = *(struct job **)worker;
 
     spin();
     counter_add(&job->done, 1);
@@ -43,28 +43,32 @@ static enum status work(void *worker, struct crew *crew, size_t item, struct err
     return st;
 }
 
-static enum status hire(void *context, void **ret_worker, struct err *err)
+/* What a thread works with is a pointer to the job. */
+static enum status begin(void *context, void *worker, struct err *err)
 {
     struct job *job = context;
 
-    if (job->cannot_hire)
-        return err_set(err, ST_NOMEM, "none");
+    *(struct job **)worker = job;
     counter_add(&job->hired, 1);
-    *ret_worker = job;
-    return ST_OK;
+    return job->cannot_hire ? err_set(err, ST_NOMEM, "none") : ST_OK;
 }
 
-static void dismiss(void *context, void *worker)
+static void end(void *worker)
 {
-    struct job *job = context;
-
-    cr_assert_eq(context, worker);
-    counter_add(&job->dismissed, 1);
+    counter_add(&(*(struct job **)worker)->dismissed, 1);
 }
 
 static enum status run(struct job *job, size_t items, struct err *err)
 {
-    const struct crew_job crew = {items, job, work, hire, dismiss, job};
+    const struct crew_job crew = {
+        .items = items,
+        .own = &job,
+        .worker_bytes = sizeof(struct job *),
+        .work = work,
+        .begin = begin,
+        .end = end,
+        .context = job,
+    };
 
     enum status st = crew_run(&crew, err);
     cr_expect_eq(counter_get(&job->hired), counter_get(&job->dismissed));
