@@ -19,6 +19,7 @@ enum lock_rank {
     LOCK_RANK_QUERY = 1, /* what the threads of a query share */
     LOCK_RANK_STORE,     /* the table of tenants */
     LOCK_RANK_TENANT,    /* streams and heads of a tenant */
+    LOCK_RANK_HIDE,      /* what delete requests hide */
     LOCK_RANK_FLUSHER,   /* what the flusher is asked to do */
     LOCK_RANK_WAL,       /* records on their way to disk */
     LOCK_RANK_SEGMENTS,  /* open segment files */

@@ -117,6 +117,7 @@ enum status store_open(const struct store_options *options, struct store **ret_s
     lock_cond_init(&s->flusher.done);
     lock_cond_init(&s->merger.wake);
     lock_cond_init(&s->merger.answered);
+    hide_table_init(&s->hidden);
     source_init(&s->source);
 
     enum status st = copy_dir(s, err);
@@ -166,6 +167,7 @@ void store_close(struct store *s, int64_t flush_ns)
     free_tenants(s);
     segments_close(s->segments);
     index_close(s->index);
+    hide_table_release(&s->hidden);
     mem_free(s->merger.days);
     mem_free(s->segments_dir);
     mem_free(s->wal_dir);

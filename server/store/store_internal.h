@@ -12,6 +12,7 @@
 #include "chunks/segment.h"
 #include "chunks/wal.h"
 #include "index/index.h"
+#include "server/store/hide.h"
 #include "server/store/merge.h"
 #include "server/store/store.h"
 #include "server/store/wal_push.h"
@@ -73,6 +74,7 @@ struct store {
     struct wal *wal;
     struct flusher flusher;
     struct merger merger;
+    struct hide_table hidden;
 
     struct lock lock; /* for the three below */
     struct map tenants;
