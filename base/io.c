@@ -1,5 +1,6 @@
 #include "base/io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,90 +20,138 @@ void io_hook_set(io_hook_fn *hook, void *context)
 }
 
 /* True when the call may happen; else errno is set. */
-static bool may(enum io_call call, size_t *bytes)
+static bool hook_allows(struct io_event *event)
 {
-    size_t none = 0;
+    int error = hook_fn(event, hook_context);
 
-    if (hook_fn == NULL)
-        return true;
-    int error = hook_fn(call, bytes == NULL ? &none : bytes, hook_context);
-    if (error == 0)
-        return true;
     errno = error;
-    return false;
+    return error == 0;
 }
+
+/* The same for the event that the arguments initialize, made only if somebody wants to see it. */
+#define MAY(...) (hook_fn == NULL || hook_allows(&(struct io_event){__VA_ARGS__}))
 
 int io_openat(int dir_fd, const char *name, int flags, mode_t mode)
 {
     int fd;
 
-    if (!may(IO_OPEN, NULL))
-        return -1;
     do {
-        fd = openat(dir_fd, name, flags | O_CLOEXEC, mode);
+        fd = MAY(.call = IO_OPEN, .fd = dir_fd, .name = name, .flags = flags)
+                 ? openat(dir_fd, name, flags | O_CLOEXEC, mode)
+                 : -1;
     } while (fd < 0 && errno == EINTR);
     return fd;
+}
+
+static ssize_t hooked_pread(int fd, void *to, size_t count, uint64_t offset)
+{
+    struct io_event event = {.call = IO_READ, .fd = fd, .offset = offset, .bytes = count};
+
+    return hook_allows(&event) ? pread(fd, to, MIN_OF(event.bytes, count), (off_t)offset) : -1;
 }
 
 ssize_t io_pread(int fd, void *to, size_t count, uint64_t offset)
 {
     ssize_t got;
 
-    if (!may(IO_READ, &count))
-        return -1;
     do {
-        got = pread(fd, to, count, (off_t)offset);
+        got = hook_fn == NULL ? pread(fd, to, count, (off_t)offset)
+                              : hooked_pread(fd, to, count, offset);
     } while (got < 0 && errno == EINTR);
     return got;
 }
 
+static ssize_t hooked_pwritev(int fd, const struct iovec *parts, int count, uint64_t offset)
+{
+    enum { PARTS_MAX = 1024 };
+    struct iovec fewer[PARTS_MAX];
+    struct io_event event = {
+        .call = IO_WRITE, .fd = fd, .offset = offset, .parts = parts, .part_count = count};
+
+    ASSERT(count <= PARTS_MAX);
+    for (int i = 0; i < count; i++)
+        event.bytes += parts[i].iov_len;
+    if (!hook_allows(&event))
+        return -1;
+    size_t left = event.bytes;
+    int used = 0;
+    for (; used < count && left > 0; used++) {
+        fewer[used] = parts[used];
+        fewer[used].iov_len = MIN_OF(left, parts[used].iov_len);
+        left -= fewer[used].iov_len;
+    }
+    return pwritev(fd, fewer, used, (off_t)offset);
+}
+
 ssize_t io_pwritev(int fd, const struct iovec *parts, int count, uint64_t offset)
 {
-    size_t bytes = 0;
     ssize_t put;
 
-    for (int i = 0; i < count; i++)
-        bytes += parts[i].iov_len;
-    size_t allowed = bytes;
-    if (!may(IO_WRITE, &allowed))
-        return -1;
-
-    struct iovec short_part;
-    if (allowed < bytes) { /* a test asked for a short write */
-        short_part = parts[0];
-        short_part.iov_len = MIN_OF(allowed, short_part.iov_len);
-        parts = &short_part;
-        count = 1;
-    }
     do {
-        put = pwritev(fd, parts, count, (off_t)offset);
+        put = hook_fn == NULL ? pwritev(fd, parts, count, (off_t)offset)
+                              : hooked_pwritev(fd, parts, count, offset);
     } while (put < 0 && errno == EINTR);
     return put;
 }
 
 int io_fsync(int fd)
 {
-    return may(IO_SYNC, NULL) ? fsync(fd) : -1;
+    int result;
+
+    do {
+        result = MAY(.call = IO_SYNC, .fd = fd) ? fsync(fd) : -1;
+    } while (result < 0 && errno == EINTR);
+    return result;
 }
 
 int io_fdatasync(int fd)
 {
-    return may(IO_SYNC, NULL) ? fdatasync(fd) : -1;
+    int result;
+
+    do {
+        result = MAY(.call = IO_SYNC, .fd = fd) ? fdatasync(fd) : -1;
+    } while (result < 0 && errno == EINTR);
+    return result;
 }
 
 int io_ftruncate(int fd, uint64_t size)
 {
-    return may(IO_TRUNCATE, NULL) ? ftruncate(fd, (off_t)size) : -1;
+    int result;
+
+    do {
+        result =
+            MAY(.call = IO_TRUNCATE, .fd = fd, .offset = size) ? ftruncate(fd, (off_t)size) : -1;
+    } while (result < 0 && errno == EINTR);
+    return result;
 }
 
 int io_linkat(int dir_fd, const char *from, const char *to)
 {
-    return may(IO_LINK, NULL) ? linkat(dir_fd, from, dir_fd, to, 0) : -1;
+    return MAY(.call = IO_LINK, .fd = dir_fd, .name = from, .to = to)
+               ? linkat(dir_fd, from, dir_fd, to, 0)
+               : -1;
 }
 
 int io_unlinkat(int dir_fd, const char *name)
 {
-    return may(IO_UNLINK, NULL) ? unlinkat(dir_fd, name, 0) : -1;
+    return MAY(.call = IO_UNLINK, .fd = dir_fd, .name = name) ? unlinkat(dir_fd, name, 0) : -1;
+}
+
+int io_renameat(int dir_fd, const char *from, const char *to)
+{
+    return MAY(.call = IO_RENAME, .fd = dir_fd, .name = from, .to = to)
+               ? renameat(dir_fd, from, dir_fd, to)
+               : -1;
+}
+
+int io_commit_begin(void)
+{
+    return MAY(.call = IO_COMMIT_BEGIN, .fd = -1) ? 0 : errno;
+}
+
+void io_commit_end(void)
+{
+    (void)MAY(.call = IO_COMMIT_END, .fd = -1);
 }
 
 enum status io_read_all(int fd, void *to, size_t count, uint64_t offset, struct err *err)
@@ -138,7 +187,7 @@ enum status io_file_size(int fd, uint64_t *ret_bytes, struct err *err)
 {
     struct stat st;
 
-    if (fstat(fd, &st) < 0)
+    if (!MAY(.call = IO_STAT, .fd = fd) || fstat(fd, &st) < 0)
         return err_errno(err, "size of file");
     *ret_bytes = (uint64_t)st.st_size;
     return ST_OK;
@@ -158,13 +207,36 @@ enum status io_mkdir(const char *path, struct err *err)
 {
     struct stat st;
 
-    if (mkdir(path, 0750) == 0)
+    if (MAY(.call = IO_MKDIR, .fd = AT_FDCWD, .name = path) && mkdir(path, 0750) == 0)
         return ST_OK;
     int error = errno;
     if (error == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return ST_OK;
     errno = error;
     return err_errno(err, "make directory %s", path);
+}
+
+enum status io_list(const char *path,
+                    enum status (*visit)(void *context, const char *name, struct err *),
+                    void *context, struct err *err)
+{
+    enum status st = ST_OK;
+    DIR *d = MAY(.call = IO_LIST, .fd = AT_FDCWD, .name = path) ? opendir(path) : NULL;
+
+    if (d == NULL)
+        return err_errno(err, "open directory %s", path);
+    while (st == ST_OK) {
+        errno = 0;
+        struct dirent *entry = MAY(.call = IO_LIST, .fd = dirfd(d)) ? readdir(d) : NULL;
+        if (entry != NULL)
+            st = visit(context, entry->d_name, err);
+        else if (errno != 0)
+            st = err_errno(err, "read directory %s", path);
+        else
+            break;
+    }
+    (void)closedir(d);
+    return st;
 }
 
 enum status io_open_dir(const char *path, int *ret_fd, struct err *err)

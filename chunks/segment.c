@@ -5,7 +5,6 @@
  */
 #include "chunks/segment.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -144,33 +143,43 @@ enum status segment_header_parse(struct str bytes, struct segment_header *ret_he
     return ST_OK;
 }
 
+struct listing {
+    struct segment_name *names;
+    size_t count;
+    size_t capacity;
+};
+
+static enum status note_file(void *context, const char *file, struct err *err)
+{
+    struct listing *l = context;
+    struct segment_name name;
+
+    if (!parse_file_name(file, &name))
+        return ST_OK;
+    if (l->count == l->capacity) {
+        size_t capacity = l->capacity == 0 ? 64 : l->capacity * 2;
+        struct segment_name *wider = mem_grow(l->names, capacity, sizeof(*wider));
+        if (wider == NULL)
+            return err_set(err, ST_NOMEM, "no memory for the list of segments");
+        l->names = wider;
+        l->capacity = capacity;
+    }
+    l->names[l->count++] = name;
+    return ST_OK;
+}
+
 enum status segments_list(const char *dir, struct segment_name **ret_names, size_t *ret_count,
                           struct err *err)
 {
-    struct segment_name *names = NULL, name;
-    size_t count = 0, capacity = 0;
-    DIR *d = opendir(dir);
+    struct listing l = {0};
 
-    if (d == NULL)
-        return err_errno(err, "open directory %s", dir);
-    for (struct dirent *entry = readdir(d); entry != NULL; entry = readdir(d)) {
-        if (!parse_file_name(entry->d_name, &name))
-            continue;
-        if (count == capacity) {
-            capacity = capacity == 0 ? 64 : capacity * 2;
-            struct segment_name *wider = mem_grow(names, capacity, sizeof(*names));
-            if (wider == NULL) {
-                (void)closedir(d);
-                mem_free(names);
-                return err_set(err, ST_NOMEM, "no memory for the list of segments");
-            }
-            names = wider;
-        }
-        names[count++] = name;
+    enum status st = io_list(dir, note_file, &l, err);
+    if (st != ST_OK) {
+        mem_free(l.names);
+        return st;
     }
-    (void)closedir(d);
-    *ret_names = names;
-    *ret_count = count;
+    *ret_names = l.names;
+    *ret_count = l.count;
     return ST_OK;
 }
 

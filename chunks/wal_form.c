@@ -1,7 +1,6 @@
 /*
  * The bytes of headers and the names of files: docs/format/wal.md.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -139,41 +138,56 @@ static enum status file_bytes(int dir_fd, uint64_t number, uint64_t *ret_bytes, 
     return st;
 }
 
+struct listing {
+    struct wal_names *names;
+    size_t capacity;
+};
+
+static enum status note_name(void *context, const char *name, struct err *err)
+{
+    struct listing *l = context;
+    uint64_t number;
+
+    if (!parse_name(name, &number))
+        return ST_OK;
+    if (l->names->count == WAL_FILES_MAX)
+        return err_set(err, ST_LIMIT, "more than %d log files", WAL_FILES_MAX);
+    if (l->names->count == l->capacity) {
+        size_t capacity = l->capacity == 0 ? 64 : l->capacity * 2;
+        uint64_t *wider = mem_grow(l->names->numbers, capacity, sizeof(*wider));
+        if (wider == NULL)
+            return err_set(err, ST_NOMEM, "no memory for the list of log files");
+        l->names->numbers = wider;
+        l->capacity = capacity;
+    }
+    l->names->numbers[l->names->count++] = number;
+    return ST_OK;
+}
+
+static enum status note_sizes(const char *dir, struct wal_names *names, struct err *err)
+{
+    int dir_fd = -1;
+
+    names->bytes = mem_new(names->count, sizeof(*names->bytes));
+    if (names->bytes == NULL)
+        return err_set(err, ST_NOMEM, "no memory for the list of log files");
+    enum status st = io_open_dir(dir, &dir_fd, err);
+    for (size_t i = 0; i < names->count && st == ST_OK; i++)
+        st = file_bytes(dir_fd, names->numbers[i], &names->bytes[i], err);
+    if (dir_fd >= 0)
+        (void)close(dir_fd);
+    return st;
+}
+
 enum status wal_list(const char *dir, struct wal_names *ret_names, struct err *err)
 {
-    size_t capacity = 0;
-    uint64_t number;
-    enum status st = ST_OK;
-    DIR *d = opendir(dir);
+    struct listing l = {.names = ret_names};
 
     *ret_names = (struct wal_names){0};
-    if (d == NULL)
-        return err_errno(err, "open directory %s", dir);
-    for (struct dirent *entry = readdir(d); entry != NULL && st == ST_OK; entry = readdir(d)) {
-        if (!parse_name(entry->d_name, &number))
-            continue;
-        if (ret_names->count == capacity) {
-            capacity = capacity == 0 ? 64 : capacity * 2;
-            uint64_t *numbers = mem_grow(ret_names->numbers, capacity, sizeof(*numbers));
-            if (numbers == NULL || capacity > WAL_FILES_MAX) {
-                st = err_set(err, ST_NOMEM, "too many files in %s", dir);
-                break;
-            }
-            ret_names->numbers = numbers;
-        }
-        ret_names->numbers[ret_names->count++] = number;
-    }
-    if (st == ST_OK) {
-        if (ret_names->count > 0)
-            qsort(ret_names->numbers, ret_names->count, sizeof(number), compare_numbers);
-        ret_names->bytes = mem_new(ret_names->count, sizeof(*ret_names->bytes));
-        if (ret_names->bytes == NULL)
-            st = err_set(err, ST_NOMEM, "no memory for the list of log files");
-    }
-    for (size_t i = 0; i < ret_names->count && st == ST_OK; i++)
-        st = file_bytes(dirfd(d), ret_names->numbers[i], &ret_names->bytes[i], err);
-    (void)closedir(d);
-    return st;
+    enum status st = io_list(dir, note_name, &l, err);
+    if (st == ST_OK && ret_names->count > 0)
+        qsort(ret_names->numbers, ret_names->count, sizeof(uint64_t), compare_numbers);
+    return st == ST_OK ? note_sizes(dir, ret_names, err) : st;
 }
 
 void wal_names_release(struct wal_names *names)

@@ -12,7 +12,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -111,9 +110,15 @@ void verify_note(struct verify *v, struct verify_where where, const char *format
 
 static uint64_t file_bytes(const char *path)
 {
-    struct stat st;
+    uint64_t bytes = 0;
+    int fd = io_openat(AT_FDCWD, path, O_RDONLY, 0);
 
-    return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    if (fd < 0)
+        return 0;
+    if (io_file_size(fd, &bytes, NULL) != ST_OK)
+        bytes = 0;
+    (void)close(fd);
+    return bytes;
 }
 
 static uint64_t total_bytes(const struct verify *v)

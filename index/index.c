@@ -35,6 +35,18 @@ enum status lmdb_status(int error, struct err *err, const char *what)
                    error == MDB_MAP_FULL ? " (raise storage.index_max_bytes)" : "");
 }
 
+int lmdb_commit(MDB_txn *txn)
+{
+    int error = io_commit_begin();
+
+    if (error == 0)
+        error = mdb_txn_commit(txn);
+    else
+        mdb_txn_abort(txn);
+    io_commit_end();
+    return error;
+}
+
 static const struct {
     const char *name;
     unsigned flags;
@@ -132,7 +144,7 @@ static enum status open_databases(struct index *ix, struct err *err)
         mdb_txn_abort(txn);
         return st;
     }
-    error = mdb_txn_commit(txn);
+    error = lmdb_commit(txn);
     return error == 0 ? ST_OK : lmdb_status(error, err, "commit");
 }
 

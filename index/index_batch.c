@@ -565,7 +565,7 @@ enum status index_batch_commit(struct index_batch *b, struct err *err)
     for (size_t i = 0; i < INDEX_DATABASE_COUNT && st == ST_OK; i++)
         st = write_list(b, (enum index_database)i, err);
     if (st == ST_OK) {
-        int error = mdb_txn_commit(b->txn);
+        int error = lmdb_commit(b->txn);
         b->txn = NULL; /* gone either way */
         if (error != 0)
             st = lmdb_status(error, err, "commit");

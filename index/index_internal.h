@@ -185,6 +185,9 @@ static inline struct key stream_key(uint64_t stream_id)
     return k;
 }
 
+/* mdb_txn_commit(), as one step of base/io.h. */
+int lmdb_commit(MDB_txn *txn);
+
 /* The status for an error of LMDB, and its text behind `what`. */
 enum status lmdb_status(int error, struct err *err, const char *what);
 

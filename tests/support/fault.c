@@ -2,24 +2,24 @@
 
 #include "base/banned.h"
 
-static int count_call(enum io_call call, size_t *bytes, void *context)
+static int count_call(struct io_event *event, void *context)
 {
     struct fault *f = context;
     uint64_t times = f->times == 0 ? 1 : f->times;
     int error = 0;
 
     (void)pthread_mutex_lock(&f->mutex);
-    bool counts = f->kinds == 0 || (f->kinds & (1U << call)) != 0;
+    bool counts = f->kinds == 0 || (f->kinds & (1U << event->call)) != 0;
     f->calls += counts ? 1 : 0;
     if (counts && f->at != 0 && f->calls >= f->at && f->calls < f->at + times) {
         f->hit = true;
-        f->failed = call;
+        f->failed = event->call;
         error = f->error;
-        if (error == 0 && call == IO_WRITE)
-            *bytes = (*bytes + 1) / 2;
+        if (error == 0 && event->call == IO_WRITE)
+            event->bytes = (event->bytes + 1) / 2;
     }
-    if (call == IO_WRITE && f->write_max != 0 && *bytes > f->write_max)
-        *bytes = f->write_max;
+    if (event->call == IO_WRITE && f->write_max != 0 && event->bytes > f->write_max)
+        event->bytes = f->write_max;
     (void)pthread_mutex_unlock(&f->mutex);
     return error;
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -112,6 +113,150 @@ Test(io, directories)
     EXPECT_STATUS("a file", io_open_dir(p.file, &fd, &err), ST_IO);
     cr_expect_eq(fd, -77);
     cr_expect_geq(strlen(err.text), strlen(p.file), "the path is named: %s", err.text);
+    place_release(&p);
+}
+
+/* ---- what a hook sees and does ---- */
+
+struct seen {
+    struct io_event last;
+    char name[64];
+    char to[64];
+    size_t calls[IO_COMMIT_END + 1];
+    size_t interruptions; /* how many of the next calls are interrupted */
+};
+
+static int see(struct io_event *event, void *context)
+{
+    struct seen *s = context;
+
+    s->last = *event;
+    (void)snprintf(s->name, sizeof(s->name), "%s", event->name == NULL ? "" : event->name);
+    (void)snprintf(s->to, sizeof(s->to), "%s", event->to == NULL ? "" : event->to);
+    s->calls[event->call]++;
+    if (s->interruptions > 0) {
+        s->interruptions--;
+        return EINTR;
+    }
+    return 0;
+}
+
+Test(io, hook_sees_what_is_done)
+{
+    struct iovec parts[] = {{(void *)(uintptr_t) "abc", 3}, {(void *)(uintptr_t) "defg", 4}};
+    struct seen s = {0};
+    struct place p;
+    char got[4];
+
+    place_init(&p);
+    io_hook_set(see, &s);
+    int fd = io_openat(p.dir_fd, "one", O_RDWR | O_CREAT, 0640);
+    cr_expect(s.last.call == IO_OPEN && s.last.fd == p.dir_fd && (s.last.flags & O_CREAT) != 0);
+    cr_expect_str_eq(s.name, "one");
+    cr_expect_eq(io_pwritev(fd, parts, 2, 9), 7);
+    cr_expect(s.last.call == IO_WRITE && s.last.fd == fd && s.last.offset == 9);
+    cr_expect(s.last.bytes == 7 && s.last.part_count == 2);
+    cr_expect_eq(io_pread(fd, got, sizeof(got), 10), 4);
+    cr_expect(s.last.call == IO_READ && s.last.offset == 10 && s.last.bytes == 4);
+    cr_expect_eq(io_ftruncate(fd, 12), 0);
+    cr_expect(s.last.call == IO_TRUNCATE && s.last.offset == 12);
+    cr_expect_eq(io_renameat(p.dir_fd, "one", "two"), 0);
+    cr_expect(s.last.call == IO_RENAME && s.last.fd == p.dir_fd);
+    cr_expect_str_eq(s.name, "one");
+    cr_expect_str_eq(s.to, "two");
+    cr_expect_eq(io_unlinkat(p.dir_fd, "two"), 0);
+    cr_expect_str_eq(s.name, "two");
+    io_hook_set(NULL, NULL);
+    (void)close(fd);
+    place_release(&p);
+}
+
+static int cut_in_second_part(struct io_event *event, void *context)
+{
+    (void)context;
+    event->bytes = 5;
+    return 0;
+}
+
+Test(io, short_write_of_parts)
+{
+    struct iovec parts[] = {{(void *)(uintptr_t) "abc", 3}, {(void *)(uintptr_t) "defg", 4}};
+    struct place p;
+    char got[5];
+
+    place_init(&p);
+    int fd = io_openat(p.dir_fd, "one", O_RDWR | O_CREAT, 0640);
+    io_hook_set(cut_in_second_part, NULL);
+    cr_expect_eq(io_pwritev(fd, parts, 2, 0), 5);
+    io_hook_set(NULL, NULL);
+    REQUIRE_OK(io_read_all(fd, got, sizeof(got), 0, NULL));
+    EXPECT_STR("what was written", str_make(got, sizeof(got)), STR("abcde"));
+    (void)close(fd);
+    place_release(&p);
+}
+
+/* A signal at any call goes unnoticed. */
+Test(io, interruptions)
+{
+    struct iovec part = {(void *)(uintptr_t) "abc", 3};
+    struct seen s = {.interruptions = 1};
+    struct place p;
+    char got[3];
+
+    place_init(&p);
+    io_hook_set(see, &s);
+    int fd = io_openat(p.dir_fd, "one", O_RDWR | O_CREAT, 0640);
+    cr_assert_geq(fd, 0);
+    s.interruptions = 1;
+    cr_expect_eq(io_pwritev(fd, &part, 1, 0), 3);
+    s.interruptions = 1;
+    cr_expect_eq(io_pread(fd, got, sizeof(got), 0), 3);
+    s.interruptions = 1;
+    cr_expect_eq(io_fsync(fd), 0);
+    s.interruptions = 1;
+    cr_expect_eq(io_fdatasync(fd), 0);
+    s.interruptions = 1;
+    cr_expect_eq(io_ftruncate(fd, 1), 0);
+    io_hook_set(NULL, NULL);
+    cr_expect(s.calls[IO_OPEN] == 2 && s.calls[IO_WRITE] == 2 && s.calls[IO_READ] == 2);
+    cr_expect(s.calls[IO_SYNC] == 4 && s.calls[IO_TRUNCATE] == 2);
+    (void)close(fd);
+    place_release(&p);
+}
+
+/* ---- directories ---- */
+
+static enum status count_name(void *context, const char *name, struct err *err)
+{
+    size_t *count = context;
+
+    if (name[0] == '!')
+        return err_set(err, ST_LIMIT, "enough");
+    *count += name[0] == '.' ? 0 : 1;
+    return ST_OK;
+}
+
+Test(io, list)
+{
+    struct err err = {.text = ""};
+    char path[TEST_PATH_BYTES];
+    struct place p;
+    size_t count = 0;
+
+    place_init(&p);
+    files_write(files_path(path, p.dir, "a"), STR("x"));
+    files_write(files_path(path, p.dir, "b"), STR("x"));
+    EXPECT_STATUS("two", io_list(p.dir, count_name, &count, &err), ST_OK);
+    cr_expect_eq(count, 2);
+    for (uint64_t at = 1; at <= 5; at++) { /* opened, two dots, and two names */
+        struct fault f = {.at = at, .error = EIO, .kinds = 1U << IO_LIST};
+        fault_begin(&f);
+        EXPECT_STATUS("not the end", io_list(p.dir, count_name, &count, &err), ST_IO);
+        fault_end();
+    }
+    EXPECT_STATUS("not there", io_list(path, count_name, &count, &err), ST_IO);
+    files_write(files_path(path, p.dir, "!"), STR("x"));
+    EXPECT_STATUS("ended", io_list(p.dir, count_name, &count, &err), ST_LIMIT);
     place_release(&p);
 }
 

@@ -256,12 +256,11 @@ struct slow {
     size_t waiting;
 };
 
-static int wait_in_sync(enum io_call call, size_t *bytes, void *context)
+static int wait_in_sync(struct io_event *event, void *context)
 {
     struct slow *s = context;
 
-    (void)bytes;
-    if (call != IO_SYNC)
+    if (event->call != IO_SYNC)
         return 0;
     (void)pthread_mutex_lock(&s->mutex);
     s->syncs++;

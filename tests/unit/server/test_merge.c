@@ -315,12 +315,11 @@ struct kill {
     uint64_t calls_left; /* the last of them does not happen any more */
 };
 
-static int kill_at_call(enum io_call call, size_t *bytes, void *context)
+static int kill_at_call(struct io_event *event, void *context)
 {
     struct kill *k = context;
 
-    (void)call;
-    (void)bytes;
+    (void)event;
     if (__atomic_sub_fetch(&k->calls_left, 1, __ATOMIC_RELAXED) == 0)
         (void)raise(SIGKILL);
     return 0;
