@@ -96,6 +96,9 @@
       "nothing for six intervals is merged for good.")                                            \
     X(compactor, zstd_level, COUNT, "8", 1, 19,                                                   \
       "Merged chunks are zstd of this level, whatever ingester.chunk_encoding is.")               \
+    X(compactor, delete_request_cancel_period, DURATION, "24h", 0, 365 * DAY_NS,                  \
+      "Deleted lines go from the disk so long after they were deleted; until then the request "   \
+      "can be cancelled.")                                                                        \
                                                                                                   \
     X(wal, file_size, BYTES, "16MB", 65536, 0,                                                    \
       "A write-ahead log file that has grown to this size is followed by the next.")              \

@@ -321,7 +321,7 @@ static enum status count_whole(struct range_worker *w, struct found_series *foun
     const struct window_grid *g = &w->run->plan.grid;
     struct window_sample s = {.ts_ns = b->min_ns, .count = b->entries};
 
-    *ret_whole = b->max_ns <= window_same_until(g, b->min_ns);
+    *ret_whole = !b->inexact && b->max_ns <= window_same_until(g, b->min_ns);
     s.value = w->run->samples.reads_line ? (double)b->line_bytes : (double)b->entries;
     return *ret_whole && window_steps(g, b->min_ns, &s.span) ? add_sample(w, found, &s) : ST_OK;
 }

@@ -60,6 +60,7 @@ struct source_block {
     int64_t max_ns;
     uint64_t line_bytes;
     bool metadata_shadows; /* metadata may have a name that is a label of the stream */
+    bool inexact; /* there may be less of everything: only loading it tells how many there are */
 };
 
 /* What of a block is needed: these or'ed together. */
@@ -99,7 +100,8 @@ struct selection {
     /* Find the stream of a run. */
     enum status (*identify)(struct selection *s, struct source_run *run, struct err *err);
 
-    /* What a run holds in all, without opening it; no entries: only opening it tells. */
+    /* What an identified run holds in all, without opening it; no entries: only opening it tells.
+     */
     struct source_totals (*totals)(struct selection *s, const struct source_run *run);
 
     /* Has the stream of a run any entry after `ts_ns`, inside the selection's range or not? */

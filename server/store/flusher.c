@@ -323,6 +323,12 @@ static uint64_t wait_for_work(struct store *s, bool *ret_stop)
 
     lock_take(&f->lock);
     while (!f->stop && f->forced == f->completed && (failing || !f->woken)) {
+        if (deletes_are_waiting(s)) {
+            lock_give(&f->lock);
+            deletes_serve(s);
+            lock_take(&f->lock);
+            continue;
+        }
         if (merge_is_waiting(s)) {
             lock_give(&f->lock);
             merge_serve(s);
@@ -416,7 +422,8 @@ static void *run(void *context)
             enum status st = make_round(s, everything, &err);
             report(s, forced, st, &err);
         }
-        merge_serve(s); /* even if there is no end of other work */
+        deletes_serve(s); /* even if there is no end of other work */
+        merge_serve(s);
     }
     return NULL;
 }

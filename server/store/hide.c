@@ -112,22 +112,26 @@ static struct hide_published *add_tenant(struct hide_table *t, struct str tenant
     return p;
 }
 
-enum status hide_publish(struct hide_table *t, struct str tenant, struct hide_set *set)
+enum status hide_reserve(struct hide_table *t, struct str tenant)
 {
-    struct hide_set *before = NULL;
-
     lock_take(&t->lock);
-    struct hide_published *p = map_get(&t->sets, tenant);
+    const struct hide_published *p = map_get(&t->sets, tenant);
     if (p == NULL)
         p = add_tenant(t, tenant);
-    if (p != NULL) {
-        before = p->set;
-        p->set = set;
-        flag_set(&t->any);
-    }
+    lock_give(&t->lock);
+    return p == NULL ? ST_NOMEM : ST_OK;
+}
+
+void hide_publish(struct hide_table *t, struct str tenant, struct hide_set *set)
+{
+    lock_take(&t->lock);
+    struct hide_published *p = map_get(&t->sets, tenant);
+    ASSERT(p != NULL);
+    struct hide_set *before = p->set;
+    p->set = set;
+    flag_set(&t->any);
     lock_give(&t->lock);
     hide_set_drop(before);
-    return p == NULL ? ST_NOMEM : ST_OK;
 }
 
 struct hiding hide_take(struct store *s, struct str tenant)
@@ -151,6 +155,15 @@ void hide_give(struct hiding *h)
 {
     hide_set_drop(h->set);
     h->set = NULL;
+}
+
+bool hide_is_current(struct store *s, struct str tenant, const struct hiding *h)
+{
+    struct hiding now = hide_take(s, tenant);
+    bool same = now.set == h->set;
+
+    hide_give(&now);
+    return same;
 }
 
 /* ---- asking ---- */

@@ -81,11 +81,14 @@ struct hide_table {
 void hide_table_init(struct hide_table *t);
 void hide_table_release(struct hide_table *t);
 
+/* Make room for a set of the tenant, which hide_publish() needs. ST_NOMEM: there is none. */
+MUST_CHECK enum status hide_reserve(struct hide_table *t, struct str tenant);
+
 /*
  * From now on `set` (NULL: nothing) is what is hidden from the tenant; the table takes over the
- * ownership. ST_NOMEM: everything is as it was, and the set is the caller's.
+ * ownership.
  */
-MUST_CHECK enum status hide_publish(struct hide_table *t, struct str tenant, struct hide_set *set);
+void hide_publish(struct hide_table *t, struct str tenant, struct hide_set *set);
 
 /* What is hidden from one reader. */
 struct hiding {
@@ -95,6 +98,12 @@ struct hiding {
 /* What is hidden from the tenant now. Given back with hide_give(). */
 struct hiding hide_take(struct store *s, struct str tenant);
 void hide_give(struct hiding *h);
+
+/*
+ * Is it still what is hidden from the tenant? Asked by the flusher before it commits what was made
+ * of chunks with `h` in mind: requests come and go on its thread only.
+ */
+bool hide_is_current(struct store *s, struct str tenant, const struct hiding *h);
 
 /* False: nothing is hidden of any stream, and nothing below needs to be asked. */
 static inline bool hide_any(const struct hiding *h)
@@ -117,6 +126,12 @@ struct hide_stream {
 /* Made in `a`. ST_LIMIT: it is full. */
 MUST_CHECK enum status hide_stream(struct arena *a, const struct hiding *h, struct labels labels,
                                    struct hide_stream *ret_stream, struct err *err);
+
+/* True: nothing of the stream is hidden. */
+static inline bool hide_none(const struct hide_stream *h)
+{
+    return h->count == 0 && h->floor_ns == INT64_MIN;
+}
 
 /*
  * Are entries hidden of what has this last id (`chunk_id + id_span` of a chunk) and entries between

@@ -119,7 +119,7 @@ bool merge_is_waiting(struct store *s)
     struct merger *m = &s->merger;
 
     lock_assert_held(&s->flusher.lock);
-    if (m->request == NULL)
+    if (m->request == NULL || s->deletes.creating > 0)
         return false;
     take_turn(m);
     return m->holds[(m->turn + 1) & 1] == 0;

@@ -208,13 +208,16 @@ static enum status replay_log(struct store *s, uint64_t seq, uint64_t *ret_next_
 enum status store_recover(struct store *s, uint64_t *ret_next_seq, struct err *err)
 {
     struct index_counters counters;
+    uint64_t chunk_max;
 
     enum status st = index_counters(s->index, &counters, err);
+    if (st == ST_OK)
+        st = deletes_open(s, &chunk_max, err);
     if (st == ST_OK)
         st = recover_segments(s, err);
     if (st != ST_OK)
         return st;
-    counter_set(&s->next_chunk, counters.next_chunk);
+    counter_set(&s->next_chunk, MAX_OF(counters.next_chunk, chunk_max + 1));
     s->flusher.next_segment = counters.next_segment;
     return replay_log(s, counters.seq, ret_next_seq, err);
 }

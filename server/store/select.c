@@ -1,10 +1,11 @@
 /*
  * The store as a source for the engine (query/source.h).
  *
- * Order matters (I4): the heads in memory are looked at first, then the read of the index begins. A
- * head that is flushed in between is met twice, as a head and as a chunk, and told apart by its
- * chunk_id; it is never missed. Merges stay away meanwhile (merge.h), so that the chunk of such a
- * head holds nothing else.
+ * Order matters (I4): what delete requests hide is taken first, then the heads in memory are looked
+ * at, then the read of the index begins. No head that is still there belongs to a chunk that a
+ * request concerns (deletes.h). A head that is flushed in between is met twice, as a head and as a
+ * chunk, and told apart by its chunk_id; it is never missed. Merges stay away meanwhile (merge.h),
+ * so that the chunk of such a head holds nothing else.
  *
  * Chunks are found a day at a time, newest day first when the query goes backward: a query that has
  * enough never looks at older days.
@@ -54,17 +55,19 @@ static bool head_overlaps(const struct store_selection *s, const struct head *he
     return size.entries > 0 && overlaps(&s->request, size.min_ns, size.max_ns);
 }
 
-/* The stream as the engine knows it; its labels are copied, for it may go when the lock is given.
+/*
+ * The stream as the engine knows it; its labels are copied, for it may go when the lock is given.
+ * No request concerns what is in memory.
  */
 static const struct source_stream *copy_stream(struct arena *a, const struct stream *from)
 {
-    struct source_stream *to = arena_new(a, struct source_stream, 1);
+    struct selected_stream *to = arena_new(a, struct selected_stream, 1);
     struct str key = arena_str(a, from->key);
 
-    if (to == NULL || key.ptr == NULL || labels_decode(a, &key, &to->labels, NULL) != ST_OK)
+    if (to == NULL || key.ptr == NULL || labels_decode(a, &key, &to->stream.labels, NULL) != ST_OK)
         return NULL;
-    to->hash = labels_hash(to->labels);
-    return to;
+    to->stream.hash = labels_hash(to->stream.labels);
+    return &to->stream;
 }
 
 static enum status take_heads_of(void *context, const struct stream *stream)
@@ -226,23 +229,36 @@ static enum status next_runs(struct selection *selection, struct source_run **re
 
 /* ---- the stream of a run ---- */
 
+/* Find what is hidden of a stream; most of the time nothing is, of any. */
+static bool find_hidden(struct store_selection *s, struct selected_stream *stream)
+{
+    if (!hide_any(&s->hiding))
+        return true;
+    struct hide_stream *hide = arena_new(s->q->arena, struct hide_stream, 1);
+    if (hide == NULL ||
+        hide_stream(s->q->arena, &s->hiding, stream->stream.labels, hide, NULL) != ST_OK)
+        return false;
+    stream->hide = hide_none(hide) ? NULL : hide;
+    return true;
+}
+
 /* The stream of a chunk, looked up once. */
 static const struct source_stream *chunk_stream(struct store_selection *s, uint64_t stream_id)
 {
-    struct source_stream *stream =
+    struct selected_stream *stream =
         map_get(&s->stream_cache, str_make((const char *)&stream_id, sizeof(stream_id)));
 
     if (stream != NULL)
-        return stream;
-    stream = arena_new(s->q->arena, struct source_stream, 1);
+        return &stream->stream;
+    stream = arena_new(s->q->arena, struct selected_stream, 1);
     struct str key = arena_str(s->q->arena, str_make((const char *)&stream_id, sizeof(stream_id)));
     if (stream == NULL || key.ptr == NULL ||
-        index_stream(s->read, stream_id, &stream->labels, NULL) != ST_OK ||
-        map_set(&s->stream_cache, key, stream) != ST_OK)
+        index_stream(s->read, stream_id, &stream->stream.labels, NULL) != ST_OK ||
+        !find_hidden(s, stream) || map_set(&s->stream_cache, key, stream) != ST_OK)
         return NULL;
-    stream->hash = labels_hash(stream->labels);
+    stream->stream.hash = labels_hash(stream->stream.labels);
     s->stream_count++;
-    return stream;
+    return &stream->stream;
 }
 
 static enum status identify(struct selection *selection, struct source_run *run, struct err *err)
@@ -263,14 +279,20 @@ static enum status identify(struct selection *selection, struct source_run *run,
     return st;
 }
 
-/* The index knows it of a chunk; a head, which is in memory, is opened. */
+/*
+ * The index knows it of a chunk; a head, which is in memory, is opened. So is a chunk of which
+ * something may be hidden (its first id is not above its last one, which stands in its head).
+ */
 static struct source_totals totals(struct selection *selection, const struct source_run *run)
 {
     const struct run_handle *handle = run->handle;
     const struct chunk_ref *ref = &handle->ref;
 
     (void)selection;
-    if (handle->head != NULL)
+    const struct hide_stream *hide = hidden_of(run->stream);
+
+    if (handle->head != NULL ||
+        (hide != NULL && hide_concerns(hide, ref->chunk_id, ref->min_ns, ref->max_ns)))
         return (struct source_totals){0};
     return (struct source_totals){ref->entries, ref->line_bytes, ref->metadata_bytes};
 }
@@ -348,6 +370,7 @@ static void end(struct selection *selection)
     map_release(&s->stream_cache);
     buf_release(&s->key);
     lock_release(&s->lock);
+    hide_give(&s->hiding);
     s->q->stats.streams += s->stream_count;
     counter_add(&s->store->corrupt_blocks, s->q->stats.corrupt_blocks);
 }
@@ -356,6 +379,7 @@ static enum status begin(struct store_selection *s, struct err *err)
 {
     const struct source_request *r = &s->request;
 
+    s->hiding = hide_take(s->store, r->tenant);
     enum status st = take_heads(s, err);
     if (st == ST_LIMIT)
         return arena_status(s->q->arena, err);

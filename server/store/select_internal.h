@@ -15,6 +15,17 @@ struct selected_head {
     const struct source_stream *stream;
 };
 
+/* A stream as the engine knows it, and what is hidden of it. */
+struct selected_stream {
+    struct source_stream stream;    /* first, so that it can be cast back */
+    const struct hide_stream *hide; /* NULL: nothing */
+};
+
+static inline const struct hide_stream *hidden_of(const struct source_stream *stream)
+{
+    return ((const struct selected_stream *)(const void *)stream)->hide;
+}
+
 /* What a run of this source stands for: a head, or a chunk. */
 struct run_handle {
     const struct selected_head *head; /* NULL: a chunk */
@@ -26,6 +37,7 @@ struct store_selection {
     struct store *store;
     struct query_context *q;
     struct source_request request;
+    struct hiding hiding; /* taken before the heads */
 
     struct selected_head *heads;
     size_t head_count;
@@ -37,7 +49,7 @@ struct store_selection {
     int32_t next_day;
 
     struct lock lock;        /* for `read` and the arena, once there are readers, and for below */
-    struct map stream_cache; /* stream id (its bytes) -> struct source_stream */
+    struct map stream_cache; /* stream id (its bytes) -> struct selected_stream */
     uint64_t stream_count;   /* in it; `q` gets it at the end, its stats are of one thread */
     struct buf key;
 };

@@ -10,6 +10,12 @@
 
 #include "base/banned.h"
 
+/* A block of a chunk of which something may be hidden. */
+struct shown_block {
+    uint32_t block; /* its place in the chunk */
+    bool is_cut;    /* something may be hidden of itself */
+};
+
 struct store_reader {
     struct reader reader; /* first, so that it can be cast back */
     struct store_selection *selection;
@@ -17,10 +23,13 @@ struct store_reader {
     const struct run_handle *open; /* the run that is open */
     struct arena run_arena;        /* for what belongs to it alone */
     struct chunk_head chunk;
-    struct str filters;           /* of its blocks; only read when asked for */
-    bool filters_known;           /* read, or they cannot be */
-    uint32_t filter_block;        /* the block asked for last, */
-    struct str filter;            /* and its filter */
+    struct str filters;        /* of its blocks; only read when asked for */
+    bool filters_known;        /* read, or they cannot be */
+    uint32_t filter_block;     /* the block asked for last, */
+    struct str filter;         /* and its filter */
+    struct shown_block *shown; /* the blocks that are given; NULL: all, and nothing is hidden */
+    const struct hide_stream *hide; /* of its stream */
+    struct hider hider;
     struct chunk_entries entries; /* of a head, */
     size_t *block_begins;         /* and where its blocks begin among them */
     struct buf bytes;             /* as read from a segment */
@@ -53,6 +62,42 @@ static enum status read_bytes(struct store_reader *r, uint64_t offset, uint32_t 
     return st;
 }
 
+/*
+ * Delete requests: leave out the blocks of which nothing is seen, and remember of which others
+ * something may be hidden.
+ */
+static enum status leave_out(struct store_reader *r, struct source_block *blocks, uint32_t *count,
+                             struct err *err)
+{
+    const struct hide_stream *hide = r->hide;
+    uint64_t last_id = r->chunk.chunk_id + r->chunk.id_span;
+    const struct chunk_ref *ref = &r->open->ref;
+    uint32_t left = 0;
+
+    r->shown = NULL;
+    if (hide == NULL || !hide_concerns(hide, last_id, ref->min_ns, ref->max_ns))
+        return ST_OK;
+    r->shown = arena_new(&r->run_arena, struct shown_block, *count);
+    if (r->shown == NULL)
+        return arena_status(&r->run_arena, err);
+    for (uint32_t i = 0; i < *count; i++) {
+        struct source_block b = blocks[i];
+        if (hide_is_all(hide, last_id, b.min_ns, b.max_ns))
+            continue;
+        b.inexact = hide_concerns(hide, last_id, b.min_ns, b.max_ns);
+        r->shown[left] = (struct shown_block){i, b.inexact};
+        blocks[left++] = b;
+    }
+    *count = left;
+    return ST_OK;
+}
+
+/* The place in its chunk of a block that was given. */
+static uint32_t place_of(const struct store_reader *r, uint32_t block)
+{
+    return r->shown == NULL ? block : r->shown[block].block;
+}
+
 static enum status open_chunk(struct store_reader *r, const struct source_block **ret_blocks,
                               uint32_t *ret_count, struct err *err)
 {
@@ -74,13 +119,13 @@ static enum status open_chunk(struct store_reader *r, const struct source_block 
         return arena_status(a, err);
     for (uint32_t i = 0; i < r->chunk.block_count; i++) {
         const struct chunk_block *b = &r->chunk.blocks[i];
-        blocks[i] = (struct source_block){b->entries, b->min_ns, b->max_ns, b->line_bytes,
-                                          r->chunk.metadata_shadows};
+        blocks[i] = (struct source_block){
+            b->entries, b->min_ns, b->max_ns, b->line_bytes, r->chunk.metadata_shadows, false};
     }
     *ret_blocks = blocks;
     *ret_count = r->chunk.block_count;
     r->q->stats.chunks_opened++;
-    return ST_OK;
+    return leave_out(r, blocks, ret_count, err);
 }
 
 /* Cut the entries of a head into blocks. */
@@ -131,6 +176,7 @@ static enum status open_run(struct reader *reader, struct source_run *run,
     if (st != ST_OK)
         return st;
     r->open = run->handle;
+    r->hide = hidden_of(run->stream);
     arena_reset(&r->run_arena);
     return r->open->head != NULL ? open_head(r, ret_blocks, ret_count, err)
                                  : open_chunk(r, ret_blocks, ret_count, err);
@@ -161,7 +207,7 @@ static bool may_contain(struct reader *reader, uint32_t block, struct str text)
     if (r->filters.ptr == NULL)
         return true;
     if (r->filter_block != block) {
-        r->filter = chunk_block_filter(&r->chunk, block, r->filters);
+        r->filter = chunk_block_filter(&r->chunk, place_of(r, block), r->filters);
         r->filter_block = block;
     }
     return filter_may_contain(r->filter, text);
@@ -232,6 +278,21 @@ static enum status load_from_chunk(struct store_reader *r, uint32_t block, unsig
     return st;
 }
 
+/*
+ * A block of which something may be hidden: all columns at once, whatever is asked for, since a
+ * request may look at any of them; then it is complete.
+ */
+static enum status load_cut(struct store_reader *r, uint32_t block, struct block *ret_block,
+                            struct err *err)
+{
+    uint64_t last_id = r->chunk.chunk_id + r->chunk.id_span;
+
+    if (ret_block->count > 0)
+        return ST_OK;
+    enum status st = load_from_chunk(r, block, SOURCE_ALL, ret_block, err);
+    return st == ST_OK ? hide_block(&r->hider, r->hide, last_id, ret_block, err) : st;
+}
+
 _Static_assert(SOURCE_TIMES == 1 << COLUMN_TIMES && SOURCE_LENGTHS == 1 << COLUMN_LENGTHS &&
                    SOURCE_METADATA == 1 << COLUMN_METADATA && SOURCE_LINES == 1 << COLUMN_LINES,
                "the columns of a source are those of a chunk");
@@ -242,8 +303,11 @@ static enum status load(struct reader *reader, uint32_t block, unsigned columns,
     struct store_reader *r = cast_reader(reader);
 
     ASSERT(r->open != NULL);
-    return r->open->head != NULL ? load_from_head(r, block, ret_block, err)
-                                 : load_from_chunk(r, block, columns, ret_block, err);
+    if (r->open->head != NULL)
+        return load_from_head(r, block, ret_block, err);
+    if (r->shown != NULL && r->shown[block].is_cut)
+        return load_cut(r, r->shown[block].block, ret_block, err);
+    return load_from_chunk(r, place_of(r, block), columns, ret_block, err);
 }
 
 /* ---- begin and end ---- */
@@ -252,6 +316,7 @@ static void reader_release(struct reader *reader)
 {
     struct store_reader *r = cast_reader(reader);
 
+    hider_release(&r->hider);
     block_memory_release(&r->memory);
     codec_context_free(r->memory.context);
     buf_release(&r->bytes);
@@ -275,6 +340,7 @@ enum status store_reader_begin(struct selection *selection, struct query_context
         return err_set(err, ST_NOMEM, "no memory for a codec");
     buf_init(&r->bytes, CHUNK_BYTES_MAX);
     arena_init_child(&r->run_arena, q->arena);
+    hider_init(&r->hider, q->arena, q);
     *ret_reader = &r->reader;
     return ST_OK;
 }

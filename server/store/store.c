@@ -117,7 +117,7 @@ enum status store_open(const struct store_options *options, struct store **ret_s
     lock_cond_init(&s->flusher.done);
     lock_cond_init(&s->merger.wake);
     lock_cond_init(&s->merger.answered);
-    hide_table_init(&s->hidden);
+    deletes_init(s);
     source_init(&s->source);
 
     enum status st = copy_dir(s, err);
@@ -167,7 +167,7 @@ void store_close(struct store *s, int64_t flush_ns)
     free_tenants(s);
     segments_close(s->segments);
     index_close(s->index);
-    hide_table_release(&s->hidden);
+    deletes_release(s);
     mem_free(s->merger.days);
     mem_free(s->segments_dir);
     mem_free(s->wal_dir);
@@ -290,6 +290,7 @@ struct store_state store_state(struct store *s)
 
     for (size_t i = 0; i < SEAL_REASON_COUNT; i++)
         state.sealed[i] = counter_get(&s->sealed[i]);
+    deletes_count_due(s, &state.deletes_pending, &state.delete_oldest_ns);
     return state;
 }
 

@@ -20,6 +20,7 @@
 #include "proto/labels.h"
 #include "proto/push.h"
 #include "query/source.h"
+#include "server/store/delete_list.h"
 #include "server/store/tenant.h"
 
 struct store;
@@ -116,6 +117,39 @@ MUST_CHECK enum status store_series(struct store *s, struct query_context *q,
                                     const struct series_request *request,
                                     struct labels_list *ret_list, struct err *err);
 
+/* ---- deleting ---- */
+
+struct delete_wish {
+    struct str tenant;
+    struct str query; /* a log query: the lines that it keeps are deleted */
+    int64_t start_ns; /* both inclusive */
+    int64_t end_ns;
+};
+
+/*
+ * Hide everything that is there now and that the wish names, for good; it goes from the disk in the
+ * background. On ST_OK that is durable, and no answer that begins later shows it.
+ *
+ * ST_INVALID    the query is no log query, is too long, or does not compile
+ * ST_LIMIT      the tenant, or the store, has too many requests that are not processed
+ * anything else: it may have been made all the same
+ */
+MUST_CHECK enum status store_delete(struct store *s, const struct delete_wish *wish,
+                                    uint32_t *ret_id, struct err *err);
+
+/* The requests of a tenant, oldest first, copied into `a`. */
+MUST_CHECK enum status store_deletes(struct store *s, struct arena *a, struct str tenant,
+                                     struct delete_list *ret_list, struct err *err);
+
+/*
+ * Forget a request: what it has hidden and is still on disk can be seen again.
+ *
+ * ST_NOT_FOUND  no such request of the tenant
+ * ST_INVALID    it is processed; or, without `force`, lines may have gone from the disk
+ */
+MUST_CHECK enum status store_cancel_delete(struct store *s, struct str tenant, uint32_t id,
+                                           bool force, struct err *err);
+
 /* ---- care ---- */
 
 /* Write everything that is in memory now to chunks; returns when that is committed, or has failed.
@@ -143,6 +177,8 @@ struct store_state {
     uint64_t segments_removed;
     uint64_t segments_dead;      /* that are still to be removed */
     uint64_t merge_days_pending; /* 0: nothing is left to merge */
+    uint64_t deletes_pending;    /* delete requests that should go from the disk by now */
+    int64_t delete_oldest_ns;    /* for how long the oldest of them should; 0: none does */
     uint64_t replayed_records;
     uint64_t damaged_files; /* of the log, at start */
 };

@@ -12,6 +12,7 @@
 #include "chunks/segment.h"
 #include "chunks/wal.h"
 #include "index/index.h"
+#include "server/store/deletes.h"
 #include "server/store/hide.h"
 #include "server/store/merge.h"
 #include "server/store/store.h"
@@ -74,7 +75,8 @@ struct store {
     struct wal *wal;
     struct flusher flusher;
     struct merger merger;
-    struct hide_table hidden;
+    struct deletes deletes;
+    struct hide_table hidden; /* what the delete requests hide */
 
     struct lock lock; /* for the three below */
     struct map tenants;

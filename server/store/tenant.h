@@ -58,6 +58,8 @@ struct tenant_counters {
     struct counter streams_removed;
     struct counter chunks_stored;
     struct counter chunk_bytes_stored;
+    struct counter deletes_received; /* requests */
+    struct counter deletes_processed;
     struct counter lines_truncated;
     struct counter bytes_truncated;
     struct discarded discarded[DISCARD_REASON_COUNT];
