@@ -177,6 +177,8 @@ static void send_head(struct conn *c, const struct reply *reply)
         buf_put(&head, STR("Retry-After: 1\r\n"));
     if (reply->allow.len > 0)
         buf_printf(&head, "Allow: %.*s\r\n", STR_ARG(reply->allow));
+    if (reply->delete_id.len > 0)
+        buf_printf(&head, "X-Delete-Request-ID: %.*s\r\n", STR_ARG(reply->delete_id));
     if (c->close_after)
         buf_put(&head, STR("Connection: close\r\n"));
     buf_put(&head, STR("\r\n"));

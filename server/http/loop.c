@@ -40,7 +40,7 @@ static enum status read_params(struct request *r, struct err *err)
 {
     enum status st = ST_OK;
 
-    if (r->head.method == HTTP_POST && is_form(r))
+    if (r->head.method == HTTP_POST && (r->route->flags & ROUTE_PARAMS) != 0 && is_form(r))
         st = params_add(&r->params, &r->arena, buf_str(&r->body), err);
     if (st == ST_OK && r->head.query_string.ptr != NULL)
         st = params_add(&r->params, &r->arena, r->head.query_string, err);
@@ -69,7 +69,7 @@ static enum status prepare(struct request *r, struct err *err)
 
     if ((r->route->flags & ROUTE_TENANT) != 0)
         st = read_tenant(r, err);
-    if (st == ST_OK && (r->route->flags & ROUTE_PARAMS) != 0)
+    if (st == ST_OK && (r->route->flags & (ROUTE_PARAMS | ROUTE_QUERY)) != 0)
         st = read_params(r, err);
     return st;
 }
@@ -107,9 +107,7 @@ void loop_dispatch(struct loop *l, struct request *r)
     }
     if (r->route_status == ST_BAD_METHOD) {
         reply_text(r, 405, STR(""), false);
-        r->reply.allow = !r->route->allows_post  ? STR("GET")
-                         : !r->route->allows_get ? STR("POST")
-                                                 : STR("GET, POST");
+        r->reply.allow = r->route->allow;
         conn_answer(r);
         return;
     }

@@ -124,6 +124,7 @@ static void put_latencies(struct buf *b, struct metrics *m)
 struct tenant_family {
     struct buf *b;
     const char *name;
+    const char *key;    /* the label that names the tenant */
     const char *labels; /* behind the tenant's */
     size_t offset;      /* of the counter in struct tenant_counters */
 };
@@ -133,8 +134,8 @@ static void put_tenant_sample(void *context, struct tenant *t)
     const struct tenant_family *f = context;
     struct counter *c = (struct counter *)(void *)((char *)&t->counters + f->offset);
 
-    buf_printf(f->b, "%s{tenant=\"%.*s\"%s} %" PRIu64 "\n", f->name, STR_ARG(t->name), f->labels,
-               counter_get(c));
+    buf_printf(f->b, "%s{%s=\"%.*s\"%s} %" PRIu64 "\n", f->name, f->key, STR_ARG(t->name),
+               f->labels, counter_get(c));
 }
 
 #define RECEIVED_LABELS \
@@ -193,17 +194,39 @@ static void put_discarded(void *context, struct tenant *t)
 static void put_tenants(struct buf *b, struct server *s)
 {
     for (size_t i = 0; i < COUNT_OF(tenant_families); i++) {
-        struct tenant_family f = {b, tenant_families[i].name, tenant_families[i].labels,
+        struct tenant_family f = {b, tenant_families[i].name, "tenant", tenant_families[i].labels,
                                   tenant_families[i].offset};
         put_family(b, f.name, tenant_families[i].type, tenant_families[i].help);
         store_each_tenant(s->store, put_tenant_sample, &f);
     }
-    struct tenant_family samples = {b, "loki_discarded_samples_total", "", 0};
+    struct tenant_family samples = {b, "loki_discarded_samples_total", "tenant", "", 0};
     put_family(b, samples.name, "counter", "Entries that were refused.");
     store_each_tenant(s->store, put_discarded, &samples);
-    struct tenant_family bytes = {b, "loki_discarded_bytes_total", "", 1};
+    struct tenant_family bytes = {b, "loki_discarded_bytes_total", "tenant", "", 1};
     put_family(b, bytes.name, "counter", "Bytes of entries that were refused.");
     store_each_tenant(s->store, put_discarded, &bytes);
+}
+
+/* ---- delete requests ---- */
+
+static void put_deletes(struct buf *b, struct server *s)
+{
+    struct store_state state = store_state(s->store);
+    struct tenant_family received = {b, "loki_compactor_delete_requests_received_total", "user", "",
+                                     offsetof(struct tenant_counters, deletes_received)};
+    struct tenant_family processed = {b, "loki_compactor_delete_requests_processed_total", "user",
+                                      "", offsetof(struct tenant_counters, deletes_processed)};
+
+    put_family(b, received.name, "counter", "Delete requests that were accepted.");
+    store_each_tenant(s->store, put_tenant_sample, &received);
+    put_family(b, processed.name, "counter", "Delete requests whose lines are off the disk.");
+    store_each_tenant(s->store, put_tenant_sample, &processed);
+    put_one(b, "loki_compactor_pending_delete_requests_count", "gauge",
+            "Delete requests that can no longer be cancelled and are not processed.",
+            (double)state.deletes_pending);
+    put_one(b, "loki_compactor_oldest_pending_delete_request_age_seconds", "gauge",
+            "For how long the oldest of them could not be cancelled.",
+            (double)state.delete_oldest_ns / (double)SECOND_NS);
 }
 
 /* ---- store and process ---- */
@@ -339,6 +362,7 @@ void metrics_put(struct buf *b, struct server *s)
     put_server(b, s);
     put_latencies(b, &s->metrics);
     put_tenants(b, s);
+    put_deletes(b, s);
     put_store(b, s);
     put_process(b, s);
 }

@@ -29,9 +29,10 @@ struct reply {
     struct str content_type; /* static */
     struct buf body;
     bool is_gzip;
-    bool retry_later; /* send Retry-After */
-    bool is_error;    /* send X-Content-Type-Options: nosniff */
-    struct str allow; /* for 405 */
+    bool retry_later;     /* send Retry-After */
+    bool is_error;        /* send X-Content-Type-Options: nosniff */
+    struct str allow;     /* for 405 */
+    struct str delete_id; /* of a delete request that was made */
 };
 
 struct request {

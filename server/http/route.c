@@ -28,7 +28,8 @@
     X(GET_POST,  "/loki/api/v1/detected_labels",      "loki_api_v1_detected_labels",   api_detected_labels, WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/detected_fields",      "loki_api_v1_detected_fields",   api_detected_fields, WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/detected_field/{name}/values", "loki_api_v1_detected_field_name_values", api_detected_fields, WORKER, TENANT | PARAMS) \
-    X(GET_POST,  "/loki/api/v1/patterns",             "loki_api_v1_patterns",          api_patterns,  WORKER, TENANT | PARAMS)
+    X(GET_POST,  "/loki/api/v1/patterns",             "loki_api_v1_patterns",          api_patterns,  WORKER, TENANT | PARAMS) \
+    X(DELETES,   "/loki/api/v1/delete",               "loki_api_v1_delete",            api_delete,    WORKER, TENANT | QUERY)
 /* clang-format on */
 
 #define X(methods, path, metric, handler, thread, flags) void handler(struct request *r);
@@ -36,26 +37,33 @@ ROUTES(X)
 #undef X
 
 enum {
-    METHODS_GET = 1,
-    METHODS_POST = 2,
+    METHODS_GET = 1 << HTTP_GET,
+    METHODS_POST = 1 << HTTP_POST,
     METHODS_GET_POST = METHODS_GET | METHODS_POST,
+    METHODS_DELETES = METHODS_GET_POST | 1 << HTTP_PUT | 1 << HTTP_DELETE,
     TENANT = ROUTE_TENANT,
     PARAMS = ROUTE_PARAMS,
     PUSH = ROUTE_PUSH,
+    QUERY = ROUTE_QUERY,
 };
+
+#define ALLOW_GET "GET"
+#define ALLOW_POST "POST"
+#define ALLOW_GET_POST "GET, POST"
+#define ALLOW_DELETES "DELETE, GET, POST, PUT"
 
 const struct route routes[] = {
 #define X(methods, path, metric, handler, thread, flags) \
     {STR_INIT(path),                                     \
      STR_INIT(metric),                                   \
      handler,                                            \
-     (METHODS_##methods & METHODS_GET) != 0,             \
-     (METHODS_##methods & METHODS_POST) != 0,            \
+     METHODS_##methods,                                  \
+     STR_INIT(ALLOW_##methods),                          \
      RUN_ON_##thread,                                    \
      flags},
     ROUTES(X)
 #undef X
-        {STR_INIT(""), STR_INIT("other"), NULL, false, false, RUN_ON_LOOP, 0},
+        {STR_INIT(""), STR_INIT("other"), NULL, 0, STR_INIT(""), RUN_ON_LOOP, 0},
 };
 
 const size_t route_count = COUNT_OF(routes);
@@ -92,9 +100,7 @@ enum status route_find(enum http_method method, struct str path, const struct ro
         if (!path_matches(r->path, path, ret_name))
             continue;
         *ret_route = r;
-        if ((method == HTTP_GET && r->allows_get) || (method == HTTP_POST && r->allows_post))
-            return ST_OK;
-        return ST_BAD_METHOD;
+        return (r->methods & 1U << method) != 0 ? ST_OK : ST_BAD_METHOD;
     }
     return ST_NOT_FOUND;
 }

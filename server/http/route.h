@@ -15,6 +15,7 @@ enum route_flags {
     ROUTE_TENANT = 1, /* needs a tenant */
     ROUTE_PARAMS = 2, /* query string and form are decoded before the handler runs */
     ROUTE_PUSH = 4,   /* the body is a push: its own limit, errors end in a newline */
+    ROUTE_QUERY = 8,  /* the query string alone is decoded before the handler runs */
 };
 
 enum route_thread {
@@ -26,8 +27,8 @@ struct route {
     struct str path; /* `{name}` stands for one segment */
     struct str metric;
     void (*handler)(struct request *r);
-    bool allows_get;
-    bool allows_post;
+    unsigned methods; /* bit 1 << method for each that is allowed */
+    struct str allow; /* their names */
     enum route_thread thread;
     unsigned flags;
 };
