@@ -37,6 +37,7 @@ struct due {
     uint64_t
         memory_least; /* heads that take as much are flushed; UINT64_MAX: none for this reason */
     uint64_t wal_seq; /* streams with entries up to this record are flushed; 0: none */
+    bool failed;      /* a head that is due could not be sealed */
 };
 
 /* ---- going through streams ---- */
@@ -137,12 +138,15 @@ static bool seal_is_due(const struct due *d, const struct stream *s, enum seal_r
 
 static void seal_if_due(void *context, struct tenant *t, struct stream *s)
 {
-    const struct due *d = context;
+    struct due *d = context;
     enum seal_reason reason;
 
     (void)t;
-    if (s->head != NULL && seal_is_due(d, s, &reason))
-        store_seal(d->store, s, reason);
+    if (s->head == NULL || !seal_is_due(d, s, &reason))
+        return;
+    store_seal(d->store, s, reason);
+    if (s->head != NULL)
+        d->failed = true;
 }
 
 static void seal_due(void *context, struct tenant *t)
@@ -150,7 +154,8 @@ static void seal_due(void *context, struct tenant *t)
     visit_streams(t, seal_if_due, context);
 }
 
-static void seal_what_is_due(struct store *s, bool everything)
+/* False: not all of it could be sealed, for want of memory. */
+static bool seal_what_is_due(struct store *s, bool everything)
 {
     const struct settings *settings = store_settings(s);
     struct wal_state wal = wal_state(s->wal);
@@ -163,6 +168,7 @@ static void seal_what_is_due(struct store *s, bool everything)
     };
 
     store_each_tenant(s, seal_due, &due);
+    return !due.failed;
 }
 
 /* ---- writing ---- */
@@ -395,8 +401,10 @@ static enum status make_round(struct store *s, bool everything, struct err *err)
 {
     uint64_t flushed = counter_get(&s->chunks_flushed);
 
-    seal_what_is_due(s, everything);
+    bool sealed = seal_what_is_due(s, everything);
     enum status st = write_sealed(s, err);
+    if (st == ST_OK && !sealed)
+        st = err_set(err, ST_NOMEM, "no memory to flush all that is due");
     if (st != ST_OK)
         return st;
     sweep(s);
