@@ -84,7 +84,8 @@ static enum status is_hidden(const struct log_run *r, const struct source_run *r
     bool later = true;
 
     *ret_hidden = false;
-    if (ts_ns % SPLIT_NS != 0 || run->max_ns > ts_ns || ts_ns >= r->now_ns - INGESTER_WINDOW_NS)
+    if (ts_ns % SPLIT_NS != 0 || (run->max_ns > ts_ns && !run->inexact) ||
+        ts_ns >= r->now_ns - INGESTER_WINDOW_NS)
         return ST_OK;
     enum status st = r->selection->has_later(r->selection, run, ts_ns, &later, err);
     *ret_hidden = st == ST_OK && !later;

@@ -44,6 +44,7 @@ struct source_run {
     int64_t min_ns;
     int64_t max_ns;
     uint64_t order; /* entries of one stream and time: the run with the lower one came first */
+    bool inexact;   /* set when it is opened: there may be no entry at its bounds */
     void *handle;   /* the source's own */
 };
 

@@ -36,7 +36,7 @@ static bool overlaps(const struct source_request *r, int64_t min_ns, int64_t max
 }
 
 static enum status take_head(struct store_selection *s, struct head *head,
-                             const struct source_stream *stream)
+                             struct selected_stream *stream)
 {
     struct selected_head *selected = arena_new(s->q->arena, struct selected_head, 1);
 
@@ -55,11 +55,9 @@ static bool head_overlaps(const struct store_selection *s, const struct head *he
     return size.entries > 0 && overlaps(&s->request, size.min_ns, size.max_ns);
 }
 
-/*
- * The stream as the engine knows it; its labels are copied, for it may go when the lock is given.
- * No request concerns what is in memory.
+/* The stream as the engine knows it; its labels are copied, for it may go when the lock is given.
  */
-static const struct source_stream *copy_stream(struct arena *a, const struct stream *from)
+static struct selected_stream *copy_stream(struct arena *a, const struct stream *from)
 {
     struct selected_stream *to = arena_new(a, struct selected_stream, 1);
     struct str key = arena_str(a, from->key);
@@ -67,13 +65,13 @@ static const struct source_stream *copy_stream(struct arena *a, const struct str
     if (to == NULL || key.ptr == NULL || labels_decode(a, &key, &to->stream.labels, NULL) != ST_OK)
         return NULL;
     to->stream.hash = labels_hash(to->stream.labels);
-    return &to->stream;
+    return to;
 }
 
 static enum status take_heads_of(void *context, const struct stream *stream)
 {
     struct store_selection *s = context;
-    const struct source_stream *copy = NULL;
+    struct selected_stream *copy = NULL;
     const struct sealed *sealed = stream->sealed_first;
     enum status st = ST_OK;
 
@@ -135,7 +133,7 @@ static enum status head_runs(struct store_selection *s, struct source_run **ret_
     for (const struct selected_head *h = s->heads; h != NULL; h = h->next, count++) {
         handles[count].head = h;
         runs[count] = (struct source_run){
-            .stream = h->stream,
+            .stream = hide_any(&s->hiding) ? NULL : &h->stream->stream, /* identify() looks */
             .min_ns = h->view.size.min_ns,
             .max_ns = h->view.size.max_ns,
             .order = head_chunk_id(h->view.head),
@@ -232,13 +230,14 @@ static enum status next_runs(struct selection *selection, struct source_run **re
 /* Find what is hidden of a stream; most of the time nothing is, of any. */
 static bool find_hidden(struct store_selection *s, struct selected_stream *stream)
 {
-    if (!hide_any(&s->hiding))
+    if (stream->is_looked_up || !hide_any(&s->hiding))
         return true;
     struct hide_stream *hide = arena_new(s->q->arena, struct hide_stream, 1);
     if (hide == NULL ||
         hide_stream(s->q->arena, &s->hiding, stream->stream.labels, hide, NULL) != ST_OK)
         return false;
     stream->hide = hide_none(hide) ? NULL : hide;
+    stream->is_looked_up = true;
     return true;
 }
 
@@ -270,7 +269,10 @@ static enum status identify(struct selection *selection, struct source_run *run,
     if (run->stream != NULL)
         return ST_OK;
     lock_take(&s->lock);
-    run->stream = chunk_stream(s, handle->ref.stream_id);
+    if (handle->head == NULL)
+        run->stream = chunk_stream(s, handle->ref.stream_id);
+    else if (find_hidden(s, handle->head->stream))
+        run->stream = &handle->head->stream->stream;
     if (run->stream == NULL)
         st = s->q->arena->failed
                  ? arena_status(s->q->arena, err)
@@ -322,14 +324,33 @@ static enum status has_later_in_memory(struct store_selection *s, struct labels 
     return ST_OK;
 }
 
-static enum status has_later_in_index(struct store_selection *s, struct labels labels,
+/* Has any of these chunks, all with an entry after `ts_ns`, one that is not hidden? */
+static enum status has_later_in_chunks(struct store_selection *s,
+                                       const struct source_stream *stream,
+                                       struct chunk_ref_list refs, int64_t ts_ns, bool *ret_later,
+                                       struct err *err)
+{
+    const struct hide_stream *hide = hidden_of(stream);
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < refs.count && st == ST_OK && !*ret_later; i++) {
+        const struct chunk_ref *ref = &refs.refs[i];
+        if (hide == NULL || !hide_concerns(hide, ref->chunk_id, ts_ns + 1, ref->max_ns))
+            *ret_later = true;
+        else
+            st = probe_later(s, stream, ref, ts_ns, ret_later, err);
+    }
+    return st;
+}
+
+static enum status has_later_in_index(struct store_selection *s, const struct source_stream *stream,
                                       int64_t ts_ns, bool *ret_later, struct err *err)
 {
     uint64_t stream_id, flushed_seq;
     int32_t day = time_day(ts_ns);
 
     enum status st =
-        index_find_stream(s->read, s->request.tenant, labels, &stream_id, &flushed_seq);
+        index_find_stream(s->read, s->request.tenant, stream->labels, &stream_id, &flushed_seq);
     while (st == ST_OK && !*ret_later) {
         st = index_nearest_day(s->read, s->request.tenant, day, false, &day);
         if (st != ST_OK)
@@ -338,7 +359,8 @@ static enum status has_later_in_index(struct store_selection *s, struct labels l
         struct postings one = {&stream_id, 1};
         struct chunk_ref_list refs;
         st = index_chunks(s->read, &range, one, &refs, err);
-        *ret_later = st == ST_OK && refs.count > 0;
+        if (st == ST_OK)
+            st = has_later_in_chunks(s, stream, refs, ts_ns, ret_later, err);
         day++;
     }
     return st == ST_NOT_FOUND ? ST_OK : st;
@@ -353,7 +375,7 @@ static enum status has_later(struct selection *selection, const struct source_ru
     lock_take(&s->lock);
     enum status st = has_later_in_memory(s, run->stream->labels, ts_ns, ret_later);
     if (st == ST_OK && !*ret_later)
-        st = has_later_in_index(s, run->stream->labels, ts_ns, ret_later, err);
+        st = has_later_in_index(s, run->stream, ts_ns, ret_later, err);
     lock_give(&s->lock);
     return st == ST_OK ? ST_OK : err_set(err, st, "cannot look for later entries");
 }
@@ -366,6 +388,7 @@ static void end(struct selection *selection)
 
     for (struct selected_head *h = s->heads; h != NULL; h = h->next)
         head_view_release(&h->view);
+    probe_end(s);
     index_read_end(s->read);
     map_release(&s->stream_cache);
     buf_release(&s->key);

@@ -66,8 +66,8 @@ static enum status read_bytes(struct store_reader *r, uint64_t offset, uint32_t 
  * Delete requests: leave out the blocks of which nothing is seen, and remember of which others
  * something may be hidden.
  */
-static enum status leave_out(struct store_reader *r, struct source_block *blocks, uint32_t *count,
-                             struct err *err)
+static enum status leave_out(struct store_reader *r, struct source_run *run,
+                             struct source_block *blocks, uint32_t *count, struct err *err)
 {
     const struct hide_stream *hide = r->hide;
     uint64_t last_id = r->chunk.chunk_id + r->chunk.id_span;
@@ -77,6 +77,7 @@ static enum status leave_out(struct store_reader *r, struct source_block *blocks
     r->shown = NULL;
     if (hide == NULL || !hide_concerns(hide, last_id, ref->min_ns, ref->max_ns))
         return ST_OK;
+    run->inexact = true;
     r->shown = arena_new(&r->run_arena, struct shown_block, *count);
     if (r->shown == NULL)
         return arena_status(&r->run_arena, err);
@@ -98,8 +99,9 @@ static uint32_t place_of(const struct store_reader *r, uint32_t block)
     return r->shown == NULL ? block : r->shown[block].block;
 }
 
-static enum status open_chunk(struct store_reader *r, const struct source_block **ret_blocks,
-                              uint32_t *ret_count, struct err *err)
+static enum status open_chunk(struct store_reader *r, struct source_run *run,
+                              const struct source_block **ret_blocks, uint32_t *ret_count,
+                              struct err *err)
 {
     struct arena *a = &r->run_arena;
 
@@ -125,7 +127,7 @@ static enum status open_chunk(struct store_reader *r, const struct source_block 
     *ret_blocks = blocks;
     *ret_count = r->chunk.block_count;
     r->q->stats.chunks_opened++;
-    return leave_out(r, blocks, ret_count, err);
+    return leave_out(r, run, blocks, ret_count, err);
 }
 
 /* Cut the entries of a head into blocks. */
@@ -135,10 +137,12 @@ static enum status open_head(struct store_reader *r, const struct source_block *
     struct arena *a = &r->run_arena;
     struct source_block *blocks = NULL;
     size_t block_capacity = 0, begin_capacity = 0;
+    const struct source_request *wanted = &r->selection->request;
+    int64_t floor_ns = r->hide == NULL ? INT64_MIN : r->hide->floor_ns;
     uint32_t count = 0;
 
-    enum status st = head_view_entries(&r->open->head->view, a, r->selection->request.start_ns,
-                                       r->selection->request.end_ns, &r->entries);
+    enum status st = head_view_entries(&r->open->head->view, a, MAX_OF(wanted->start_ns, floor_ns),
+                                       wanted->end_ns, &r->entries);
     r->block_begins = NULL;
     for (size_t i = 0; i < r->entries.count && st == ST_OK; i++) {
         const struct chunk_entry *e = &r->entries.items[i];
@@ -179,7 +183,7 @@ static enum status open_run(struct reader *reader, struct source_run *run,
     r->hide = hidden_of(run->stream);
     arena_reset(&r->run_arena);
     return r->open->head != NULL ? open_head(r, ret_blocks, ret_count, err)
-                                 : open_chunk(r, ret_blocks, ret_count, err);
+                                 : open_chunk(r, run, ret_blocks, ret_count, err);
 }
 
 /* ---- what a block cannot hold ---- */
@@ -343,4 +347,63 @@ enum status store_reader_begin(struct selection *selection, struct query_context
     hider_init(&r->hider, q->arena, q);
     *ret_reader = &r->reader;
     return ST_OK;
+}
+
+/* ---- what is left of one chunk ---- */
+
+static enum status probe_begin(struct store_selection *s, struct err *err)
+{
+    s->probe_q = query_context_fork(s->q, &s->probe_arena);
+    enum status st = store_reader_begin(&s->selection, &s->probe_q, &s->probe, err);
+    if (st != ST_OK)
+        query_context_join(s->q, &s->probe_q);
+    return st;
+}
+
+void probe_end(struct store_selection *s)
+{
+    if (s->probe == NULL)
+        return;
+    s->probe->release(s->probe);
+    query_context_join(s->q, &s->probe_q);
+}
+
+/* From the last block on. */
+static enum status probe_blocks(struct reader *r, const struct source_block *blocks, uint32_t count,
+                                int64_t ts_ns, bool *ret_later)
+{
+    enum status st = ST_OK;
+
+    for (uint32_t i = count; i-- > 0 && blocks[i].max_ns > ts_ns && st == ST_OK && !*ret_later;) {
+        struct block block = {0};
+        if (blocks[i].inexact)
+            st = r->load(r, i, SOURCE_TIMES, &block, NULL);
+        *ret_later = st == ST_OK && (!blocks[i].inexact ||
+                                     (block.count > 0 && block.ts_ns[block.count - 1] > ts_ns));
+    }
+    return st;
+}
+
+enum status probe_later(struct store_selection *s, const struct source_stream *stream,
+                        const struct chunk_ref *ref, int64_t ts_ns, bool *ret_later,
+                        struct err *err)
+{
+    struct run_handle handle = {.ref = *ref};
+    struct source_run run = {
+        .stream = stream, .min_ns = ref->min_ns, .max_ns = ref->max_ns, .handle = &handle};
+    const struct source_block *blocks;
+    uint32_t count;
+
+    lock_assert_held(&s->lock);
+    enum status st = s->probe == NULL ? probe_begin(s, err) : ST_OK;
+    if (st != ST_OK)
+        return st;
+    st = s->probe->open_run(s->probe, &run, &blocks, &count, err);
+    if (st == ST_OK)
+        st = probe_blocks(s->probe, blocks, count, ts_ns, ret_later);
+    if (st == ST_CORRUPT) {
+        *ret_later = true;
+        st = ST_OK;
+    }
+    return st;
 }
