@@ -1,0 +1,476 @@
+/* Delete requests in a store that runs: what failures and crashes may do to them. */
+#include "server/store/deletes.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "server/store/hide.h"
+#include "tests/support/expect.h"
+#include "tests/support/fault.h"
+#include "tests/support/files.h"
+
+#include "base/banned.h"
+
+enum { ARENA_BYTES = 64 * 1024 * 1024, LINES = 6, ALL = (1 << LINES) - 1, ODD = 0x2a, EVEN = 0x15 };
+
+#define START_NS INT64_C(1772323200000000000) /* 2026-03-01T00:00:00Z */
+
+/* ---- a store ---- */
+
+struct fixture {
+    char dir[TEST_PATH_BYTES];
+    struct config config;
+    struct store *store;
+    struct arena arena;
+};
+
+static void see_settled(void *context, uint64_t seq, enum status st)
+{
+    (void)context;
+    (void)seq;
+    (void)st;
+}
+
+static enum status try_open(struct fixture *f, struct err *err)
+{
+    const struct store_options options = {.config = &f->config, .settled = see_settled};
+
+    return store_open(&options, &f->store, err);
+}
+
+static void fixture_open(struct fixture *f)
+{
+    struct err err;
+
+    cr_assert_eq(try_open(f, &err), ST_OK, "%s", err.text);
+}
+
+static void fixture_prepare(struct fixture *f)
+{
+    memset(f, 0, sizeof(*f));
+    files_dir_make(f->dir);
+    arena_init(&f->arena, ARENA_BYTES);
+    REQUIRE_OK(config_init(&f->config, NULL));
+    REQUIRE_OK(config_set(&f->config, STR("storage.data_dir"), str_from(f->dir), NULL));
+    REQUIRE_OK(config_set(&f->config, STR("compactor.compaction_interval"), STR("0"), NULL));
+    REQUIRE_OK(config_finish(&f->config, NULL));
+}
+
+static void fixture_begin(struct fixture *f)
+{
+    fixture_prepare(f);
+    fixture_open(f);
+}
+
+static void fixture_reopen(struct fixture *f)
+{
+    store_close(f->store, 0);
+    fixture_open(f);
+}
+
+static void fixture_end(struct fixture *f)
+{
+    store_close(f->store, 0);
+    config_release(&f->config);
+    arena_release(&f->arena);
+    files_dir_remove(f->dir);
+}
+
+/* Line n, at START_NS + n, is "even" or "odd". */
+static enum status push_line(struct fixture *f, int n)
+{
+    const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
+    struct push_request request;
+    struct arena a;
+
+    arena_init(&a, ARENA_BYTES);
+    struct str body = arena_printf(
+        &a, "{\"streams\":[{\"stream\":{\"app\":\"a\"},\"values\":[[\"%lld\",\"%s\"]]}]}",
+        (long long)(START_NS + n), n % 2 == 0 ? "even" : "odd");
+    REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
+    struct store_push push = {.tenant = STR("t"), .request = &request, .arena = &a};
+    enum status st = store_push(f->store, &push, NULL);
+    arena_release(&a);
+    return st;
+}
+
+static void push_lines(struct fixture *f)
+{
+    for (int n = 0; n < LINES; n++)
+        REQUIRE_OK(push_line(f, n));
+}
+
+static enum status delete_odd(struct fixture *f, uint32_t *ret_id)
+{
+    const struct delete_wish wish = {STR("t"), STR("{app=\"a\"} |= \"odd\""), START_NS,
+                                     START_NS + HOUR_NS};
+
+    return store_delete(f->store, &wish, ret_id, NULL);
+}
+
+static struct delete_list list_all(struct fixture *f)
+{
+    struct delete_list list = {0};
+
+    REQUIRE_OK(store_deletes(f->store, &f->arena, STR("t"), &list, NULL));
+    return list;
+}
+
+static void read_run(struct reader *r, struct source_run *run, uint64_t *seen)
+{
+    const struct source_block *blocks;
+    uint32_t count;
+
+    REQUIRE_OK(r->open_run(r, run, &blocks, &count, NULL));
+    for (uint32_t i = 0; i < count; i++) {
+        struct block b = {0};
+        REQUIRE_OK(r->load(r, i, SOURCE_ALL, &b, NULL));
+        for (uint32_t k = 0; k < b.count; k++)
+            *seen |= UINT64_C(1) << (b.ts_ns[k] - START_NS);
+    }
+}
+
+/* The lines that are seen, a bit for each. */
+static uint64_t seen_lines(struct fixture *f)
+{
+    const struct source_request request = {
+        .tenant = STR("t"), .start_ns = START_NS, .end_ns = START_NS + HOUR_NS};
+    struct source *source = store_source(f->store);
+    struct arena arena;
+    struct query_context q = {
+        .arena = &arena, .memory_max = ARENA_BYTES, .deadline_ns = time_mono_ns() + HOUR_NS};
+    struct selection *s = NULL;
+    struct source_run *runs;
+    struct reader *r = NULL;
+    int64_t bound_ns;
+    uint64_t seen = 0;
+    size_t count;
+
+    arena_init(&arena, ARENA_BYTES);
+    REQUIRE_OK(source->select(source, &q, &request, &s, NULL));
+    REQUIRE_OK(s->reader(s, &q, &r, NULL));
+    while (s->next_runs(s, &runs, &count, &bound_ns, NULL) == ST_OK) {
+        for (size_t i = 0; i < count; i++)
+            read_run(r, &runs[i], &seen);
+    }
+    r->release(r);
+    s->end(s);
+    arena_release(&arena);
+    return seen;
+}
+
+static void write_file(const struct fixture *f, const struct delete_list *list)
+{
+    char path[TEST_PATH_BYTES];
+    struct buf bytes;
+
+    buf_init(&bytes, DELETE_LIST_BYTES_MAX);
+    delete_list_encode(list, &bytes);
+    files_write(files_path(path, f->dir, "deletes"), buf_str(&bytes));
+    buf_release(&bytes);
+}
+
+/* ---- what counts ---- */
+
+Test(deletes, hide_what_was_there)
+{
+    struct fixture f;
+    uint32_t id;
+
+    fixture_begin(&f);
+    push_lines(&f);
+    REQUIRE_OK(delete_odd(&f, &id));
+    cr_expect_eq(seen_lines(&f), EVEN);
+    REQUIRE_OK(push_line(&f, 1));
+    cr_expect_eq(seen_lines(&f), EVEN | 2, "a line that was pushed later");
+    fixture_reopen(&f);
+    cr_expect_eq(seen_lines(&f), EVEN | 2, "after a replay");
+    REQUIRE_OK(store_flush(f.store, NULL));
+    cr_expect_eq(seen_lines(&f), EVEN | 2, "after a flush");
+    REQUIRE_OK(store_cancel_delete(f.store, STR("t"), id, false, NULL));
+    cr_expect_eq(seen_lines(&f), ALL);
+    fixture_end(&f);
+}
+
+/* A chunk_id that a request names is not given out again, even if the index has lost it. */
+Test(deletes, an_index_that_is_lost)
+{
+    struct delete_request request = {.id = 1,
+                                     .tenant = STR("t"),
+                                     .query = STR("{app=\"a\"}"),
+                                     .start_ns = START_NS,
+                                     .end_ns = START_NS + HOUR_NS,
+                                     .chunk_max = 1000};
+    const struct delete_list list = {&request, 1};
+    struct fixture f;
+
+    fixture_prepare(&f);
+    write_file(&f, &list);
+    fixture_open(&f);
+    push_lines(&f);
+    REQUIRE_OK(store_flush(f.store, NULL));
+    cr_expect_eq(seen_lines(&f), ALL);
+    fixture_reopen(&f);
+    cr_expect_eq(seen_lines(&f), ALL);
+    fixture_end(&f);
+}
+
+/* ---- the way to the end of a request ---- */
+
+Test(deletes, processing)
+{
+    struct delete_list list = {0};
+    struct fixture f;
+    struct err err;
+    uint32_t id;
+
+    fixture_prepare(&f);
+    REQUIRE_OK(
+        config_set(&f.config, STR("compactor.delete_request_cancel_period"), STR("1h"), NULL));
+    REQUIRE_OK(config_finish(&f.config, NULL));
+    fixture_open(&f);
+    push_lines(&f);
+    REQUIRE_OK(delete_odd(&f, &id));
+    REQUIRE_OK(deletes_due(f.store, &f.arena, &list, NULL));
+    cr_expect_eq(list.count, 0, "it can still be cancelled");
+    time_fake_set(time_now_ns() + HOUR_NS);
+    REQUIRE_OK(deletes_due(f.store, &f.arena, &list, NULL));
+    cr_assert_eq(list.count, 1);
+    cr_expect_eq(list.items[0].id, id);
+    cr_expect_eq(store_state(f.store).deletes_pending, 1);
+    EXPECT_STATUS("cancel", store_cancel_delete(f.store, STR("t"), id, false, &err), ST_INVALID);
+    deletes_progress(f.store, id, 250);
+    cr_expect_eq(list_all(&f).items[0].percent, 99);
+
+    struct hiding before = hide_take(f.store, STR("t"));
+    cr_expect(hide_is_current(f.store, STR("t"), &before));
+    REQUIRE_OK(deletes_processed(f.store, STR("t"), &id, 1, NULL));
+    cr_expect(!hide_is_current(f.store, STR("t"), &before));
+    hide_give(&before);
+    cr_expect(list_all(&f).items[0].processed);
+    cr_expect_eq(seen_lines(&f), ALL, "nobody has taken them off the disk in this test");
+    cr_expect_eq(store_state(f.store).deletes_pending, 0);
+    EXPECT_STATUS("cancel", store_cancel_delete(f.store, STR("t"), id, true, &err), ST_INVALID);
+
+    store_close(f.store, 0);
+    REQUIRE_OK(deletes_reset(f.dir, NULL));
+    fixture_open(&f);
+    cr_expect_eq(seen_lines(&f), EVEN, "in force again");
+    time_fake_set(0);
+    fixture_end(&f);
+}
+
+/* A tenant that has as many as there may be loses the oldest one that is processed. */
+Test(deletes, limit)
+{
+    struct delete_list list = {0};
+    struct fixture f;
+    uint32_t id, processed = 500;
+
+    fixture_prepare(&f);
+    list.items = arena_new(&f.arena, struct delete_request, DELETE_LIST_TENANT_MAX);
+    for (; list.count < DELETE_LIST_TENANT_MAX; list.count++)
+        list.items[list.count] = (struct delete_request){.id = (uint32_t)list.count,
+                                                         .tenant = STR("t"),
+                                                         .query = STR("{app=\"a\"} |= \"odd\""),
+                                                         .end_ns = 1};
+    write_file(&f, &list);
+    fixture_open(&f);
+    push_lines(&f);
+    EXPECT_STATUS("one too many", delete_odd(&f, &id), ST_LIMIT);
+    cr_expect_eq(seen_lines(&f), ALL);
+    REQUIRE_OK(deletes_processed(f.store, STR("t"), &processed, 1, NULL));
+    REQUIRE_OK(delete_odd(&f, &id));
+    cr_expect_eq(seen_lines(&f), EVEN);
+    list = list_all(&f);
+    cr_expect_eq(list.count, DELETE_LIST_TENANT_MAX);
+    cr_expect_eq(delete_list_find(&list, STR("t"), processed), list.count, "it is still there");
+    fixture_end(&f);
+}
+
+/* ---- failures ---- */
+
+/* Whichever file call fails, a request that was answered with an error hides all it names or
+ * nothing, and the next one is made. */
+Test(deletes, failing_calls)
+{
+    enum { CALLS_MAX = 200 };
+    static const int errors[] = {EIO, ENOSPC, 0};
+
+    for (uint64_t at = 1, hit = 1; hit != 0 && at < CALLS_MAX; at++) {
+        struct fault fault = {.at = at, .error = errors[at % COUNT_OF(errors)]};
+        struct fixture f;
+        uint32_t id;
+
+        fixture_begin(&f);
+        push_lines(&f);
+        fault_begin(&fault);
+        enum status st = delete_odd(&f, &id);
+        fault_end();
+        hit = fault.hit ? 1 : 0;
+        cr_expect_eq(seen_lines(&f), st == ST_OK ? EVEN : ALL, "call %d", (int)at);
+        fixture_reopen(&f);
+        uint64_t seen = seen_lines(&f);
+        cr_expect(seen == EVEN || (st != ST_OK && seen == ALL), "call %d: %#llx", (int)at,
+                  (unsigned long long)seen);
+        REQUIRE_OK(delete_odd(&f, &id));
+        cr_expect_eq(seen_lines(&f), EVEN);
+        fixture_end(&f);
+    }
+}
+
+/* The same for allocations. */
+Test(deletes, no_memory)
+{
+    enum { ALLOCATIONS_MAX = 200 };
+    bool failed = true;
+
+    for (int64_t n = 1; failed && n < ALLOCATIONS_MAX; n++) {
+        struct fixture f;
+        uint32_t id;
+
+        fixture_begin(&f);
+        push_lines(&f);
+        mem_fail_after(n);
+        enum status st = delete_odd(&f, &id);
+        mem_fail_after(0);
+        failed = st != ST_OK;
+        cr_expect_eq(seen_lines(&f), failed ? ALL : EVEN, "allocation %d", (int)n);
+        fixture_reopen(&f);
+        cr_expect_eq(seen_lines(&f), failed ? ALL : EVEN, "allocation %d", (int)n);
+        fixture_end(&f);
+    }
+    cr_expect(!failed);
+}
+
+/* ---- kills ---- */
+
+enum { NOT_KILLED = 7 };
+
+struct kill {
+    uint64_t calls_left; /* the last of them does not happen any more */
+};
+
+static int kill_at_call(struct io_event *event, void *context)
+{
+    struct kill *k = context;
+
+    (void)event;
+    if (__atomic_sub_fetch(&k->calls_left, 1, __ATOMIC_RELAXED) == 0)
+        (void)raise(SIGKILL);
+    return 0;
+}
+
+/* A process that deletes and dies at its n-th file call, or ends when that is acknowledged. */
+static bool delete_until_killed(struct fixture *f, uint64_t n)
+{
+    int status;
+    pid_t pid = fork();
+
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        struct kill k = {n};
+        uint32_t id;
+        if (try_open(f, NULL) != ST_OK)
+            _exit(1);
+        for (int i = 0; i < LINES; i++) {
+            if (push_line(f, i) != ST_OK)
+                _exit(1);
+        }
+        if (store_flush(f->store, NULL) != ST_OK)
+            _exit(1);
+        io_hook_set(kill_at_call, &k);
+        enum status st = push_line(f, 1); /* in memory when the request comes */
+        if (st == ST_OK)
+            st = delete_odd(f, &id);
+        _exit(st == ST_OK ? NOT_KILLED : 1);
+    }
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    if (WIFSIGNALED(status))
+        return true;
+    cr_assert_eq(WEXITSTATUS(status), NOT_KILLED);
+    return false;
+}
+
+/* Whenever it dies: the request is there, or it is not. */
+Test(deletes, kills)
+{
+    enum { CALLS_MAX = 200 };
+    bool killed = true;
+    int with = 0, without = 0;
+
+    for (uint64_t n = 1; killed && n < CALLS_MAX; n++) {
+        struct fixture f;
+        uint32_t id;
+
+        fixture_prepare(&f);
+        killed = delete_until_killed(&f, n);
+        fixture_open(&f);
+        uint64_t seen = seen_lines(&f);
+        cr_expect(seen == EVEN || (killed && seen == ALL), "call %d: %#llx", (int)n,
+                  (unsigned long long)seen);
+        cr_expect_eq(list_all(&f).count, seen == EVEN ? 1 : 0);
+        with += seen == EVEN ? 1 : 0;
+        without += seen == ALL ? 1 : 0;
+        REQUIRE_OK(delete_odd(&f, &id));
+        cr_expect_eq(seen_lines(&f), EVEN);
+        fixture_end(&f);
+    }
+    cr_expect(!killed);
+    cr_expect(with > 1 && without > 1, "%d with, %d without", with, without);
+}
+
+/* ---- many at once ---- */
+
+enum { PUSHERS = 2, ROUNDS = 30 };
+
+struct pusher {
+    struct fixture *f;
+    int number; /* it pushes only lines of this number */
+    struct flag stop;
+};
+
+static void *push_on(void *context)
+{
+    struct pusher *p = context;
+
+    while (!flag_get(&p->stop))
+        (void)push_line(p->f, p->number);
+    return NULL;
+}
+
+/* Requests come and go while lines do; a line that is never deleted is always there. */
+Test(deletes, side_by_side)
+{
+    struct pusher pushers[PUSHERS];
+    pthread_t threads[PUSHERS];
+    struct fixture f;
+    uint32_t id;
+
+    fixture_begin(&f);
+    push_lines(&f);
+    for (int i = 0; i < PUSHERS; i++) {
+        pushers[i] = (struct pusher){.f = &f, .number = i * 2 + 1};
+        cr_assert_eq(pthread_create(&threads[i], NULL, push_on, &pushers[i]), 0);
+    }
+    for (int i = 0; i < ROUNDS; i++) {
+        REQUIRE_OK(delete_odd(&f, &id));
+        uint64_t seen = seen_lines(&f);
+        cr_expect_eq(seen & EVEN, EVEN);
+        cr_expect_eq(seen & 32, 0, "nobody pushes it again");
+        if (i % 2 == 0)
+            REQUIRE_OK(store_cancel_delete(f.store, STR("t"), id, false, NULL));
+    }
+    for (int i = 0; i < PUSHERS; i++) {
+        flag_set(&pushers[i].stop);
+        (void)pthread_join(threads[i], NULL);
+    }
+    REQUIRE_OK(delete_odd(&f, &id));
+    cr_expect_eq(seen_lines(&f), EVEN);
+    fixture_end(&f);
+}
