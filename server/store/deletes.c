@@ -180,6 +180,8 @@ static enum status compile_rules(const struct delete_list *list, struct str tena
     }
     if (count > 0)
         st = hide_set_new(specs, count, ret_set, err);
+    if (st == ST_LIMIT)
+        err_set(err, st, "%zu delete requests that are not processed take too much memory", count);
     mem_free(specs);
     return st;
 }
@@ -443,6 +445,8 @@ enum status store_delete(struct store *s, const struct delete_wish *wish, uint32
     tenant = store_tenant(s, wish->tenant, true);
     if (tenant != NULL)
         counter_add(&tenant->counters.deletes_received, 1);
+    LOG(LOG_INFO, "lines are deleted", LOG_STR("tenant", wish->tenant),
+        LOG_STR("query", wish->query), LOG_INT("chunk_max", change.request.chunk_max));
     *ret_id = change.request.id;
     return ST_OK;
 }

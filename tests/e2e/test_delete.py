@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import threading
 import time
 import unittest
 
@@ -193,6 +194,43 @@ class DeleteTest(unittest.TestCase):
             self.check(server, self.everything)
             delete_all(server)
             self.check(server)
+
+    def test_side_by_side(self):
+        """While lines come and are asked for, what is deleted is gone from each answer that begins later."""
+        with Server(flags=QUIET) as server:
+            kept = [(START + i, f"kept {i}") for i in range(50)]
+            self.assertEqual(server.push([({"job": "del"}, kept)])[0], 204)
+            stop, failures = threading.Event(), []
+
+            def push():
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    streams = [({"job": "del", "worker": str(number % 5)}, [(START + HOUR + number, f"passing {number}")])]
+                    if server.push(streams)[0] != 204:
+                        failures.append("a push was refused")
+
+            def ask():
+                while not stop.is_set():
+                    lines = [line for _, values in server.query('{job="del"} |= "kept"', START, END) for _, line in values]
+                    total = server.get("/loki/api/v1/query", query='sum(count_over_time({job="del"} |= "kept" [2h]))', time=(START + HOUR) // 10**9)
+                    if len(lines) != len(kept) or '"50"' not in total[1]:
+                        failures.append((len(lines), total))
+
+            threads = [threading.Thread(target=task) for task in (push, push, ask, ask)]
+            for thread in threads:
+                thread.start()
+            for number in range(15):
+                mark = f"marked {number} "
+                self.assertEqual(server.push([({"job": "del"}, [(START + HOUR + i, mark + str(i)) for i in range(20)])])[0], 204)
+                self.assertEqual(delete(server, f'{{job="del"}} |= "{mark}"', START, END)[0], 204)
+                self.assertEqual(server.query(f'{{job="del"}} |= "{mark}"', START, END), [])
+            stop.set()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(failures, [])
+            self.assertEqual(delete(server, '{job="del"} |= "passing"', START, END)[0], 204)
+            self.assertEqual([values for _, values in server.query('{job="del"}', START, END)], [kept])
 
     def test_tenants(self):
         """A request is one tenant's."""
