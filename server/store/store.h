@@ -146,6 +146,7 @@ MUST_CHECK enum status store_deletes(struct store *s, struct arena *a, struct st
  *
  * ST_NOT_FOUND  no such request of the tenant
  * ST_INVALID    it is processed; or, without `force`, lines may have gone from the disk
+ * anything else: it is still in force, but perhaps not after a restart
  */
 MUST_CHECK enum status store_cancel_delete(struct store *s, struct str tenant, uint32_t id,
                                            bool force, struct err *err);
