@@ -369,15 +369,14 @@ enum status segments_write(struct segments *s, struct segment_name name, struct 
     return st == ST_OK ? ST_OK : name_error(err, st, name);
 }
 
-enum status segments_sync(struct segments *s, struct segment_name name, bool new_file,
-                          struct err *err)
+enum status segments_sync(struct segments *s, struct segment_name name, struct err *err)
 {
     struct open_file *f = NULL;
 
     enum status st = take_file(s, name, 0, &f, err);
     if (st != ST_OK)
         return st;
-    if (io_fdatasync(f->fd) < 0 || (new_file && io_fsync(s->dir_fd) < 0))
+    if (io_fdatasync(f->fd) < 0)
         st = err_errno(err, "sync");
     give_file(s, f);
     return st == ST_OK ? ST_OK : name_error(err, st, name);

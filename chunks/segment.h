@@ -41,9 +41,8 @@ MUST_CHECK enum status segments_create(struct segments *s, struct segment_name n
 MUST_CHECK enum status segments_write(struct segments *s, struct segment_name name,
                                       struct str bytes, uint64_t offset, struct err *err);
 
-/* Make everything written durable, and the name of the file if it is `new_file`. */
-MUST_CHECK enum status segments_sync(struct segments *s, struct segment_name name, bool new_file,
-                                     struct err *err);
+/* Make everything written durable; the name of a new file needs segments_sync_names(), too. */
+MUST_CHECK enum status segments_sync(struct segments *s, struct segment_name name, struct err *err);
 
 struct segment_range {
     struct segment_name name;
@@ -68,6 +67,8 @@ MUST_CHECK enum status segments_cut(struct segments *s, struct segment_name name
  */
 MUST_CHECK enum status segments_remove(struct segments *s, struct segment_name name,
                                        struct err *err);
+
+/* Make it durable which files there are. */
 MUST_CHECK enum status segments_sync_names(struct segments *s, struct err *err);
 
 /* What the header of a segment says. */

@@ -85,50 +85,40 @@ static bool is_leaving(const struct flushing *f, uint64_t segment_id)
 static struct open_segment *find_segment(const struct flushing *f, struct str tenant, int32_t day,
                                          enum segment_state state)
 {
-    struct store *s = f->store;
+    const struct store *s = f->store;
+    struct open_segment *segment = open_segments_newest(&s->flusher.segments, tenant, day, state);
 
-    for (size_t i = s->flusher.segment_count; i-- > 0;) {
-        struct open_segment *segment = &s->flusher.segments[i];
-        if (segment->name.day == day && segment->state == state &&
-            str_eq(segment->tenant, tenant) &&
-            segment->written_bytes < store_settings(s)->segment_max_bytes &&
-            !is_leaving(f, segment->name.id))
-            return segment;
-    }
-    return NULL;
+    while (segment != NULL && (segment->written_bytes >= store_settings(s)->segment_max_bytes ||
+                               is_leaving(f, segment->name.id)))
+        segment = segment->older;
+    return segment;
 }
 
-/* Reserve a new segment: its record in the index comes before its file, see recover.c. */
-static enum status reserve_segment(struct store *s, const struct segment_ref *wanted,
-                                   struct open_segment **ret_segment, struct err *err)
+/* Reserve new segments: their records in the index come before their files, see recover.c. */
+static enum status reserve_segments(struct store *s, struct segment_ref *refs, size_t count,
+                                    struct err *err)
 {
     struct flusher *fl = &s->flusher;
-    struct segment_ref ref = *wanted;
     struct index_batch *batch = NULL;
 
-    if (fl->segment_count == fl->segment_capacity) {
-        size_t capacity = fl->segment_capacity == 0 ? 64 : fl->segment_capacity * 2;
-        struct open_segment *wider = mem_grow(fl->segments, capacity, sizeof(*wider));
-        if (wider == NULL)
-            return err_set(err, ST_NOMEM, "no memory for a segment");
-        fl->segments = wider;
-        fl->segment_capacity = capacity;
-    }
-    ref.id = fl->next_segment;
     enum status st = index_batch_begin(s->index, &batch, err);
     if (st != ST_OK)
         return st;
-    st = index_batch_segment(batch, &ref, err);
+    for (size_t i = 0; i < count && st == ST_OK; i++) {
+        refs[i].id = fl->next_segment + i;
+        st = index_batch_segment(batch, &refs[i], err);
+    }
     if (st == ST_OK)
         st = index_batch_commit(batch, err);
     else
         index_batch_abort(batch);
     if (st != ST_OK)
         return st;
-    fl->next_segment++;
-    fl->segments[fl->segment_count] =
-        (struct open_segment){.name = {ref.id, ref.day}, .tenant = ref.tenant, .state = ref.state};
-    *ret_segment = &fl->segments[fl->segment_count++];
+    fl->next_segment += count;
+    for (size_t i = 0; i < count; i++) {
+        if (open_segments_add(&fl->segments, &refs[i]) == NULL)
+            return err_set(err, ST_NOMEM, "no memory for a segment");
+    }
     return ST_OK;
 }
 
@@ -143,8 +133,12 @@ static enum status use_segment(struct flushing *f, struct str tenant, int32_t da
 
     if (segment == NULL || segment != f->segment)
         st = write_pending(f, err);
-    if (st == ST_OK && segment == NULL)
-        st = reserve_segment(s, &wanted, &segment, err);
+    if (st == ST_OK && segment == NULL) {
+        st = reserve_segments(s, &wanted, 1, err);
+        segment = open_segments_find(&s->flusher.segments, wanted.id);
+    }
+    if (st == ST_OK)
+        open_segments_use(&s->flusher.segments, segment);
     if (st == ST_OK && !segment->has_file) {
         st = segments_create(s->segments, segment->name, tenant, &segment->written_bytes, err);
         segment->has_file = st == ST_OK;
@@ -215,6 +209,37 @@ static enum status pack_day(struct flushing *f, const struct flush_item *item,
     return st;
 }
 
+/* Where the entries end that are of the day of the one at `begin`. */
+static size_t end_of_day(struct chunk_entries all, size_t begin)
+{
+    int64_t next_ns = time_day_start_ns(time_day(all.items[begin].ts_ns) + 1);
+    size_t end = begin;
+
+    while (end < all.count && all.items[end].ts_ns < next_ns)
+        end++;
+    return end;
+}
+
+/* One transaction makes all the segments that the entries of an item still need. */
+static enum status reserve_days(struct flushing *f, const struct flush_item *item,
+                                struct chunk_entries all, struct err *err)
+{
+    struct segment_ref *refs = NULL;
+    size_t count = 0, capacity = 0;
+
+    for (size_t i = 0; i < all.count; i = end_of_day(all, i)) {
+        int32_t day = time_day(all.items[i].ts_ns);
+        if (find_segment(f, item->tenant->name, day, SEGMENT_FLUSHED) != NULL)
+            continue;
+        refs = arena_reserve(&f->scratch, refs, count, &capacity, sizeof(*refs));
+        if (refs == NULL)
+            return arena_status(&f->scratch, err);
+        refs[count++] = (struct segment_ref){
+            .day = day, .tenant = item->tenant->name, .state = SEGMENT_FLUSHED};
+    }
+    return count == 0 ? ST_OK : reserve_segments(f->store, refs, count, err);
+}
+
 static enum status pack_item(struct flushing *f, struct flush_item *item, struct err *err)
 {
     struct head_view view = head_view(item->sealed->head);
@@ -226,10 +251,14 @@ static enum status pack_item(struct flushing *f, struct flush_item *item, struct
         st = head_view_entries(&view, &f->scratch, INT64_MIN, INT64_MAX, &all);
     if (st != ST_OK)
         err_set(err, st, "cannot sort a head: %s", status_text(st));
+    else
+        st = reserve_days(f, item, all, err);
     for (size_t begin = 0, end = 0; begin < all.count && st == ST_OK; begin = end) {
-        int32_t day = time_day(all.items[begin].ts_ns);
-        while (end < all.count && time_day(all.items[end].ts_ns) == day)
-            end++;
+        if (flag_get(&f->store->flusher.abandon)) {
+            st = err_set(err, ST_CANCELLED, "the store is being closed");
+            break;
+        }
+        end = end_of_day(all, begin);
         st = pack_day(f, item, (struct chunk_entries){all.items + begin, end - begin}, err);
     }
     head_view_release(&view);
@@ -246,14 +275,18 @@ static bool has_new_bytes(const struct open_segment *segment)
 
 static enum status sync_segments(struct store *s, struct err *err)
 {
+    bool new_names = false;
     enum status st = ST_OK;
 
-    for (size_t i = 0; i < s->flusher.segment_count && st == ST_OK; i++) {
-        struct open_segment *segment = &s->flusher.segments[i];
-        if (has_new_bytes(segment))
-            st = segments_sync(s->segments, segment->name, segment->new_file, err);
+    for (struct open_segment *segment = s->flusher.segments.used; segment != NULL && st == ST_OK;
+         segment = segment->next_used) {
+        if (flag_get(&s->flusher.abandon))
+            st = err_set(err, ST_CANCELLED, "the store is being closed");
+        else if (has_new_bytes(segment))
+            st = segments_sync(s->segments, segment->name, err);
+        new_names |= segment->new_file;
     }
-    return st;
+    return st == ST_OK && new_names ? segments_sync_names(s->segments, err) : st;
 }
 
 /* How far the stream of `item` is flushed, and the days its chunks lie on. */
@@ -309,9 +342,10 @@ static struct segment_ref ref_of(const struct open_segment *segment)
 static enum status finish_batch(struct store *s, struct index_batch *batch, enum status st,
                                 struct err *err)
 {
-    for (size_t i = 0; i < s->flusher.segment_count && st == ST_OK; i++) {
-        struct segment_ref ref = ref_of(&s->flusher.segments[i]);
-        if (has_new_bytes(&s->flusher.segments[i]))
+    for (const struct open_segment *segment = s->flusher.segments.used;
+         segment != NULL && st == ST_OK; segment = segment->next_used) {
+        struct segment_ref ref = ref_of(segment);
+        if (has_new_bytes(segment))
             st = index_batch_segment(batch, &ref, err);
     }
     if (st != ST_OK) {
@@ -338,31 +372,42 @@ static enum status commit(struct flushing *f, struct err *err)
     return finish_batch(f->store, batch, batch_chunks(f, batch, err), err);
 }
 
+/*
+ * Forget what a batch that failed has written; whoever met a full disk gives it back. When the
+ * store is being closed the next start does that: it may be a hundred thousand files.
+ */
+static void forget_written(struct store *s, struct open_segment *segment)
+{
+    struct err err;
+
+    if (has_new_bytes(segment) && segment->has_file && !s->flusher.broken &&
+        !flag_get(&s->flusher.abandon) &&
+        segments_cut(s->segments, segment->name, segment->committed_bytes, &err) != ST_OK)
+        LOG(LOG_WARN, "cannot cut a segment after a failure", LOG_ERR(&err));
+    segment->written_bytes = segment->committed_bytes;
+    segment->has_file = segment->committed_bytes > 0;
+}
+
 /* After a success the written bytes are committed; after a failure they are forgotten. */
 static void settle_segments(struct store *s, bool committed)
 {
-    for (size_t i = 0; i < s->flusher.segment_count; i++) {
-        struct open_segment *segment = &s->flusher.segments[i];
-        if (committed) {
-            segment->committed_bytes = segment->written_bytes;
-            segment->new_file = false;
-        } else {
-            struct err err;
-            /* Whoever met a full disk gives back what was written for nothing. */
-            if (has_new_bytes(segment) && segment->has_file && !s->flusher.broken &&
-                segments_cut(s->segments, segment->name, segment->committed_bytes, &err) != ST_OK)
-                LOG(LOG_WARN, "cannot cut a segment after a failure", LOG_ERR(&err));
-            segment->written_bytes = segment->committed_bytes;
-            segment->has_file = segment->committed_bytes > 0;
+    for (struct open_segment *segment = s->flusher.segments.used; segment != NULL;
+         segment = segment->next_used) {
+        if (!committed) {
+            forget_written(s, segment);
+            continue;
         }
+        segment->committed_bytes = segment->written_bytes;
+        segment->new_file = false;
     }
+    open_segments_settle(&s->flusher.segments);
 }
 
 /* The days that chunks were added to may have something to merge. */
 static void note_days(struct store *s)
 {
-    for (size_t i = 0; i < s->flusher.segment_count; i++) {
-        const struct open_segment *segment = &s->flusher.segments[i];
+    for (const struct open_segment *segment = s->flusher.segments.used; segment != NULL;
+         segment = segment->next_used) {
         if (has_new_bytes(segment))
             merge_note_day(s, segment->tenant, segment->name.day);
     }
@@ -473,25 +518,15 @@ enum status flush_merged(struct store *s, struct merge_batch *b, struct err *err
 
 /* ---- segments that hold nothing any more ---- */
 
-/* The place of a segment among those that may be appended to; the count: it is not there. */
-static size_t find_open(const struct flusher *fl, uint64_t id)
-{
-    size_t i = 0;
-
-    while (i < fl->segment_count && fl->segments[i].name.id != id)
-        i++;
-    return i;
-}
-
 enum status flush_kill_segment(struct store *s, const struct segment_ref *segment, struct err *err)
 {
     struct flusher *fl = &s->flusher;
     struct segment_ref dead = *segment;
     struct index_batch *batch = NULL;
-    size_t at = find_open(fl, segment->id);
+    struct open_segment *open = open_segments_find(&fl->segments, segment->id);
 
     if (fl->broken || fl->dead_count == COUNT_OF(fl->dead) ||
-        (at < fl->segment_count && fl->segments[at].committed_bytes != segment->committed_bytes))
+        (open != NULL && open->committed_bytes != segment->committed_bytes))
         return ST_OK; /* something was added since, or there will be room later */
     enum status st = index_batch_begin(s->index, &batch, err);
     if (st != ST_OK)
@@ -501,8 +536,8 @@ enum status flush_kill_segment(struct store *s, const struct segment_ref *segmen
     st = finish_batch(s, batch, index_batch_segment(batch, &dead, err), err);
     if (st != ST_OK)
         return st;
-    if (at < fl->segment_count)
-        fl->segments[at] = fl->segments[--fl->segment_count];
+    if (open != NULL)
+        open_segments_remove(&fl->segments, open);
     fl->dead[fl->dead_count++] = (struct dead_segment){{dead.id, dead.day}, number};
     return ST_OK;
 }

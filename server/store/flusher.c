@@ -428,6 +428,8 @@ static void *run(void *context)
         bool everything = forced != s->flusher.completed;
         if (round_is_due(s) || everything) {
             enum status st = make_round(s, everything, &err);
+            if (st == ST_CANCELLED)
+                break;
             report(s, forced, st, &err);
         }
         deletes_serve(s); /* even if there is no end of other work */
@@ -454,27 +456,10 @@ static enum status load_segments(struct store *s, struct err *err)
             ref.committed_bytes >= store_settings(s)->segment_max_bytes)
             continue;
         struct tenant *tenant = store_tenant(s, ref.tenant, true);
-        if (f->segment_count == f->segment_capacity) {
-            f->segment_capacity = f->segment_capacity == 0 ? 64 : f->segment_capacity * 2;
-            struct open_segment *wider =
-                mem_grow(f->segments, f->segment_capacity, sizeof(*f->segments));
-            if (wider == NULL)
-                tenant = NULL;
-            else
-                f->segments = wider;
-        }
-        if (tenant == NULL) {
+        if (tenant != NULL)
+            ref.tenant = tenant->name;
+        if (tenant == NULL || open_segments_add(&f->segments, &ref) == NULL)
             st = ST_NOMEM;
-            break;
-        }
-        f->segments[f->segment_count++] = (struct open_segment){
-            .name = {ref.id, ref.day},
-            .tenant = tenant->name,
-            .committed_bytes = ref.committed_bytes,
-            .written_bytes = ref.committed_bytes,
-            .state = ref.state,
-            .has_file = ref.committed_bytes > 0,
-        };
     }
     index_read_end(r);
     return st == ST_NOT_FOUND ? ST_OK : err_set(err, st, "cannot load the list of segments");
@@ -507,6 +492,7 @@ void flusher_stop(struct store *s)
 {
     struct flusher *f = &s->flusher;
 
+    flag_set(&f->abandon);
     if (f->started) {
         lock_take(&f->lock);
         f->stop = true;
@@ -515,8 +501,7 @@ void flusher_stop(struct store *s)
         (void)pthread_join(f->thread, NULL);
         f->started = false;
     }
-    mem_free(f->segments);
-    f->segments = NULL;
+    open_segments_release(&f->segments);
 }
 
 void flusher_look(struct store *s)

@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -34,13 +35,18 @@ static void cut_segment(struct store *s, const struct segment_ref *segment)
         LOG(LOG_ERROR, "a segment is damaged, its entries are missing from answers", LOG_ERR(&err));
 }
 
-static bool is_known(const struct segment_name *known, size_t count, uint64_t id)
+static int compare_ids(const void *a, const void *b)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (known[i].id == id)
-            return true;
-    }
-    return false;
+    const struct segment_name *x = a, *y = b;
+
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* `known` is as the index lists it: by id. */
+static bool is_known(const struct segment_name *known, size_t count,
+                     const struct segment_name *file)
+{
+    return count > 0 && bsearch(file, known, count, sizeof(*known), compare_ids) != NULL;
 }
 
 /*
@@ -61,7 +67,7 @@ static enum status check_unknown(struct store *s, const struct segment_name *kno
                      "was lost, restore it",
                      s->segments_dir, file_count, s->dir);
     for (size_t i = 0; i < file_count && st == ST_OK; i++) {
-        if (is_known(known, count, files[i].id))
+        if (is_known(known, count, &files[i]))
             continue;
         segment_file_name(files[i], file);
         LOG(LOG_ERROR, "a segment is not in the index, its entries are missing from answers",

@@ -151,13 +151,14 @@ static void free_tenants(struct store *s)
 
 void store_close(struct store *s, int64_t flush_ns)
 {
+    int64_t until_ns = time_mono_ns() + flush_ns;
     struct err err;
 
     if (s == NULL)
         return;
     merge_stop(s);
     if (flush_ns > 0 && s->flusher.started) {
-        enum status st = flusher_force(s, flush_ns, &err);
+        enum status st = flusher_force(s, until_ns - time_mono_ns(), &err);
         if (st != ST_OK)
             LOG(LOG_WARN, "not everything is flushed, the log will be replayed at the next start",
                 LOG_ERR(&err));

@@ -43,7 +43,10 @@ struct store_options {
 MUST_CHECK enum status store_open(const struct store_options *options, struct store **ret_store,
                                   struct err *err);
 
-/* Flush what is in memory if that is possible in `flush_ns`, then close. Accepts NULL. */
+/*
+ * Flush what is in memory if that is possible in `flush_ns`, then close: what is not flushed by
+ * then is in the log. Accepts NULL.
+ */
 void store_close(struct store *s, int64_t flush_ns);
 
 /* From now on these limits count; `config` stays valid as long as the store. */

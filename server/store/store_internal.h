@@ -15,21 +15,11 @@
 #include "server/store/deletes.h"
 #include "server/store/hide.h"
 #include "server/store/merge.h"
+#include "server/store/open_segments.h"
 #include "server/store/store.h"
 #include "server/store/wal_push.h"
 
 enum { STORE_PATH_BYTES = 4096 };
-
-/* A segment that chunks of one tenant and day go to. */
-struct open_segment {
-    struct segment_name name;
-    struct str tenant;
-    uint64_t committed_bytes; /* as the index knows it */
-    uint64_t written_bytes;   /* with what the flush that is running has added */
-    enum segment_state state;
-    bool has_file; /* with its header */
-    bool new_file; /* made by the flush that is running: the directory is not synced */
-};
 
 /* A segment that nothing in the index refers to any more. */
 struct dead_segment {
@@ -46,6 +36,7 @@ struct flusher {
     struct lock_cond wake;
     struct lock_cond done;
     bool stop;
+    struct flag abandon; /* a flush that is running ends, as if it had failed */
     bool woken;
     uint64_t forced;    /* flushes of everything that were asked for */
     uint64_t completed; /* of them */
@@ -53,9 +44,7 @@ struct flusher {
     struct err last_err;
 
     /* the thread's own */
-    struct open_segment *segments;
-    size_t segment_count;
-    size_t segment_capacity;
+    struct open_segments segments;
     int64_t next_round_ns; /* when it goes through all streams again, whatever happens */
     uint64_t next_segment;
     struct dead_segment dead[DEAD_SEGMENTS_MAX]; /* oldest first */

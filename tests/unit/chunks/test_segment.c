@@ -220,7 +220,8 @@ Test(segment, write_sync_read)
     REQUIRE_OK(segments_create(p.segments, name, STR("fake"), &begin, &err));
     REQUIRE_OK(segments_write(p.segments, name, STR("first"), begin, &err));
     REQUIRE_OK(segments_write(p.segments, name, STR("second"), begin + 5, &err));
-    REQUIRE_OK(segments_sync(p.segments, name, true, &err));
+    REQUIRE_OK(segments_sync(p.segments, name, &err));
+    REQUIRE_OK(segments_sync_names(p.segments, &err));
     EXPECT_STATUS("inside", read_back(&p, name, begin + 3, 5, to, &err), ST_OK);
     EXPECT_STR("inside", str_make(to, 5), STR("stsec"));
     EXPECT_STATUS("nothing", read_back(&p, name, begin + 11, 0, to, &err), ST_OK);
@@ -319,7 +320,7 @@ Test(segment, more_files_than_may_be_open)
         REQUIRE_OK(segments_create(p.segments, name, STR("fake"), &begin, NULL));
         REQUIRE_OK(
             segments_write(p.segments, name, str_make((const char *)&id, sizeof(id)), begin, NULL));
-        REQUIRE_OK(segments_sync(p.segments, name, true, NULL));
+        REQUIRE_OK(segments_sync(p.segments, name, NULL));
     }
     cr_expect_leq(descriptors(), before + OPEN_MAX);
     for (size_t i = 0; i < COUNT_OF(readers); i++) {
@@ -344,7 +345,9 @@ static enum status write_all(struct place *p)
     enum status st = segments_create(p->segments, name, STR("fake"), &begin, NULL);
     if (st == ST_OK)
         st = segments_write(p->segments, name, STR("chunk"), begin, NULL);
-    return st == ST_OK ? segments_sync(p->segments, name, true, NULL) : st;
+    if (st == ST_OK)
+        st = segments_sync(p->segments, name, NULL);
+    return st == ST_OK ? segments_sync_names(p->segments, NULL) : st;
 }
 
 Test(segment, nth_call_fails)
