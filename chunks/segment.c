@@ -85,14 +85,20 @@ static bool parse_file_name(const char *file, struct segment_name *ret_name)
     return true;
 }
 
-static void put_header(struct buf *b, struct segment_name name, struct str tenant)
+size_t segment_header_bytes(struct str tenant)
 {
     size_t bytes = HEADER_FIXED_BYTES + tenant.len;
-    size_t padding = (size_t)-bytes & (HEADER_ALIGN - 1);
+
+    return bytes + ((size_t)-bytes & (HEADER_ALIGN - 1));
+}
+
+static void put_header(struct buf *b, struct segment_name name, struct str tenant)
+{
+    size_t bytes = segment_header_bytes(tenant);
 
     buf_put(b, str_make(segment_magic, sizeof(segment_magic)));
     buf_put_u16(b, SEGMENT_VERSION);
-    buf_put_u16(b, (uint16_t)(bytes + padding));
+    buf_put_u16(b, (uint16_t)bytes);
     buf_put_u32(b, 0);
     buf_put_u32(b, 0);
     buf_put_u32(b, 0); /* the checksum, when all is there */
@@ -102,7 +108,7 @@ static void put_header(struct buf *b, struct segment_name name, struct str tenan
     buf_put_zeros(b, HEADER_RESERVED_BYTES);
     ASSERT(b->failed || b->len == HEADER_FIXED_BYTES);
     buf_put(b, tenant);
-    buf_put_zeros(b, padding);
+    buf_put_zeros(b, bytes - HEADER_FIXED_BYTES - tenant.len);
     if (!b->failed)
         buf_set_u32(b, HEADER_CRC_OFFSET, crc32c(0, buf_str(b)));
 }

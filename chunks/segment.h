@@ -71,6 +71,9 @@ MUST_CHECK enum status segments_remove(struct segments *s, struct segment_name n
 /* Make it durable which files there are. */
 MUST_CHECK enum status segments_sync_names(struct segments *s, struct err *err);
 
+/* How long the header of a segment of this tenant is: its first chunk begins there. */
+size_t segment_header_bytes(struct str tenant);
+
 /* What the header of a segment says. */
 struct segment_header {
     struct segment_name name;

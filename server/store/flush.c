@@ -486,7 +486,7 @@ static enum status batch_merged(struct index_batch *batch, const struct merge_ba
         const struct merged_chunk *c = &b->chunks[i];
         for (size_t j = 0; j < c->from_count && st == ST_OK; j++)
             st = index_batch_remove_chunk(batch, c->tenant, &c->from[j], err);
-        if (st == ST_OK)
+        if (st == ST_OK && c->ref.entries > 0)
             st = index_batch_chunk(batch, c->tenant, &c->ref, err);
     }
     return st;
@@ -500,9 +500,13 @@ enum status flush_merged(struct store *s, struct merge_batch *b, struct err *err
 
     if (s->flusher.broken)
         return err_set(err, ST_IO, "the index takes no writes any more until a restart");
+    if (b->hiding != NULL && b->count > 0 && !hide_is_current(s, b->chunks[0].tenant, b->hiding))
+        return err_set(err, ST_BUSY, "delete requests have changed");
     buf_init(&f.pending, (size_t)CHUNK_BYTES_MAX * 2);
-    for (size_t i = 0; i < b->count && st == ST_OK; i++)
-        st = write_merged(&f, &b->chunks[i], buf_str(&b->bytes), err);
+    for (size_t i = 0; i < b->count && st == ST_OK; i++) {
+        if (b->chunks[i].ref.entries > 0)
+            st = write_merged(&f, &b->chunks[i], buf_str(&b->bytes), err);
+    }
     if (st == ST_OK)
         st = write_pending(&f, err);
     if (st == ST_OK)
@@ -517,6 +521,14 @@ enum status flush_merged(struct store *s, struct merge_batch *b, struct err *err
 }
 
 /* ---- segments that hold nothing any more ---- */
+
+void flush_close_segment(struct store *s, uint64_t id)
+{
+    struct open_segment *open = open_segments_find(&s->flusher.segments, id);
+
+    if (open != NULL)
+        open_segments_remove(&s->flusher.segments, open);
+}
 
 enum status flush_kill_segment(struct store *s, const struct segment_ref *segment, struct err *err)
 {

@@ -26,13 +26,18 @@ static bool is_on(const struct store *s)
 
 /* ---- days ---- */
 
-static struct merge_day *find_day(struct merger *m, struct str tenant, int32_t day)
+_Static_assert(sizeof(struct day_key) == sizeof(char *) + sizeof(int64_t), "no padding");
+
+static struct str key_bytes(const struct day_key *key)
 {
-    for (size_t i = m->day_count; i-- > 0;) {
-        if (m->days[i].day == day && str_eq(m->days[i].tenant, tenant))
-            return &m->days[i];
-    }
-    return NULL;
+    return str_make((const char *)key, sizeof(*key));
+}
+
+static struct merge_day *find_day(const struct merger *m, struct str tenant, int32_t day)
+{
+    const struct day_key key = {tenant.ptr, day};
+
+    return map_get(&m->day_keys, key_bytes(&key));
 }
 
 /* A new day in the table; NULL: no memory, it will be merged after the next start. */
@@ -40,14 +45,22 @@ static struct merge_day *add_day(struct merger *m, struct str tenant, int32_t da
 {
     if (m->day_count == m->day_capacity) {
         size_t capacity = m->day_capacity == 0 ? 64 : m->day_capacity * 2;
-        struct merge_day *wider = mem_grow(m->days, capacity, sizeof(*wider));
+        struct merge_day **wider = mem_grow(m->days, capacity, sizeof(*wider));
         if (wider == NULL)
             return NULL;
         m->days = wider;
         m->day_capacity = capacity;
     }
-    m->days[m->day_count] = (struct merge_day){.tenant = tenant, .day = day};
-    return &m->days[m->day_count++];
+    struct merge_day *d = mem_new(1, sizeof(*d));
+    if (d == NULL)
+        return NULL;
+    *d = (struct merge_day){.key = {tenant.ptr, day}, .tenant = tenant, .day = day};
+    if (map_set(&m->day_keys, key_bytes(&d->key), d) != ST_OK) {
+        mem_free(d);
+        return NULL;
+    }
+    m->days[m->day_count++] = d;
+    return d;
 }
 
 void merge_note_day(struct store *s, struct str tenant, int32_t day)
@@ -74,7 +87,7 @@ uint64_t merge_days_pending(struct store *s)
 
     lock_take(&s->flusher.lock);
     for (size_t i = 0; i < s->merger.day_count; i++)
-        pending += s->merger.days[i].final ? 0 : 1;
+        pending += s->merger.days[i]->final ? 0 : 1;
     lock_give(&s->flusher.lock);
     return pending;
 }
@@ -133,7 +146,11 @@ static enum status serve(struct store *s, const struct merge_request *request, s
 
     if (request->batch != NULL)
         return flush_merged(s, request->batch, err);
+    for (size_t i = 0; i < request->closed.count; i++)
+        flush_close_segment(s, request->closed.items[i].id);
     for (size_t i = 0; i < request->dead_count && st == ST_OK; i++) {
+        if (flag_get(&s->merger.stop))
+            return err_set(err, ST_CANCELLED, "the store is being closed");
         if (s->flusher.dead_count == DEAD_SEGMENTS_MAX)
             st = flush_bury_segments(s, err);
         if (st == ST_OK)
@@ -185,28 +202,64 @@ enum status merge_submit(struct store *s, const struct merge_request *request, s
 
 /* ---- the thread ---- */
 
-/* Is the day at `i` to be looked at? `*ret_changes` is what the look will have seen at least. */
-static bool is_due(struct store *s, size_t i, struct merge_look *ret_look, uint64_t *ret_changes)
+/* A look at a day, and what was known of the day when it began. */
+struct looked_at {
+    struct merge_look look;
+    uint64_t changes;
+    int64_t changed_ns;
+};
+
+/* Is the day at `i` to be looked at? */
+static bool is_due(struct store *s, size_t i, struct looked_at *ret_look)
 {
     int64_t quiet_ns = QUIET_INTERVALS * store_settings(s)->compaction_interval;
 
     lock_take(&s->flusher.lock);
-    const struct merge_day *d = &s->merger.days[i];
+    const struct merge_day *d = s->merger.days[i];
     bool quiet = time_mono_ns() - d->changed_ns >= quiet_ns;
     bool due = d->changes != d->looked || (quiet && !d->final);
-    *ret_look = (struct merge_look){.tenant = d->tenant, .day = d->day, .final = quiet};
-    *ret_changes = d->changes;
+    *ret_look = (struct looked_at){
+        .look = {.tenant = d->tenant, .day = d->day, .final = quiet},
+        .changes = d->changes,
+        .changed_ns = d->changed_ns,
+    };
     lock_give(&s->flusher.lock);
     return due;
 }
 
-static void note_look(struct store *s, size_t i, bool final, uint64_t changes)
+/* The segments of the day. A list that is older than the last change of the day may lack some. */
+static enum status find_segments(struct store *s, struct looked_at *l, struct err *err)
+{
+    struct segment_list *list = &s->merger.segments;
+    enum status st = ST_OK;
+
+    if (list->loaded_ns == 0 || list->loaded_ns <= l->changed_ns)
+        st = segment_list_load(s, list, err);
+    l->look.segments = segment_list_day(list, l->look.tenant, l->look.day);
+    return st;
+}
+
+static void note_look(struct store *s, size_t i, const struct looked_at *l, bool again)
 {
     lock_take(&s->flusher.lock);
-    struct merge_day *d = &s->merger.days[i];
-    d->looked = changes;
-    d->final = final && d->changes == changes;
+    struct merge_day *d = s->merger.days[i];
+    d->looked = l->changes;
+    d->final = l->look.final && !again && d->changes == l->changes;
+    d->failing = false;
     lock_give(&s->flusher.lock);
+}
+
+/* A day that fails is said once, and one in each pass: if all fail it is for the same reason. */
+static void note_failure(struct store *s, size_t i, const struct err *err, bool *said)
+{
+    struct merge_day *d = s->merger.days[i];
+
+    counter_add(&s->merger.failures, 1);
+    if (d->failing || *said)
+        return;
+    d->failing = *said = true;
+    LOG(LOG_ERROR, "cannot merge chunks of a day, trying again", LOG_STR("tenant", d->tenant),
+        LOG_INT("day", d->day), LOG_ERR(err));
 }
 
 static size_t count_days(struct store *s)
@@ -217,27 +270,44 @@ static size_t count_days(struct store *s)
     return count;
 }
 
-/* Look at every day that is due; the first failure ends it. */
-static enum status look_at_days(struct store *s, struct err *err)
+static enum status look_at_day(struct store *s, size_t i, struct looked_at *l, struct err *err)
+{
+    bool again = false;
+
+    enum status st = find_segments(s, l, err);
+    if (st == ST_OK)
+        st = merge_day(s, &l->look, &again, err);
+    if (st == ST_OK)
+        note_look(s, i, l, again);
+    return st;
+}
+
+/*
+ * Look at every day that is due. A day that fails is looked at again the next time and does not
+ * keep others from being merged, unless the disk is full or the store is closed.
+ */
+static void look_at_days(struct store *s)
 {
     const struct merge_request bury = {0};
-    struct merge_look look;
     enum status st = ST_OK;
-    uint64_t changes;
+    struct looked_at l;
+    bool said = false;
+    struct err err;
 
-    for (size_t i = 0; i < count_days(s) && st == ST_OK; i++) {
-        bool again = false;
+    s->merger.segments.loaded_ns = 0;
+    for (size_t i = 0; i < count_days(s) && st != ST_FULL; i++) {
         if (flag_get(&s->merger.stop) || flag_get(&s->flush_failing))
-            return ST_OK;
-        if (!is_due(s, i, &look, &changes))
+            return;
+        if (!is_due(s, i, &l))
             continue;
-        st = merge_day(s, &look, &again, err);
-        if (st == ST_OK)
-            note_look(s, i, look.final && !again, changes);
+        st = look_at_day(s, i, &l, &err);
+        if (st != ST_OK && st != ST_CANCELLED && st != ST_BUSY)
+            note_failure(s, i, &err, &said);
     }
-    if (st == ST_OK && counter_get(&s->merger.segments_dead) > 0)
-        st = merge_submit(s, &bury, err);
-    return st;
+    if (counter_get(&s->merger.segments_dead) > 0) {
+        st = merge_submit(s, &bury, &err);
+        counter_add(&s->merger.failures, st == ST_OK || st == ST_CANCELLED ? 0 : 1);
+    }
 }
 
 /* Wait for the next look. False: it is time to end. */
@@ -256,46 +326,25 @@ static bool wait_for_look(struct store *s)
 static void *run(void *context)
 {
     struct store *s = context;
-    bool failing = false;
-    struct err err;
 
     if (setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LOWEST) != 0)
         LOG(LOG_WARN, "cannot lower the priority of merging", LOG_INT("nice", NICE_LOWEST));
-    while (wait_for_look(s)) {
-        enum status st = look_at_days(s, &err);
-        if (st == ST_CANCELLED)
-            break;
-        if (st != ST_OK) {
-            counter_add(&s->merger.failures, 1);
-            if (!failing)
-                LOG(LOG_ERROR, "cannot merge chunks, trying again", LOG_ERR(&err));
-        }
-        failing = st != ST_OK;
-    }
+    while (wait_for_look(s))
+        look_at_days(s);
     return NULL;
 }
 
 /* Nobody knows what was merged before the start: every day is looked at. */
 static enum status load_days(struct store *s, struct err *err)
 {
-    struct index_read *r = NULL;
-    struct arena none = {0};
-    struct segment_ref ref;
-    uint64_t cursor = 0;
+    enum status st = segment_list_load(s, &s->merger.segments, err);
+    struct segment_span rest = {s->merger.segments.items, s->merger.segments.count};
 
-    enum status st = index_read_begin(s->index, &none, &r, err);
-    while (st == ST_OK) {
-        st = index_next_segment(r, &cursor, &ref);
-        if (st != ST_OK || ref.state == SEGMENT_DEAD || ref.committed_bytes == 0)
-            continue;
-        struct tenant *tenant = store_tenant(s, ref.tenant, true);
-        if (tenant == NULL)
-            st = ST_NOMEM;
-        else
-            merge_note_day(s, tenant->name, ref.day);
+    while (st == ST_OK && rest.count > 0) {
+        struct segment_span day = segment_list_cut_day(&rest);
+        merge_note_day(s, day.items[0].tenant, day.items[0].day);
     }
-    index_read_end(r);
-    return st == ST_NOT_FOUND ? ST_OK : err_set(err, st, "cannot load the days to merge");
+    return st;
 }
 
 enum status merge_start(struct store *s, struct err *err)
@@ -325,4 +374,15 @@ void merge_stop(struct store *s)
         (void)pthread_join(m->thread, NULL);
         m->started = false;
     }
+}
+
+void merge_release(struct store *s)
+{
+    struct merger *m = &s->merger;
+
+    for (size_t i = 0; i < m->day_count; i++)
+        mem_free(m->days[i]);
+    mem_free(m->days);
+    map_release(&m->day_keys);
+    segment_list_release(&m->segments);
 }

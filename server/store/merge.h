@@ -22,14 +22,17 @@
 #include "base/atomic.h"
 #include "base/buf.h"
 #include "base/lock.h"
+#include "base/map.h"
 #include "index/index.h"
+#include "server/store/merge_survey.h"
 
+struct hiding;
 struct store;
 
 /* A chunk that was made, and what it is made of. */
 struct merged_chunk {
     struct str tenant;
-    struct chunk_ref ref;     /* its place is filled in by the flusher */
+    struct chunk_ref ref; /* its place is filled in by the flusher; no entries: nothing is left */
     enum segment_state state; /* of the segment it belongs into */
     size_t begin;             /* of its bytes */
     const struct chunk_ref *from;
@@ -42,23 +45,33 @@ struct merge_batch {
     size_t count;
     const uint64_t *leaving; /* segments that are being emptied: nothing goes into them */
     size_t leaving_count;
+    const struct hiding *hiding; /* what was hidden when it was planned; NULL: no matter */
 };
 
-/* What the merger wants of the flusher: commit a batch, or remove files. */
+/* What the merger wants of the flusher: commit a batch, or close segments and remove files. */
 struct merge_request {
     struct merge_batch *batch;
+    struct segment_span closed;     /* nothing more is to be added to these */
     const struct segment_ref *dead; /* nothing is live in these any more; no batch */
     size_t dead_count;
 };
 
+/* A day of a tenant; a key of a map, so no byte of it is padding. */
+struct day_key {
+    const char *tenant; /* a tenant has one name, as long as the store lives */
+    int64_t day;
+};
+
 /* A day of a tenant that has chunks. */
 struct merge_day {
+    struct day_key key;
     struct str tenant;
     int32_t day;
     int64_t changed_ns; /* monotonic: when chunks were added to it */
     uint64_t changes;   /* how often */
     uint64_t looked;    /* `changes` when it was looked at */
     bool final;         /* everything in it is merged */
+    bool failing;       /* the last look failed, and that was said */
 };
 
 /* A chunk that cannot be merged with others. */
@@ -84,11 +97,13 @@ struct merger {
     struct err err;
     uint64_t turn;
     uint64_t holds[2]; /* selections that begin, of this turn and of the one before */
-    struct merge_day *days;
+    struct merge_day **days;
     size_t day_count;
     size_t day_capacity;
+    struct map day_keys;
 
     /* the thread's own */
+    struct segment_list segments;
     struct blocked_chunk blocked[BLOCKED_CHUNKS_MAX];
     size_t blocked_count;
 
@@ -105,6 +120,9 @@ struct merger {
 /* Nothing is started if merging is off; the calls below may be made all the same. */
 MUST_CHECK enum status merge_start(struct store *s, struct err *err);
 void merge_stop(struct store *s);
+
+/* When nothing runs any more. */
+void merge_release(struct store *s);
 
 /* Chunks were added to a day; `tenant` lives as long as the store. By the flusher. */
 void merge_note_day(struct store *s, struct str tenant, int32_t day);
@@ -126,11 +144,16 @@ void merge_serve(struct store *s);
 MUST_CHECK enum status merge_submit(struct store *s, const struct merge_request *request,
                                     struct err *err);
 
-/* merge_day.c: look at one day. `*ret_again`: there is more to do at once. */
+/*
+ * merge_day.c: look at one day. `*ret_again`: there is more to do at once.
+ *
+ * ST_BUSY  delete requests came or went meanwhile: look again
+ */
 struct merge_look {
     struct str tenant;
     int32_t day;
     bool final;
+    struct segment_span segments; /* of the day */
 };
 
 MUST_CHECK enum status merge_day(struct store *s, const struct merge_look *look, bool *ret_again,

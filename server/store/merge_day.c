@@ -5,14 +5,17 @@
  *
  * In a final look every segment of flushed chunks is emptied, and every segment of merged chunks of
  * which less than half is still live.
+ *
+ * A delete request is about chunks up to one id. As long as it is not processed no merge puts
+ * chunks on both sides of it together: the request would take too much away, or too little.
  */
 #include "server/store/store_internal.h"
 
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "base/mem.h"
-#include "server/store/merge_pack.h"
+#include "base/time.h"
+#include "server/store/merge_make.h"
 #include "server/store/merge_plan.h"
 
 #include "base/banned.h"
@@ -20,25 +23,12 @@
 enum {
     ENTRY_WEIGHT = 64,          /* memory of an entry beside its line and metadata */
     PORTION_REFS = 16384,       /* references that are planned with in one go */
-    BATCH_BYTES = 1 << 20,      /* of packed chunks that are committed together, about */
-    BATCH_CHUNKS_MAX = 1024,    /* likewise */
     MOVE_BYTES_MAX = 16 << 20,  /* a larger chunk stays where it is */
     EMPTY_BYTES_MIN = 64 << 10, /* a merged segment with less to gain stays */
     LOOK_ARENA_BYTES_MAX = 1 << 28,
 };
 
 #define WEIGHT_MAX ((uint64_t)2 * MIB)
-
-/* A segment of the day, and how much of it is live. */
-struct day_segment {
-    struct segment_ref ref;
-    uint64_t live_bytes;
-};
-
-struct survey {
-    struct day_segment *segments; /* by id */
-    size_t count;
-};
 
 /* Chunks that become one. */
 struct wanted {
@@ -51,7 +41,7 @@ struct looking {
     const struct merge_look *look;
     struct plan_rules rules;
     uint8_t level;
-    enum codec flush_codec;
+    struct hiding hiding;
     uint64_t *leaving; /* segments that are emptied */
     size_t leaving_count;
     struct arena survey_arena;
@@ -60,7 +50,9 @@ struct looking {
     struct chunk_ref *refs;
     size_t ref_count;
     size_t ref_capacity;
-    size_t listed; /* references in this portion */
+    struct hide_stream hide; /* what is hidden of it; no labels: not known yet */
+    struct index_read *read; /* that lists */
+    size_t listed;           /* references in this portion */
     uint64_t next_stream;
     bool more; /* streams are left for the next portion */
 
@@ -69,69 +61,11 @@ struct looking {
     size_t wanted_count;
     size_t wanted_capacity;
 
-    struct merge_packer packer;
-    struct merge_batch batch; /* what was made and not committed; its chunks are BATCH_CHUNKS_MAX */
-    uint64_t batch_sources;
-    uint64_t batch_bytes_in;
+    struct merge_maker maker;
     bool again;
 };
 
-/* ---- a survey of the segments ---- */
-
-static int compare_segments(const void *a, const void *b)
-{
-    const struct day_segment *x = a, *y = b;
-
-    return (x->ref.id > y->ref.id) - (x->ref.id < y->ref.id);
-}
-
-static enum status count_live(void *context, const struct chunk_ref *ref)
-{
-    const struct survey *s = context;
-    struct day_segment key = {.ref = {.id = ref->segment_id}};
-
-    struct day_segment *found =
-        s->count == 0 ? NULL : bsearch(&key, s->segments, s->count, sizeof(key), compare_segments);
-    if (found != NULL)
-        found->live_bytes += ref->chunk_bytes;
-    return ST_OK;
-}
-
-/* The segments of the day as one read of the index sees them. */
-static enum status survey_day(struct looking *l, struct survey *ret_survey, struct err *err)
-{
-    struct arena *a = &l->survey_arena;
-    struct survey s = {0};
-    struct index_read *r = NULL;
-    struct segment_ref ref;
-    size_t capacity = 0;
-    uint64_t cursor = 0;
-
-    enum status st = index_read_begin(l->store->index, a, &r, err);
-    if (st != ST_OK)
-        return st;
-    while ((st = index_next_segment(r, &cursor, &ref)) == ST_OK) {
-        if (ref.day != l->look->day || ref.state == SEGMENT_DEAD || ref.committed_bytes == 0 ||
-            !str_eq(ref.tenant, l->look->tenant))
-            continue;
-        s.segments = arena_reserve(a, s.segments, s.count, &capacity, sizeof(*s.segments));
-        if (s.segments == NULL)
-            break;
-        ref.tenant = l->look->tenant;
-        s.segments[s.count++] = (struct day_segment){.ref = ref};
-    }
-    struct day_walk walk = {
-        .tenant = l->look->tenant, .day = l->look->day, .visit = count_live, .context = &s};
-    if (st == ST_NOT_FOUND)
-        st = index_walk_day(r, &walk);
-    index_read_end(r);
-    if (a->failed)
-        return arena_status(a, err);
-    if (st != ST_OK)
-        return err_set(err, st, "cannot read the chunks of a day: %s", status_text(st));
-    *ret_survey = s;
-    return ST_OK;
-}
+/* ---- segments ---- */
 
 static bool is_to_be_emptied(const struct day_segment *s)
 {
@@ -148,7 +82,7 @@ static enum status choose_leaving(struct looking *l, struct err *err)
 
     if (!l->look->final)
         return ST_OK;
-    enum status st = survey_day(l, &s, err);
+    enum status st = survey_day(l->store, &l->survey_arena, l->look->segments, &s, err);
     if (st != ST_OK)
         return st;
     l->leaving = arena_new(&l->survey_arena, uint64_t, s.count);
@@ -167,7 +101,7 @@ static enum status give_up_segments(struct looking *l, struct err *err)
     struct merge_request request = {0};
     struct survey s = {0};
 
-    enum status st = survey_day(l, &s, err);
+    enum status st = survey_day(l->store, &l->survey_arena, l->look->segments, &s, err);
     if (st != ST_OK)
         return st;
     struct segment_ref *dead = arena_new(&l->survey_arena, struct segment_ref, s.count);
@@ -193,6 +127,13 @@ static const struct blocked_chunk *find_blocked(const struct merger *m, const st
     return NULL;
 }
 
+static int compare_u64(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
 static struct plan_chunk plan_chunk_of(const struct looking *l, const struct chunk_ref *ref)
 {
     const struct blocked_chunk *blocked = find_blocked(&l->store->merger, ref);
@@ -203,8 +144,8 @@ static struct plan_chunk plan_chunk_of(const struct looking *l, const struct chu
         .alone = blocked != NULL && !blocked->damaged,
     };
 
-    for (size_t i = 0; i < l->leaving_count; i++)
-        c.stranded |= l->leaving[i] == ref->segment_id;
+    c.stranded = l->leaving_count > 0 && bsearch(&ref->segment_id, l->leaving, l->leaving_count,
+                                                 sizeof(*l->leaving), compare_u64) != NULL;
     if (c.weight > l->rules.weight_max && ref->chunk_bytes > MOVE_BYTES_MAX)
         c.blocked = true;
     return c;
@@ -231,6 +172,33 @@ static enum status want_run(struct looking *l, const struct plan_run *run)
     return ST_OK;
 }
 
+/* Does a request that concerns the stream end between the two chunks? */
+static bool is_border(const struct looking *l, uint64_t before_id, uint64_t id)
+{
+    int64_t begin_ns = time_day_start_ns(l->look->day);
+    int64_t end_ns = time_day_start_ns(l->look->day + 1) - 1;
+
+    for (size_t i = 0; i < l->hide.count; i++) {
+        const struct hide_rule *rule = l->hide.rules[i];
+        if (before_id <= rule->chunk_max && id > rule->chunk_max && rule->start_ns <= end_ns &&
+            rule->end_ns >= begin_ns)
+            return true;
+    }
+    return false;
+}
+
+/* What is hidden of the stream that was listed. */
+static enum status find_hidden(struct looking *l)
+{
+    struct labels labels;
+
+    l->hide = (struct hide_stream){0};
+    if (!hide_any(&l->hiding) || l->ref_count < 2)
+        return ST_OK;
+    enum status st = index_stream(l->read, l->refs[0].stream_id, &labels, NULL);
+    return st == ST_OK ? hide_stream(&l->stream_arena, &l->hiding, labels, &l->hide, NULL) : st;
+}
+
 /* All chunks of a stream are listed: plan with them. */
 static enum status plan_stream(struct looking *l)
 {
@@ -242,8 +210,13 @@ static enum status plan_stream(struct looking *l)
         return ST_LIMIT;
     if (l->ref_count > 0)
         qsort(l->refs, l->ref_count, sizeof(*l->refs), compare_ids);
-    for (size_t i = 0; i < l->ref_count; i++)
+    st = find_hidden(l);
+    for (size_t i = 0; i < l->ref_count && st == ST_OK; i++) {
         chunks[i] = plan_chunk_of(l, &l->refs[i]);
+        chunks[i].border = i > 0 && is_border(l, l->refs[i - 1].chunk_id, l->refs[i].chunk_id);
+    }
+    if (st != ST_OK)
+        return st;
     size_t count = merge_plan(&l->rules, chunks, l->ref_count, runs);
     for (size_t i = 0; i < count && st == ST_OK; i++)
         st = want_run(l, &runs[i]);
@@ -256,9 +229,9 @@ static enum status plan_stream(struct looking *l)
 static enum status list_chunk(void *context, const struct chunk_ref *ref)
 {
     struct looking *l = context;
-    enum status st = ST_OK;
+    enum status st = flag_get(&l->store->merger.stop) ? ST_CANCELLED : ST_OK;
 
-    if (l->ref_count > 0 && l->refs[0].stream_id != ref->stream_id) {
+    if (st == ST_OK && l->ref_count > 0 && l->refs[0].stream_id != ref->stream_id) {
         st = plan_stream(l);
         if (st == ST_OK && l->listed >= PORTION_REFS) {
             l->next_stream = ref->stream_id;
@@ -279,8 +252,6 @@ static enum status list_chunk(void *context, const struct chunk_ref *ref)
 
 static enum status plan_portion(struct looking *l, struct err *err)
 {
-    struct index_read *r = NULL;
-    struct arena none = {0};
     struct day_walk walk = {
         .tenant = l->look->tenant,
         .day = l->look->day,
@@ -293,40 +264,20 @@ static enum status plan_portion(struct looking *l, struct err *err)
     l->wanted = NULL;
     l->wanted_count = l->wanted_capacity = l->listed = 0;
     l->more = false;
-    enum status st = index_read_begin(l->store->index, &none, &r, err);
+    enum status st = index_read_begin(l->store->index, &l->stream_arena, &l->read, err);
     if (st != ST_OK)
         return st;
-    st = index_walk_day(r, &walk);
-    index_read_end(r);
+    st = index_walk_day(l->read, &walk);
     if (st == ST_EMPTY)
         st = ST_OK;
     else if (st == ST_OK)
         st = plan_stream(l);
+    index_read_end(l->read);
     return st == ST_OK ? ST_OK
                        : err_set(err, st, "cannot list the chunks of a day: %s", status_text(st));
 }
 
 /* ---- packing ---- */
-
-static enum status submit(struct looking *l, struct err *err)
-{
-    struct merger *m = &l->store->merger;
-    struct merge_request request = {.batch = &l->batch};
-
-    if (l->batch.count == 0)
-        return ST_OK;
-    enum status st = merge_submit(l->store, &request, err);
-    if (st == ST_OK) {
-        counter_add(&m->merges, l->batch.count);
-        counter_add(&m->chunks_merged, l->batch_sources);
-        counter_add(&m->bytes_in, l->batch_bytes_in);
-        counter_add(&m->bytes_out, l->batch.bytes.len);
-    }
-    buf_reset(&l->batch.bytes);
-    l->batch.count = 0;
-    l->batch_sources = l->batch_bytes_in = 0;
-    return st;
-}
 
 /* A chunk that cannot be merged is left alone from now on, and said once. */
 static void block(struct looking *l, const struct chunk_ref *ref, bool damaged,
@@ -351,44 +302,44 @@ static enum status pack(struct looking *l, const struct wanted *w, struct chunk_
     const struct merge_sources sources = {
         .refs = w->refs,
         .count = w->run.count,
-        .codec = w->run.finished ? CODEC_ZSTD : l->flush_codec,
+        .codec = w->run.finished ? CODEC_ZSTD : l->maker.flush_codec,
         .level = w->run.finished ? l->level : CODEC_LEVEL_DEFAULT,
         .block_bytes = (size_t)store_settings(l->store)->chunk_block_size,
     };
 
     if (!w->run.move)
-        return merge_pack(&l->packer, &sources, &l->batch.bytes, ret_ref, ret_bad, err);
+        return merge_pack(&l->maker.packer, &sources, &l->maker.batch.bytes, ret_ref, ret_bad, err);
     *ret_bad = 0;
     *ret_ref = w->refs[0];
-    return merge_copy(&l->packer, &w->refs[0], &l->batch.bytes, err);
+    return merge_copy(&l->maker.packer, &w->refs[0], &l->maker.batch.bytes, err);
 }
 
-/* Make one chunk. One that cannot be read costs this merge, not the others. */
+/*
+ * Make one chunk. One that is damaged costs this merge, not the others; what fails in another way
+ * may work the next time.
+ */
 static enum status make(struct looking *l, const struct wanted *w, struct err *err)
 {
-    size_t begin = l->batch.bytes.len, bad = w->run.count;
+    struct buf *bytes = &l->maker.batch.bytes;
+    size_t begin = bytes->len, bad = w->run.count;
     struct chunk_ref ref;
 
     enum status st = pack(l, w, &ref, &bad, err);
     if (st != ST_OK) {
-        l->batch.bytes.len = MIN_OF(begin, l->batch.bytes.len);
-        if (st == ST_NOMEM || bad == w->run.count)
+        bytes->len = MIN_OF(begin, bytes->len);
+        if (bad == w->run.count || (!merge_is_damage(st) && st != ST_UNSUPPORTED))
             return st;
         block(l, &w->refs[bad], st != ST_UNSUPPORTED, err);
         return ST_OK;
     }
-    l->batch.chunks[l->batch.count++] = (struct merged_chunk){
-        .tenant = l->look->tenant,
+    const struct merged_chunk chunk = {
         .ref = ref,
         .state = w->run.finished ? SEGMENT_MERGED : SEGMENT_FLUSHED,
         .begin = begin,
         .from = w->refs,
         .from_count = w->run.count,
     };
-    l->batch_sources += w->run.count;
-    for (size_t i = 0; i < w->run.count; i++)
-        l->batch_bytes_in += w->refs[i].chunk_bytes;
-    return ST_OK;
+    return merge_maker_add(&l->maker, &chunk, err);
 }
 
 static enum status make_portion(struct looking *l, struct err *err)
@@ -399,11 +350,8 @@ static enum status make_portion(struct looking *l, struct err *err)
         if (flag_get(&l->store->merger.stop))
             return err_set(err, ST_CANCELLED, "the store is being closed");
         st = make(l, &l->wanted[i], err);
-        if (st == ST_OK &&
-            (l->batch.bytes.len >= BATCH_BYTES || l->batch.count == BATCH_CHUNKS_MAX))
-            st = submit(l, err);
     }
-    return st == ST_OK ? submit(l, err) : st;
+    return st == ST_OK ? merge_maker_submit(&l->maker, err) : st;
 }
 
 /* ---- a look ---- */
@@ -418,21 +366,14 @@ static enum status look_init(struct looking *l, struct err *err)
     arena_init(&l->survey_arena, LOOK_ARENA_BYTES_MAX);
     arena_init(&l->stream_arena, LOOK_ARENA_BYTES_MAX);
     arena_init(&l->portion_arena, LOOK_ARENA_BYTES_MAX);
-    buf_init(&l->batch.bytes, CHUNK_BYTES_MAX);
-    enum status st = merge_packer_init(&l->packer, l->store->segments, err);
-    if (st == ST_OK && codec_by_name(settings->chunk_encoding, &l->flush_codec) != ST_OK)
-        st = err_set(err, ST_INVALID, "ingester.chunk_encoding is not a codec");
-    l->batch.chunks = mem_new(BATCH_CHUNKS_MAX, sizeof(*l->batch.chunks));
-    if (st == ST_OK && l->batch.chunks == NULL)
-        st = err_set(err, ST_NOMEM, "no memory for a batch of merged chunks");
-    return st;
+    l->hiding = hide_take(l->store, l->look->tenant);
+    return merge_maker_init(&l->maker, l->store, l->look->tenant, err);
 }
 
 static void look_release(struct looking *l)
 {
-    merge_packer_release(&l->packer);
-    mem_free(l->batch.chunks);
-    buf_release(&l->batch.bytes);
+    merge_maker_release(&l->maker);
+    hide_give(&l->hiding);
     arena_release(&l->portion_arena);
     arena_release(&l->stream_arena);
     arena_release(&l->survey_arena);
@@ -446,8 +387,9 @@ enum status merge_day(struct store *s, const struct merge_look *look, bool *ret_
     enum status st = look_init(&l, err);
     if (st == ST_OK)
         st = choose_leaving(&l, err);
-    l.batch.leaving = l.leaving;
-    l.batch.leaving_count = l.leaving_count;
+    l.maker.batch.leaving = l.leaving;
+    l.maker.batch.leaving_count = l.leaving_count;
+    l.maker.batch.hiding = &l.hiding;
     do {
         if (st == ST_OK)
             st = plan_portion(&l, err);

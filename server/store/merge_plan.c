@@ -47,7 +47,8 @@ static struct plan_run run_from(const struct planning *p, size_t begin, unsigned
     uint64_t weight = 0, largest = 0;
 
     for (size_t i = begin; i < p->count && can_merge(p, i, tier_max); i++) {
-        if (run.count > 0 && weight + p->chunks[i].weight > p->rules->weight_max)
+        if (run.count > 0 &&
+            (p->chunks[i].border || weight + p->chunks[i].weight > p->rules->weight_max))
             break;
         weight += p->chunks[i].weight;
         largest = MAX_OF(largest, p->chunks[i].weight);

@@ -24,6 +24,7 @@ struct plan_chunk {
     bool blocked;    /* must stay as and where it is: a border that no merge crosses */
     bool alone;      /* such a border, too, but it may be moved */
     bool stranded;   /* its segment is to be emptied */
+    bool border;     /* it must not be merged with those before it */
 };
 
 struct plan_rules {

@@ -169,7 +169,7 @@ void store_close(struct store *s, int64_t flush_ns)
     segments_close(s->segments);
     index_close(s->index);
     deletes_release(s);
-    mem_free(s->merger.days);
+    merge_release(s);
     mem_free(s->segments_dir);
     mem_free(s->wal_dir);
     lock_cond_release(&s->merger.answered);

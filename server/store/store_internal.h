@@ -145,8 +145,13 @@ MUST_CHECK enum status flush_items(struct store *s, struct flush_item *items, si
 /*
  * Write what a merge has made and put it in the place of what it was made of. When that fails
  * nothing has happened.
+ *
+ * ST_BUSY  what is hidden is not what it was when the merge was planned
  */
 MUST_CHECK enum status flush_merged(struct store *s, struct merge_batch *b, struct err *err);
+
+/* Add nothing more to a segment. */
+void flush_close_segment(struct store *s, uint64_t id);
 
 /*
  * Mark a segment as dead, in which no chunk was live when it had this committed length; if it has
