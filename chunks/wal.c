@@ -44,6 +44,7 @@ struct wal_file {
     uint64_t number;
     uint64_t seq_max; /* 0: no record */
     uint64_t bytes;
+    bool stays; /* it could not be removed */
 };
 
 struct wal {
@@ -53,6 +54,7 @@ struct wal {
 
     struct lock lock; /* for all below */
     struct lock_cond wake;
+    struct lock_cond turned;
     struct wal_waiting *first; /* the queue */
     struct wal_waiting *last;
     uint64_t queued_bytes;
@@ -61,6 +63,8 @@ struct wal {
     struct wal_file *newest; /* the one being written */
     bool closing;
     bool failed;
+    bool turn; /* somebody wants a new file to be begun */
+    enum status turn_status;
 
     int fd;        /* of the newest; these two are the thread's own */
     uint32_t salt; /* of the newest */
@@ -72,8 +76,9 @@ static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, stru
 {
     char name[WAL_NAME_BYTES];
     struct buf header;
+    uint32_t salt;
 
-    enum status st = entropy_get(&w->salt, sizeof(w->salt), err);
+    enum status st = entropy_get(&salt, sizeof(salt), err);
     if (st != ST_OK)
         return st;
     wal_file_name(number, name);
@@ -82,7 +87,7 @@ static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, stru
         return err_errno(err, "create %s/%s", w->options.dir, name);
 
     buf_init(&header, WAL_FILE_HEADER_BYTES * 2);
-    wal_put_file_header(&header, &(struct wal_file_header){number, w->salt});
+    wal_put_file_header(&header, &(struct wal_file_header){number, salt});
     st = io_write_all(fd, buf_str(&header), 0, err);
     buf_release(&header);
     if (st == ST_OK && (io_fsync(fd) < 0 || io_fsync(w->dir_fd) < 0))
@@ -93,6 +98,7 @@ static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, stru
         return st;
     }
     *ret_fd = fd;
+    w->salt = salt; /* from now on; until here the records of the old file have the old one */
     return ST_OK;
 }
 
@@ -219,12 +225,33 @@ static void free_batch(struct wal_waiting *batch)
     }
 }
 
-/* Take the whole queue; NULL when the log is closing and nothing is left. */
-static struct wal_waiting *take_batch(struct wal *w, uint64_t *ret_seq)
+/* Begin a new file unless this one is empty: all that was queued before it was asked for is
+ * written.
+ */
+static void turn_over(struct wal *w)
+{
+    enum status st = w->failed ? ST_IO : ST_OK;
+    struct err err;
+
+    if (st == ST_OK && w->newest->seq_max != 0) {
+        st = rotate(w, &err);
+        if (st != ST_OK)
+            LOG(LOG_WARN, "cannot begin a new log file", LOG_ERR(&err));
+    }
+    lock_take(&w->lock);
+    w->turn = false;
+    w->turn_status = st;
+    lock_cond_broadcast(&w->turned);
+    lock_give(&w->lock);
+}
+
+/* Take the whole queue; NULL when there is nothing left to write. */
+static struct wal_waiting *take_batch(struct wal *w, uint64_t *ret_seq, bool *ret_turn)
 {
     lock_take(&w->lock);
-    while (w->first == NULL && !w->closing)
+    while (w->first == NULL && !w->closing && !w->turn)
         lock_cond_wait(&w->wake, &w->lock);
+    *ret_turn = w->turn;
     struct wal_waiting *batch = w->first;
     *ret_seq = w->last == NULL ? 0 : w->last->form.seq;
     w->first = NULL;
@@ -237,21 +264,25 @@ static struct wal_waiting *take_batch(struct wal *w, uint64_t *ret_seq)
 static void *run(void *context)
 {
     struct wal *w = context;
+    bool turn;
 
     for (;;) {
         uint64_t seq, end = 0;
-        struct wal_waiting *batch = take_batch(w, &seq);
-        if (batch == NULL)
+        struct wal_waiting *batch = take_batch(w, &seq, &turn);
+        if (batch == NULL && !turn)
             return NULL;
-        enum status st = write_and_sync(w, batch, &end);
-        if (st == ST_OK) {
+        enum status st = batch == NULL ? ST_OK : write_and_sync(w, batch, &end);
+        if (batch != NULL && st == ST_OK) {
             lock_take(&w->lock);
             w->newest->bytes = end;
             w->newest->seq_max = seq;
             lock_give(&w->lock);
         }
         free_batch(batch);
-        w->options.settled(w->options.context, seq, st);
+        if (batch != NULL)
+            w->options.settled(w->options.context, seq, st);
+        if (turn)
+            turn_over(w);
     }
 }
 
@@ -295,6 +326,7 @@ enum status wal_open(const struct wal_options *options, uint64_t next_seq, struc
     w->dir_fd = -1;
     lock_init(&w->lock, LOCK_RANK_WAL);
     lock_cond_init(&w->wake);
+    lock_cond_init(&w->turned);
 
     enum status st = io_open_dir(options->dir, &w->dir_fd, err);
     if (st == ST_OK)
@@ -333,6 +365,7 @@ void wal_close(struct wal *w)
         (void)close(w->fd);
     if (w->dir_fd >= 0)
         (void)close(w->dir_fd);
+    lock_cond_release(&w->turned);
     lock_cond_release(&w->wake);
     lock_release(&w->lock);
     mem_free(w);
@@ -380,25 +413,48 @@ enum status wal_append(struct wal *w, enum wal_kind kind, struct str payload, ui
     return st;
 }
 
+/* The oldest file, if it can go; only its caller takes files away. */
+static struct wal_file *find_droppable(struct wal *w, uint64_t seq)
+{
+    lock_take(&w->lock);
+    struct wal_file *file = w->oldest;
+    bool droppable = file != w->newest && file->seq_max < seq;
+    lock_give(&w->lock);
+    return droppable ? file : NULL;
+}
+
 void wal_drop(struct wal *w, uint64_t seq)
 {
+    struct wal_file *file;
     char name[WAL_NAME_BYTES];
 
-    for (;;) {
-        lock_take(&w->lock);
-        struct wal_file *file = w->oldest;
-        bool droppable = file != w->newest && file->seq_max < seq;
-        if (droppable)
-            w->oldest = file->next;
-        lock_give(&w->lock);
-        if (!droppable)
-            return;
+    while ((file = find_droppable(w, seq)) != NULL) {
         wal_file_name(file->number, name);
-        if (io_unlinkat(w->dir_fd, name) < 0 && errno != ENOENT)
-            LOG(LOG_WARN, "cannot remove a log file", LOG_TEXT("file", name),
-                LOG_TEXT("err", strerror(errno)));
+        if (io_unlinkat(w->dir_fd, name) < 0 && errno != ENOENT) {
+            if (!file->stays)
+                LOG(LOG_WARN, "cannot remove a log file, trying again", LOG_TEXT("file", name),
+                    LOG_TEXT("err", strerror(errno)));
+            file->stays = true;
+            return;
+        }
+        lock_take(&w->lock);
+        w->oldest = file->next;
+        lock_give(&w->lock);
         mem_free(file);
     }
+}
+
+enum status wal_turn(struct wal *w, struct err *err)
+{
+    lock_take(&w->lock);
+    ASSERT(!w->closing);
+    w->turn = true;
+    lock_cond_signal(&w->wake);
+    while (w->turn)
+        lock_cond_wait(&w->turned, &w->lock);
+    enum status st = w->turn_status;
+    lock_give(&w->lock);
+    return st == ST_OK ? ST_OK : err_set(err, st, "cannot begin a new log file");
 }
 
 uint64_t wal_next_seq(struct wal *w)

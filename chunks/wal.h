@@ -82,8 +82,14 @@ void wal_close(struct wal *w);
 MUST_CHECK enum status wal_append(struct wal *w, enum wal_kind kind, struct str payload,
                                   uint64_t *ret_seq);
 
-/* Remove the files in which every record is below `seq`. */
+/*
+ * Remove the files in which every record is below `seq`, but for the one that is written to. One
+ * that cannot be removed stays, with all behind it, until the next time. By one thread at a time.
+ */
 void wal_drop(struct wal *w, uint64_t seq);
+
+/* Begin a new file, so that wal_drop() can remove all records there are now. Waits for the disk. */
+MUST_CHECK enum status wal_turn(struct wal *w, struct err *err);
 
 /* The number that the next record will get. */
 uint64_t wal_next_seq(struct wal *w);

@@ -388,6 +388,47 @@ Test(wal, many_threads)
 
 /* ---- files ---- */
 
+/* All records there are can be dropped when the log was turned over. */
+Test(wal, turn)
+{
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    REQUIRE_OK(wal_turn(l.wal, NULL));
+    cr_expect_eq(wal_state(l.wal).files, 1, "there was nothing to turn");
+    EXPECT_STATUS("push", push(&l, STR("old")), ST_OK);
+    wal_drop(l.wal, 2);
+    cr_expect_eq(wal_state(l.wal).files, 1, "the newest stays");
+    REQUIRE_OK(wal_turn(l.wal, NULL));
+    cr_expect_eq(wal_state(l.wal).files, 2);
+    wal_drop(l.wal, 2);
+    cr_expect_eq(wal_state(l.wal).files, 1);
+    EXPECT_STATUS("push", push(&l, STR("new")), ST_OK);
+    log_close(&l);
+    (void)expect_replay("what is left", l.dir, "2:new ");
+    log_release(&l);
+}
+
+/* A file that cannot be made costs nothing but the turn. */
+Test(wal, turn_fails)
+{
+    struct fault fault = {.at = 1, .kinds = 1U << IO_OPEN, .error = ENOSPC};
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    EXPECT_STATUS("push", push(&l, STR("one")), ST_OK);
+    fault_begin(&fault);
+    cr_expect_neq(wal_turn(l.wal, NULL), ST_OK);
+    fault_end();
+    EXPECT_STATUS("push", push(&l, STR("two")), ST_OK);
+    REQUIRE_OK(wal_turn(l.wal, NULL));
+    log_close(&l);
+    (void)expect_replay("what is left", l.dir, "1:one 2:two ");
+    log_release(&l);
+}
+
 Test(wal, rotation_and_drop)
 {
     struct log l;
