@@ -551,6 +551,7 @@ enum status flush_kill_segment(struct store *s, const struct segment_ref *segmen
     if (open != NULL)
         open_segments_remove(&fl->segments, open);
     fl->dead[fl->dead_count++] = (struct dead_segment){{dead.id, dead.day}, number};
+    counter_add(&s->merger.segments_killed, 1);
     return ST_OK;
 }
 

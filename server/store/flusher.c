@@ -450,8 +450,10 @@ static enum status load_segments(struct store *s, struct err *err)
     enum status st = index_read_begin(s->index, &none, &r, err);
     while (st == ST_OK) {
         st = index_next_segment(r, &cursor, &ref);
-        if (st == ST_OK && ref.state == SEGMENT_DEAD && f->dead_count < COUNT_OF(f->dead))
+        if (st == ST_OK && ref.state == SEGMENT_DEAD && f->dead_count < COUNT_OF(f->dead)) {
             f->dead[f->dead_count++] = (struct dead_segment){{ref.id, ref.day}, 0};
+            counter_add(&s->merger.segments_killed, 1);
+        }
         if (st != ST_OK || ref.state == SEGMENT_DEAD ||
             ref.committed_bytes >= store_settings(s)->segment_max_bytes)
             continue;

@@ -19,6 +19,8 @@ enum {
     NICE_LOWEST = 19,
 };
 
+#define REMOVAL_NS SECOND_NS /* between looks for what is to be removed, if nothing is merged */
+
 static bool is_on(const struct store *s)
 {
     return store_settings(s)->compaction_interval > 0;
@@ -67,8 +69,6 @@ void merge_note_day(struct store *s, struct str tenant, int32_t day)
 {
     struct merger *m = &s->merger;
 
-    if (!is_on(s))
-        return;
     lock_take(&s->flusher.lock);
     struct merge_day *d = find_day(m, tenant, day);
     if (d == NULL)
@@ -81,9 +81,26 @@ void merge_note_day(struct store *s, struct str tenant, int32_t day)
     lock_give(&s->flusher.lock);
 }
 
+void merge_note_tenant(struct store *s, struct str tenant)
+{
+    struct merger *m = &s->merger;
+
+    lock_take(&s->flusher.lock);
+    for (size_t i = 0; i < m->day_count; i++) {
+        if (!str_eq(m->days[i]->tenant, tenant))
+            continue;
+        m->days[i]->changes++;
+        m->days[i]->final = false;
+    }
+    lock_give(&s->flusher.lock);
+}
+
 uint64_t merge_days_pending(struct store *s)
 {
     uint64_t pending = 0;
+
+    if (!is_on(s))
+        return 0;
 
     lock_take(&s->flusher.lock);
     for (size_t i = 0; i < s->merger.day_count; i++)
@@ -288,7 +305,6 @@ static enum status look_at_day(struct store *s, size_t i, struct looked_at *l, s
  */
 static void look_at_days(struct store *s)
 {
-    const struct merge_request bury = {0};
     enum status st = ST_OK;
     struct looked_at l;
     bool said = false;
@@ -304,17 +320,22 @@ static void look_at_days(struct store *s)
         if (st != ST_OK && st != ST_CANCELLED && st != ST_BUSY)
             note_failure(s, i, &err, &said);
     }
-    if (counter_get(&s->merger.segments_dead) > 0) {
-        st = merge_submit(s, &bury, &err);
-        counter_add(&s->merger.failures, st == ST_OK || st == ST_CANCELLED ? 0 : 1);
-    }
 }
 
-/* Wait for the next look. False: it is time to end. */
-static bool wait_for_look(struct store *s)
+/* Remove the files of dead segments that reads needed until now. */
+static void bury(struct store *s)
+{
+    const struct merge_request nothing = {0};
+    struct err err;
+
+    if (counter_get(&s->merger.segments_dead) > 0 && merge_submit(s, &nothing, &err) != ST_OK)
+        counter_add(&s->merger.failures, 1);
+}
+
+/* Wait until then, or until it is time to end: then false. */
+static bool wait_until(struct store *s, int64_t until_ns)
 {
     struct merger *m = &s->merger;
-    int64_t until_ns = time_mono_ns() + store_settings(s)->compaction_interval;
 
     lock_take(&s->flusher.lock);
     while (!flag_get(&m->stop) && time_mono_ns() < until_ns)
@@ -326,11 +347,21 @@ static bool wait_for_look(struct store *s)
 static void *run(void *context)
 {
     struct store *s = context;
+    int64_t interval_ns = is_on(s) ? store_settings(s)->compaction_interval : REMOVAL_NS;
+    int64_t look_ns = time_mono_ns() + interval_ns;
+    bool soon = false; /* a removal waits for reads to end */
 
     if (setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LOWEST) != 0)
         LOG(LOG_WARN, "cannot lower the priority of merging", LOG_INT("nice", NICE_LOWEST));
-    while (wait_for_look(s))
-        look_at_days(s);
+    while (wait_until(s, soon ? MIN_OF(look_ns, time_mono_ns() + REMOVAL_NS) : look_ns)) {
+        soon = removal_look(s);
+        if (time_mono_ns() < look_ns)
+            continue;
+        if (is_on(s))
+            look_at_days(s);
+        bury(s);
+        look_ns = time_mono_ns() + interval_ns;
+    }
     return NULL;
 }
 
@@ -351,8 +382,6 @@ enum status merge_start(struct store *s, struct err *err)
 {
     struct merger *m = &s->merger;
 
-    if (!is_on(s))
-        return ST_OK;
     enum status st = load_days(s, err);
     if (st != ST_OK)
         return st;

@@ -25,6 +25,7 @@
 #include "base/map.h"
 #include "index/index.h"
 #include "server/store/merge_survey.h"
+#include "server/store/removal.h"
 
 struct hiding;
 struct store;
@@ -104,6 +105,7 @@ struct merger {
 
     /* the thread's own */
     struct segment_list segments;
+    struct removal removal;
     struct blocked_chunk blocked[BLOCKED_CHUNKS_MAX];
     size_t blocked_count;
 
@@ -113,11 +115,15 @@ struct merger {
     struct counter bytes_out;
     struct counter failures;
     struct counter chunks_blocked;
-    struct counter segments_removed;
-    struct counter segments_dead; /* that are still to be removed */
+    struct counter segments_killed;  /* marked as dead, */
+    struct counter segments_removed; /* and in the same order removed */
+    struct counter segments_dead;    /* that are still to be removed */
 };
 
-/* Nothing is started if merging is off; the calls below may be made all the same. */
+/*
+ * The thread runs even if merging is off, for what is deleted is removed all the same: then no day
+ * is ever looked at, and none is pending.
+ */
 MUST_CHECK enum status merge_start(struct store *s, struct err *err);
 void merge_stop(struct store *s);
 
@@ -126,6 +132,9 @@ void merge_release(struct store *s);
 
 /* Chunks were added to a day; `tenant` lives as long as the store. By the flusher. */
 void merge_note_day(struct store *s, struct str tenant, int32_t day);
+
+/* All days of a tenant are looked at again. */
+void merge_note_tenant(struct store *s, struct str tenant);
 
 /* Days that are not merged for good, or where that is not known yet; 0: nothing is left to do. */
 uint64_t merge_days_pending(struct store *s);

@@ -14,7 +14,7 @@ enum status merge_maker_init(struct merge_maker *m, struct store *s, struct str 
                              struct err *err)
 {
     *m = (struct merge_maker){.store = s, .tenant = tenant};
-    buf_init(&m->batch.bytes, CHUNK_BYTES_MAX);
+    buf_init(&m->batch.bytes, CHUNK_BYTES_MAX + BATCH_BYTES);
     enum status st = merge_packer_init(&m->packer, s->segments, err);
     if (st == ST_OK && codec_by_name(store_settings(s)->chunk_encoding, &m->flush_codec) != ST_OK)
         st = err_set(err, ST_INVALID, "ingester.chunk_encoding is not a codec");
@@ -39,7 +39,7 @@ enum status merge_maker_submit(struct merge_maker *m, struct err *err)
     if (m->batch.count == 0)
         return ST_OK;
     enum status st = merge_submit(m->store, &request, err);
-    if (st == ST_OK) {
+    if (st == ST_OK && !m->removes) {
         counter_add(&m->store->merger.merges, m->batch.count);
         counter_add(&m->store->merger.chunks_merged, m->sources);
         counter_add(&m->store->merger.bytes_in, m->bytes_in);

@@ -16,6 +16,7 @@ struct merge_maker {
     enum codec flush_codec; /* of chunks that are not finished */
     struct merge_batch batch;
     struct merged_chunk *chunks; /* of the batch */
+    bool removes;                /* what it makes are no merges */
     uint64_t sources;            /* that its chunks are made of, */
     uint64_t bytes_in;           /* and how large they are */
 };

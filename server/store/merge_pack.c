@@ -23,6 +23,8 @@ enum status merge_packer_init(struct merge_packer *p, struct segments *segments,
 {
     *p = (struct merge_packer){.segments = segments};
     arena_init(&p->arena, ARENA_BYTES_MAX);
+    arena_init(&p->hider_arena, ARENA_BYTES_MAX);
+    hider_init(&p->hider, &p->hider_arena, NULL);
     buf_init(&p->stored, CHUNK_BYTES_MAX);
     p->memory.context = codec_context_new();
     return p->memory.context == NULL ? err_set(err, ST_NOMEM, "no memory for a codec") : ST_OK;
@@ -32,6 +34,8 @@ void merge_packer_release(struct merge_packer *p)
 {
     struct codec_context *context = p->memory.context;
 
+    hider_release(&p->hider);
+    arena_release(&p->hider_arena);
     block_memory_release(&p->memory);
     codec_context_free(context);
     buf_release(&p->stored);
@@ -49,6 +53,8 @@ struct merging {
     struct chunk_head head; /* of the source that is read */
     struct chunk_spec spec;
     uint64_t last_id; /* the highest that is in any source */
+    const struct hiding *hiding;
+    struct hide_stream hide; /* what it hides of the stream */
 };
 
 static enum status read_stored(struct merge_packer *p, const struct chunk_ref *ref, uint32_t offset,
@@ -133,22 +139,37 @@ static enum status read_head(struct merging *m, const struct chunk_ref *ref, str
     return ST_OK;
 }
 
-static enum status read_source(struct merging *m, const struct chunk_ref *ref, struct err *err)
+/* Read, unpack and copy one block of the source, without what is hidden of it. */
+static enum status read_block(struct merging *m, const struct chunk_ref *ref, uint32_t i,
+                              struct err *err)
 {
+    uint64_t last_id = m->head.chunk_id + m->head.id_span;
+    const struct chunk_block *row = &m->head.blocks[i];
+    struct block block = {0};
     uint32_t offset, bytes;
 
+    if (hide_is_all(&m->hide, last_id, row->min_ns, row->max_ns))
+        return ST_OK;
+    chunk_block_range(row, CHUNK_ALL_COLUMNS, &offset, &bytes);
+    enum status st = read_stored(m->packer, ref, offset, bytes, err);
+    if (st != ST_OK)
+        return st;
+    struct chunk_part part = {&m->head, i, CHUNK_ALL_COLUMNS, buf_str(&m->packer->stored)};
+    st = chunk_block_unpack(&m->packer->memory, &part, &block, err);
+    if (st == ST_OK && hide_concerns(&m->hide, last_id, row->min_ns, row->max_ns))
+        st = hide_block(&m->packer->hider, &m->hide, last_id, &block, err);
+    if (st == ST_OK && take_block(m, &block) != ST_OK)
+        st = err_set(err, ST_NOMEM, "no memory for the entries of a merge");
+    return st;
+}
+
+static enum status read_source(struct merging *m, const struct chunk_ref *ref, struct err *err)
+{
     enum status st = read_head(m, ref, err);
-    for (uint32_t i = 0; st == ST_OK && i < m->head.block_count; i++) {
-        struct block block = {0};
-        chunk_block_range(&m->head.blocks[i], CHUNK_ALL_COLUMNS, &offset, &bytes);
-        st = read_stored(m->packer, ref, offset, bytes, err);
-        if (st != ST_OK)
-            break;
-        struct chunk_part part = {&m->head, i, CHUNK_ALL_COLUMNS, buf_str(&m->packer->stored)};
-        st = chunk_block_unpack(&m->packer->memory, &part, &block, err);
-        if (st == ST_OK && take_block(m, &block) != ST_OK)
-            st = err_set(err, ST_NOMEM, "no memory for the entries of a merge");
-    }
+    if (st == ST_OK && m->hiding != NULL)
+        st = hide_stream(&m->packer->arena, m->hiding, m->head.labels, &m->hide, err);
+    for (uint32_t i = 0; st == ST_OK && i < m->head.block_count; i++)
+        st = read_block(m, ref, i, err);
     if (st != ST_OK)
         return st;
     m->spec.seq_max = MAX_OF(m->spec.seq_max, m->head.seq_max);
@@ -294,7 +315,7 @@ static struct chunk_ref ref_of(const struct merging *m, const struct merge_sourc
 enum status merge_pack(struct merge_packer *p, const struct merge_sources *sources, struct buf *out,
                        struct chunk_ref *ret_ref, size_t *ret_bad, struct err *err)
 {
-    struct merging m = {.packer = p};
+    struct merging m = {.packer = p, .hiding = sources->hiding, .hide = {.floor_ns = INT64_MIN}};
     struct chunk_summary summary;
 
     ASSERT(sources->count > 0);
@@ -311,12 +332,14 @@ enum status merge_pack(struct merge_packer *p, const struct merge_sources *sourc
         st = err_set(err, ST_UNSUPPORTED, "the ids of the chunks lie too far apart");
     }
     m.spec.id_span = (uint32_t)(m.last_id - m.spec.chunk_id);
-    if (st == ST_OK) {
+    if (st == ST_OK && m.entries.count == 0) {
+        *ret_ref = (struct chunk_ref){.entries = 0};
+    } else if (st == ST_OK) {
         st = chunk_build(&m.spec, m.entries, out, &summary);
         if (st != ST_OK)
             err_set(err, st, "cannot pack a merged chunk: %s", status_text(st));
     }
-    if (st == ST_OK)
+    if (st == ST_OK && m.entries.count > 0)
         *ret_ref = ref_of(&m, sources, &summary);
     buf_release(&m.key);
     map_release(&m.sets);

@@ -14,12 +14,15 @@
 #include "chunks/chunk.h"
 #include "chunks/segment.h"
 #include "index/index.h"
+#include "server/store/hide.h"
 
 struct merge_packer {
     struct segments *segments; /* borrowed */
     struct block_memory memory;
     struct buf stored;  /* as read from a segment */
     struct arena arena; /* of one merge */
+    struct arena hider_arena;
+    struct hider hider;
 };
 
 MUST_CHECK enum status merge_packer_init(struct merge_packer *p, struct segments *segments,
@@ -32,10 +35,12 @@ struct merge_sources {
     enum codec codec;
     int level;
     size_t block_bytes;
+    const struct hiding *hiding; /* what is left out; NULL: nothing */
 };
 
 /*
- * Append the chunk to `out`; `*ret_ref` is what the index is to say of it, but for its place.
+ * Append the chunk to `out`; `*ret_ref` is what the index is to say of it, but for its place. When
+ * everything is left out there is no chunk, and `*ret_ref` has no entries.
  *
  * On failure `*ret_bad` is the index of the source that is to blame, or `count`: none is.
  *

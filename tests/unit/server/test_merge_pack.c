@@ -106,7 +106,8 @@ static void add_chunk(struct place *p, uint64_t chunk_id, uint32_t id_span, cons
 
 static enum status merge_all(struct place *p, struct chunk_ref *ret_ref, size_t *ret_bad)
 {
-    const struct merge_sources sources = {p->refs, p->count, CODEC_ZSTD, 6, 4};
+    const struct merge_sources sources = {
+        .refs = p->refs, .count = p->count, .codec = CODEC_ZSTD, .level = 6, .block_bytes = 4};
 
     return merge_pack(&p->packer, &sources, &p->out, ret_ref, ret_bad, NULL);
 }

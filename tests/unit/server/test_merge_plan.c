@@ -51,6 +51,8 @@ static const struct plan_case {
     {"a blocked one does neither", true, "5S 5BS 5S 5S", "0+1f 2+2f"},
     {"one that is alone moves", true, "5S 5AS 5S 5S", "0+1f 1+1m 2+2f"},
     {"one that is alone stays", true, "5 5A 5 5", "0+1f 2+2f"},
+    {"a border parts", true, "5 5 5N 5", "0+2f 2+2f"},
+    {"while the day goes on, too", false, "7*5 5N 7*5", "7+8"},
 };
 
 static size_t read_chunks(const char *text, struct plan_chunk *chunks)
@@ -70,6 +72,7 @@ static size_t read_chunks(const char *text, struct plan_chunk *chunks)
             c.blocked |= *end == 'B';
             c.alone |= *end == 'A';
             c.stranded |= *end == 'S';
+            c.border |= *end == 'N';
         }
         for (; times > 0; times--) {
             cr_assert_lt(count, CHUNKS_MAX);

@@ -1,0 +1,423 @@
+/* Deleted lines leave the disk, whatever fails meanwhile and wherever it is killed. */
+#include "server/store/removal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "server/store/store.h"
+#include "server/store/store_internal.h"
+#include "tests/support/expect.h"
+#include "tests/support/fault.h"
+#include "tests/support/files.h"
+
+#include "base/banned.h"
+
+enum {
+    ARENA_BYTES = 64 * 1024 * 1024,
+    CHUNKS = 4, /* each has a line that stays and one that goes; one more has only such */
+    STAYS = 0x55,
+    ALL = 0x3ff,
+};
+
+#define START_NS INT64_C(1772323200000000000) /* 2026-03-01T00:00:00Z */
+
+static const char secret[] = "hunter2";
+
+/* ---- a store ---- */
+
+struct fixture {
+    char dir[TEST_PATH_BYTES];
+    struct config config;
+    struct store *store;
+    struct arena arena;
+};
+
+static void see_settled(void *context, uint64_t seq, enum status st)
+{
+    (void)context;
+    (void)seq;
+    (void)st;
+}
+
+static void fixture_open(struct fixture *f)
+{
+    const struct store_options options = {.config = &f->config, .settled = see_settled};
+    struct err err;
+
+    cr_assert_eq(store_open(&options, &f->store, &err), ST_OK, "%s", err.text);
+}
+
+static void set(struct fixture *f, const char *name, const char *value)
+{
+    REQUIRE_OK(config_set(&f->config, str_from(name), str_from(value), NULL));
+}
+
+static void fixture_prepare(struct fixture *f, const char *interval)
+{
+    memset(f, 0, sizeof(*f));
+    files_dir_make(f->dir);
+    arena_init(&f->arena, ARENA_BYTES);
+    REQUIRE_OK(config_init(&f->config, NULL));
+    set(f, "storage.data_dir", f->dir);
+    set(f, "compactor.compaction_interval", interval);
+    set(f, "compactor.delete_request_cancel_period", "0s");
+    set(f, "ingester.chunk_encoding", "none");
+    REQUIRE_OK(config_finish(&f->config, NULL));
+}
+
+static void fixture_end(struct fixture *f)
+{
+    store_close(f->store, 0);
+    config_release(&f->config);
+    arena_release(&f->arena);
+    files_dir_remove(f->dir);
+}
+
+/* Line 2n stays, line 2n + 1 goes, in a chunk of their own; the last one is without the first. */
+static void push_pair(struct fixture *f, int n)
+{
+    const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
+    struct push_request request;
+    struct arena a;
+
+    arena_init(&a, ARENA_BYTES);
+    struct str body =
+        arena_printf(&a,
+                     "{\"streams\":[{\"stream\":{\"app\":\"a\"},\"values\":[[\"%lld\",\"%s\"],"
+                     "[\"%lld\",\"password %s\"]]}]}",
+                     (long long)(START_NS + 2 * n), n == CHUNKS ? secret : "stays",
+                     (long long)(START_NS + 2 * n + 1), secret);
+    REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
+    struct store_push push = {.tenant = STR("t"), .request = &request, .arena = &a};
+    REQUIRE_OK(store_push(f->store, &push, NULL));
+    arena_release(&a);
+    REQUIRE_OK(store_flush(f->store, NULL));
+}
+
+static void push_all(struct fixture *f)
+{
+    for (int n = 0; n <= CHUNKS; n++)
+        push_pair(f, n);
+}
+
+static void delete_secret(struct fixture *f)
+{
+    const struct delete_wish wish = {STR("t"), STR("{app=\"a\"} |~ \"hunter[0-9]\""), START_NS,
+                                     START_NS + HOUR_NS};
+    uint32_t id;
+
+    REQUIRE_OK(store_delete(f->store, &wish, &id, NULL));
+}
+
+static void wait_a_little(void)
+{
+    const struct timespec moment = {0, 1000 * 1000};
+
+    (void)nanosleep(&moment, NULL);
+}
+
+static bool is_processed(struct fixture *f)
+{
+    struct delete_list list = {0};
+
+    arena_reset(&f->arena);
+    REQUIRE_OK(store_deletes(f->store, &f->arena, STR("t"), &list, NULL));
+    cr_assert_eq(list.count, 1);
+    return list.items[0].processed;
+}
+
+static void wait_until_processed(struct fixture *f)
+{
+    while (!is_processed(f))
+        wait_a_little();
+}
+
+/* ---- looking ---- */
+
+static void read_run(struct reader *r, struct source_run *run, uint64_t *seen)
+{
+    const struct source_block *blocks;
+    uint32_t count;
+
+    REQUIRE_OK(r->open_run(r, run, &blocks, &count, NULL));
+    for (uint32_t i = 0; i < count; i++) {
+        struct block b = {0};
+        REQUIRE_OK(r->load(r, i, SOURCE_ALL, &b, NULL));
+        for (uint32_t k = 0; k < b.count; k++) {
+            uint64_t bit = UINT64_C(1) << (b.ts_ns[k] - START_NS);
+            cr_expect((*seen & bit) == 0, "line %d is there twice", (int)(b.ts_ns[k] - START_NS));
+            *seen |= bit;
+        }
+    }
+}
+
+static struct selection *select_all(struct fixture *f, struct query_context *q)
+{
+    const struct source_request request = {
+        .tenant = STR("t"), .start_ns = START_NS, .end_ns = START_NS + HOUR_NS};
+    struct source *source = store_source(f->store);
+    struct selection *s = NULL;
+
+    arena_release(&f->arena);
+    *q = (struct query_context){
+        .arena = &f->arena, .memory_max = ARENA_BYTES, .deadline_ns = time_mono_ns() + HOUR_NS};
+    REQUIRE_OK(source->select(source, q, &request, &s, NULL));
+    return s;
+}
+
+/* The lines that a selection has, a bit for each; the selection ends. */
+static uint64_t read_all(struct selection *s, struct query_context *q)
+{
+    struct source_run *runs;
+    struct reader *r = NULL;
+    uint64_t seen = 0;
+    int64_t bound_ns;
+    size_t count;
+
+    REQUIRE_OK(s->reader(s, q, &r, NULL));
+    while (s->next_runs(s, &runs, &count, &bound_ns, NULL) == ST_OK) {
+        for (size_t i = 0; i < count; i++)
+            read_run(r, &runs[i], &seen);
+    }
+    r->release(r);
+    s->end(s);
+    return seen;
+}
+
+static uint64_t seen_lines(struct fixture *f)
+{
+    struct query_context q;
+    struct selection *s = select_all(f, &q);
+
+    return read_all(s, &q);
+}
+
+struct search {
+    const char *dir;
+    size_t files; /* that have it */
+};
+
+static enum status search_file(void *context, const char *name, struct err *err)
+{
+    struct search *s = context;
+    char path[TEST_PATH_BYTES];
+
+    (void)err;
+    if (name[0] == '.')
+        return ST_OK;
+    struct str bytes = files_read(files_path(path, s->dir, name));
+    if (memmem(bytes.ptr, bytes.len, secret, strlen(secret)) != NULL)
+        s->files++;
+    mem_free((void *)(uintptr_t)bytes.ptr);
+    return ST_OK;
+}
+
+/* Files of segments and of the log that still have the text. */
+static size_t files_with_secret(const struct fixture *f)
+{
+    static const char *const parts[] = {"segments", "wal"};
+    char dir[TEST_PATH_BYTES];
+    struct search s = {.dir = dir};
+
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        (void)files_path(dir, f->dir, parts[i]);
+        REQUIRE_OK(io_list(dir, search_file, &s, NULL));
+    }
+    return s.files;
+}
+
+static void wait_until_quiet(struct fixture *f)
+{
+    while (store_state(f->store).merge_days_pending + store_state(f->store).segments_dead > 0)
+        wait_a_little();
+}
+
+static void expect_clean(struct fixture *f, const char *what, int n)
+{
+    wait_until_processed(f);
+    uint64_t seen = seen_lines(f);
+    cr_expect_eq(seen, STAYS, "%s %d: lines %#llx", what, n, (unsigned long long)seen);
+    cr_expect_eq(files_with_secret(f), 0, "%s %d: it is still on the disk", what, n);
+}
+
+/* ---- tests ---- */
+
+static void check_removal(const char *interval)
+{
+    char segments[TEST_PATH_BYTES];
+    struct fixture f;
+
+    fixture_prepare(&f, interval);
+    fixture_open(&f);
+    push_all(&f);
+    cr_expect_eq(seen_lines(&f), ALL);
+    cr_expect_gt(files_with_secret(&f), 0);
+    delete_secret(&f);
+    cr_expect_eq(seen_lines(&f), STAYS);
+    expect_clean(&f, "interval", 0);
+    wait_until_quiet(&f);
+    cr_expect_eq(files_count(files_path(segments, f.dir, "segments"), ".seg"), 1);
+    store_close(f.store, 0);
+    fixture_open(&f);
+    cr_expect_eq(seen_lines(&f), STAYS);
+    fixture_end(&f);
+}
+
+Test(removal, with_merging)
+{
+    check_removal("1ms");
+}
+
+Test(removal, without_merging)
+{
+    check_removal("0");
+}
+
+/* A selection that began before sees what is hidden no more, and reads what it has found. */
+Test(removal, while_files_are_read)
+{
+    struct query_context q;
+    struct fixture f;
+
+    fixture_prepare(&f, "1ms");
+    fixture_open(&f);
+    push_all(&f);
+    struct selection *s = select_all(&f, &q);
+    struct arena arena = f.arena;
+    f.arena = (struct arena){0};
+    arena_init(&f.arena, ARENA_BYTES);
+    q.arena = &arena;
+    delete_secret(&f);
+    while (store_state(f.store).segments_dead == 0)
+        wait_a_little();
+    cr_expect(!is_processed(&f), "its files are still read");
+    s->end(s);
+    arena_release(&arena);
+    expect_clean(&f, "read", 0);
+    fixture_end(&f);
+}
+
+/* A merge does not put chunks on both sides of a request together, and does so afterwards. */
+Test(removal, later_lines_stay)
+{
+    struct fixture f;
+
+    fixture_prepare(&f, "1ms");
+    set(&f, "compactor.delete_request_cancel_period", "1h");
+    fixture_open(&f);
+    push_pair(&f, 0);
+    push_pair(&f, 1);
+    delete_secret(&f);
+    push_pair(&f, 2);
+    push_pair(&f, 3);
+    wait_until_quiet(&f);
+    cr_expect_eq(seen_lines(&f), 0xf5);
+    store_close(f.store, 0);
+    set(&f, "compactor.delete_request_cancel_period", "0s");
+    fixture_open(&f);
+    wait_until_processed(&f);
+    cr_expect_eq(seen_lines(&f), 0xf5);
+    wait_until_quiet(&f);
+    cr_expect_eq(seen_lines(&f), 0xf5);
+    fixture_end(&f);
+}
+
+/* Whichever file call fails, it is done later. */
+Test(removal, failures, .timeout = 300)
+{
+    enum { CALLS_MAX = 300 };
+    static const int errors[] = {EIO, ENOSPC, EMFILE};
+
+    bool hit = true;
+    for (uint64_t at = 1; hit && at < CALLS_MAX; at++) {
+        struct fault fault = {.at = at, .error = errors[at % COUNT_OF(errors)]};
+        struct fixture f;
+
+        fixture_prepare(&f, "1ms");
+        fixture_open(&f);
+        unsigned hold = merge_hold(f.store);
+        push_all(&f);
+        delete_secret(&f);
+        fault_begin(&fault);
+        merge_let_go(f.store, hold);
+        while (!is_processed(&f) && !fault.hit)
+            wait_a_little();
+        fault_end();
+        hit = fault.hit;
+        cr_expect_eq(seen_lines(&f), STAYS, "call %d", (int)at);
+        store_close(f.store, 0);
+        fixture_open(&f);
+        expect_clean(&f, "call", (int)at);
+        fixture_end(&f);
+    }
+}
+
+/* ---- kills ---- */
+
+enum { NOT_KILLED = 7 };
+
+struct kill {
+    uint64_t calls_left; /* the last of them does not happen any more */
+};
+static int kill_at_call(struct io_event *event, void *context)
+{
+    struct kill *k = context;
+
+    (void)event;
+    if (__atomic_sub_fetch(&k->calls_left, 1, __ATOMIC_RELAXED) == 0)
+        (void)raise(SIGKILL);
+    return 0;
+}
+
+/* A process that removes what is deleted and dies at its n-th file call, or ends when it is done.
+ */
+static void remove_until_killed(struct fixture *f, uint64_t n)
+{
+    struct kill k = {.calls_left = n};
+
+    fixture_open(f);
+    unsigned hold = merge_hold(f->store);
+    push_all(f);
+    delete_secret(f);
+    io_hook_set(kill_at_call, &k);
+    merge_let_go(f->store, hold);
+    wait_until_processed(f);
+    _exit(NOT_KILLED);
+}
+
+/* Wherever it is killed, deleted lines never come back, the others are there once. */
+Test(removal, kills, .timeout = 300)
+{
+    enum { FILES_MAX = 2 };
+    bool killed = true;
+    uint64_t n = 1;
+
+    for (; killed; n++) {
+        char segments[TEST_PATH_BYTES];
+        struct fixture f;
+        int status = 0;
+
+        fixture_prepare(&f, "1ms");
+        pid_t process = fork();
+        if (process == 0)
+            remove_until_killed(&f, n);
+        cr_assert_eq(waitpid(process, &status, 0), process);
+        killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        cr_assert(killed || (WIFEXITED(status) && WEXITSTATUS(status) == NOT_KILLED));
+        fixture_open(&f);
+        cr_expect_eq(seen_lines(&f), STAYS, "killed at call %d", (int)n);
+        expect_clean(&f, "killed at call", (int)n);
+        wait_until_quiet(&f);
+        cr_expect_eq(seen_lines(&f), STAYS, "killed at call %d", (int)n);
+        cr_expect_leq(files_count(files_path(segments, f.dir, "segments"), ".seg"),
+                      (size_t)FILES_MAX, "killed at call %d", (int)n);
+        fixture_end(&f);
+    }
+    cr_expect_gt(n, (uint64_t)CHUNKS, "it was never killed");
+}
