@@ -33,7 +33,7 @@ LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
 LIBS = -levent_core -llmdb -lsnappy -lzstd -llz4 -lz -lxxhash -lsodium -lre2 -lprotobuf-c -lyaml -lcurl \
 	-lm
 
-LAYERS = base config proto index chunks query server/store server/http cli
+LAYERS = base proto index config chunks query server/store server/http cli
 SOURCES = $(wildcard $(LAYERS:%=%/*.c))
 GENERATED = $(GEN)/proto/push.pb-c.c $(GEN)/query/grammar.c
 LIB_OBJECTS = $(SOURCES:%.c=$(OUT)/%.o) $(OUT)/base/regex.o $(GENERATED:$(GEN)/%.c=$(OUT)/%.o)

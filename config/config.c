@@ -15,7 +15,8 @@
 
 #include "base/banned.h"
 
-enum { CONFIG_ARENA_BYTES_MAX = 16 * 1024 * 1024 };
+/* Compiled expressions count with all that they may come to need, which they hardly ever do. */
+enum { CONFIG_ARENA_BYTES_MAX = 1024 * 1024 * 1024 };
 
 enum option_kind {
     OPTION_BOOL,
@@ -25,10 +26,11 @@ enum option_kind {
     OPTION_NUMBER,
     OPTION_STRING,
     OPTION_LIST,
+    OPTION_RULES,
 };
 
 static const char *const kind_names[] = {"true or false", "number", "size", "duration",
-                                         "number",        "text",   "list"};
+                                         "number",        "text",   "list", "list of rules"};
 
 struct option {
     struct str section; /* "-" for the top level */
@@ -73,6 +75,13 @@ bool config_has_section(struct str name)
             return true;
     }
     return false;
+}
+
+bool config_takes_rules(struct str section, struct str name)
+{
+    const struct option *o = option_find(section, name);
+
+    return o != NULL && o->kind == OPTION_RULES;
 }
 
 static void *field_of(struct settings *s, struct limits *l, const struct option *o)
@@ -176,11 +185,25 @@ static enum status parse_into(struct arena *a, const struct option *o, struct st
         struct str copy = arena_str(a, text);
         return copy.ptr == NULL ? ST_NOMEM : parse_list(a, copy, to);
     }
+    case OPTION_RULES:
+        break; /* option_set() */
     }
     return ST_INTERNAL;
 }
 
 static void put_range(struct buf *b, const struct option *o);
+
+/* A rule has many ways to be wrong, so the text says which it is. */
+static enum status set_rules(struct arena *a, const struct option *o, struct str text,
+                             struct retention_rules *to, struct err *err)
+{
+    enum status st = retention_rules_parse(a, text, to, err);
+
+    if (st == ST_OK)
+        return ST_OK;
+    return err_prefix(err, st == ST_LIMIT ? ST_NOMEM : st, "%.*s.%.*s", STR_ARG(section_of(o)),
+                      STR_ARG(o->name));
+}
 
 static enum status option_set(struct arena *a, const struct option *o, struct str text, void *to,
                               struct err *err)
@@ -188,6 +211,8 @@ static enum status option_set(struct arena *a, const struct option *o, struct st
     struct str section = section_of(o);
     struct buf range;
 
+    if (o->kind == OPTION_RULES)
+        return set_rules(a, o, text, to, err);
     enum status st = parse_into(a, o, text, to);
     if (st == ST_OK)
         return ST_OK;
@@ -388,6 +413,20 @@ static void put_range(struct buf *b, const struct option *o)
     }
 }
 
+static void put_rules(struct buf *b, const struct retention_rules *rules)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct retention_rule *rule = &rules->items[i];
+        buf_put(b, i > 0 ? STR(", {selector: ") : STR("{selector: "));
+        utf8_put_quoted(b, rule->selector);
+        buf_put(b, STR(", priority: "));
+        buf_put_i64(b, rule->priority);
+        buf_put(b, STR(", period: "));
+        put_duration(b, rule->period);
+        buf_put_char(b, '}');
+    }
+}
+
 static void put_value(struct buf *b, const struct option *o, const void *field)
 {
     switch (o->kind) {
@@ -417,6 +456,11 @@ static void put_value(struct buf *b, const struct option *o, const void *field)
         buf_put_char(b, ']');
         break;
     }
+    case OPTION_RULES:
+        buf_put_char(b, '[');
+        put_rules(b, field);
+        buf_put_char(b, ']');
+        break;
     }
 }
 

@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "config/options.h"
+#include "config/retention_rules.h"
 
 struct str_list {
     const struct str *items;
@@ -32,6 +33,7 @@ struct str_list {
 #define OPTION_TYPE_NUMBER double
 #define OPTION_TYPE_STRING struct str
 #define OPTION_TYPE_LIST struct str_list
+#define OPTION_TYPE_RULES struct retention_rules
 
 #define OPTION_FIELD(section, name, kind, standard, least, most, text) OPTION_TYPE_##kind name;
 

@@ -12,4 +12,7 @@ MUST_CHECK enum status config_add_override(struct config *c, struct override o, 
 /* Is it the section of at least one setting? */
 bool config_has_section(struct str name);
 
+/* Is it a setting whose value is a list of rules (retention_rules.h)? */
+bool config_takes_rules(struct str section, struct str name);
+
 #endif

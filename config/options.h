@@ -9,6 +9,7 @@
  *
  *     BOOL bool    COUNT uint64_t    BYTES uint64_t    DURATION int64_t (ns)    NUMBER double
  *     STRING struct str    LIST struct str_list (comma separated)
+ *     RULES struct retention_rules (retention_rules.h)
  *
  * Smallest and largest are in the unit of the C type; 0, 0 means any.
  */
@@ -165,7 +166,13 @@
     X(limits, volume_max_series, COUNT, "1000", 0, 0,                                             \
       "Series of a volume before its limit cuts them, 0 is no limit.")                            \
     X(limits, query_timeout, DURATION, "1m", MS_NS, 0,                                            \
-      "A query that takes longer ends with 504.")
+      "A query that takes longer ends with 504.")                                                 \
+    X(limits, retention_period, DURATION, "0s", 0, 0,                                             \
+      "Entries older than this are not seen any more and are removed, 0 is for ever.")            \
+    X(limits, retention_stream, RULES, "", 0, 0,                                                  \
+      "Other periods for some streams: a list of `selector`, `priority` and `period`. Of the "    \
+      "rules that match a stream the one of the highest priority counts (of equal ones the "      \
+      "first), else retention_period. As text: `{app=\"a\"} 1 24h; {app=\"b\"} 2 0s`.")
 /* clang-format on */
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * The YAML file: a map of sections to maps of names to scalars or lists of scalars, and
- * `overrides:`, a map of tenants to limits. libyaml gives events; three levels are all there is, so
- * they are walked with one explicit state instead of recursion. Anchors, tags and several documents
- * are refused.
+ * The YAML file: a map of sections to maps of names to scalars or lists of scalars (one of maps),
+ * and `overrides:`, a map of tenants to limits. libyaml gives events; three levels are all there
+ * is, so they are walked with one explicit state instead of recursion. Anchors, tags and several
+ * documents are refused.
  */
 #include "config/config.h"
 
@@ -70,8 +70,50 @@ static struct str scalar(const struct reader *r)
     return str_make((const char *)r->event.data.scalar.value, r->event.data.scalar.length);
 }
 
-/* The value of a setting as text: a scalar, or the items of a list with commas between. */
-static enum status read_value(struct reader *r, struct buf *text)
+static enum status at_line(struct reader *r, enum status st)
+{
+    return err_prefix(r->err, st, "%s:%zu", r->file, r->event.start_mark.line + 1);
+}
+
+/* The map of a rule, whose start was just read; its text form is appended. */
+static enum status read_rule(struct reader *r, struct buf *text)
+{
+    struct arena *a = &r->config->arena;
+    struct retention_rule rule = {.period = -1};
+    size_t line = r->event.start_mark.line + 1;
+
+    for (;;) {
+        enum status st = next(r);
+        if (st != ST_OK)
+            return st;
+        if (r->event.type == YAML_MAPPING_END_EVENT)
+            break;
+        if (r->event.type != YAML_SCALAR_EVENT)
+            return fail(r, "expected a key");
+        struct str key = arena_str(a, scalar(r));
+        if (key.ptr == NULL)
+            return arena_status(a, r->err);
+        st = next(r);
+        if (st == ST_OK && r->event.type != YAML_SCALAR_EVENT)
+            return fail(r, "expected a value");
+        if (st == ST_OK && retention_rule_set(a, &rule, key, scalar(r), r->err) != ST_OK)
+            return at_line(r, err_prefix(r->err, ST_INVALID, "limits.retention_stream"));
+        if (st != ST_OK)
+            return st;
+    }
+    if (rule.selector.ptr == NULL || rule.period < 0)
+        return err_set(r->err, ST_INVALID,
+                       "%s:%zu: limits.retention_stream: a rule needs a selector and a period",
+                       r->file, line);
+    retention_rule_put(text, &rule);
+    return ST_OK;
+}
+
+/*
+ * The value of a setting as text: a scalar, or the items of a list with commas (rules: semicolons)
+ * between.
+ */
+static enum status read_value(struct reader *r, bool rules, struct buf *text)
 {
     buf_reset(text);
     if (r->event.type == YAML_SCALAR_EVENT) {
@@ -86,11 +128,15 @@ static enum status read_value(struct reader *r, struct buf *text)
             return st;
         if (r->event.type == YAML_SEQUENCE_END_EVENT)
             return buf_status(text, r->err);
-        if (r->event.type != YAML_SCALAR_EVENT)
+        bool is_rule = rules && r->event.type == YAML_MAPPING_START_EVENT;
+        if (!is_rule && r->event.type != YAML_SCALAR_EVENT)
             return fail(r, "expected a value");
         if (i > 0)
-            buf_put_char(text, ',');
-        buf_put(text, scalar(r));
+            buf_put_char(text, rules ? ';' : ',');
+        if (!is_rule)
+            buf_put(text, scalar(r));
+        else if ((st = read_rule(r, text)) != ST_OK)
+            return st;
     }
 }
 
@@ -111,7 +157,7 @@ static enum status set(struct reader *r, struct str path[3], size_t depth, struc
     }
     if (st == ST_OK)
         return ST_OK;
-    return err_prefix(r->err, ST_INVALID, "%s:%zu", r->file, r->event.start_mark.line + 1);
+    return at_line(r, ST_INVALID);
 }
 
 /*
@@ -147,7 +193,8 @@ static enum status read_map(struct reader *r, struct str path[3], size_t depth, 
         } else if (!(empty && is_section && depth < (in_overrides ? 2 : 1))) {
             if (in_overrides && depth < 2)
                 return fail(r, "expected a map");
-            st = read_value(r, text);
+            struct str section = in_overrides ? STR("limits") : path[0];
+            st = read_value(r, config_takes_rules(section, path[depth]), text);
             if (st == ST_OK)
                 st = set(r, path, depth + 1, buf_str(text));
         }

@@ -71,6 +71,31 @@ static const struct set_case {
     {"text", STR_INIT("storage.data_dir"), STR_INIT("/a b/\xff"), ST_OK, ""},
     {"empty text", STR_INIT("storage.data_dir"), STR_INIT(""), ST_OK, ""},
     {"list", STR_INIT("limits.log_level_fields"), STR_INIT("a, b"), ST_OK, ""},
+    {"rules", STR_INIT("limits.retention_stream"),
+     STR_INIT("{a=\"x;y\", b=~`c|d`} 1 24h; {e!=\"\",} -2 0s ;"), ST_OK, ""},
+    {"no rules", STR_INIT("limits.retention_stream"), STR_INIT(" "), ST_OK, ""},
+    {"rule without a selector", STR_INIT("limits.retention_stream"), STR_INIT("1 24h"), ST_INVALID,
+     "limits.retention_stream: rule 1: selector: expected a selector in braces"},
+    {"rule with an empty selector", STR_INIT("limits.retention_stream"), STR_INIT("{} 1 24h"),
+     ST_INVALID, "limits.retention_stream: rule 1: selector: a selector needs a matcher"},
+    {"rule with half a matcher", STR_INIT("limits.retention_stream"), STR_INIT("{a} 1 24h"),
+     ST_INVALID, "limits.retention_stream: rule 1: selector: expected =, !=, =~ or !~ behind a"},
+    {"rule without quotes", STR_INIT("limits.retention_stream"), STR_INIT("{a=b} 1 24h"),
+     ST_INVALID, "limits.retention_stream: rule 1: selector: expected a value in quotes for a"},
+    {"rule that goes on", STR_INIT("limits.retention_stream"), STR_INIT("{a=\"b\" c=\"d\"} 1 24h"),
+     ST_INVALID, "limits.retention_stream: rule 1: selector: expected , or } in a selector"},
+    {"rule with a bad expression", STR_INIT("limits.retention_stream"),
+     STR_INIT("{a=\"b\"} 1 24h; {a=~\"(\"} 1 24h"), ST_INVALID,
+     "limits.retention_stream: rule 2: selector: error parsing regexp: missing closing ): `(`"},
+    {"rule with a bad priority", STR_INIT("limits.retention_stream"), STR_INIT("{a=\"b\"} x 24h"),
+     ST_INVALID, "limits.retention_stream: rule 1: priority: \"x\" is not a number"},
+    {"rule with a bad period", STR_INIT("limits.retention_stream"), STR_INIT("{a=\"b\"} 1 -24h"),
+     ST_INVALID, "limits.retention_stream: rule 1: period: \"-24h\" is not a duration"},
+    {"rule without a period", STR_INIT("limits.retention_stream"), STR_INIT("{a=\"b\"} 1; "),
+     ST_INVALID, "limits.retention_stream: rule 1: period: \"\" is not a duration"},
+    {"rules without a border", STR_INIT("limits.retention_stream"),
+     STR_INIT("{a=\"b\"} 1 24h {a=\"c\"} 1 24h"), ST_INVALID,
+     "limits.retention_stream: rule 1: expected ; behind the period"},
     {"unknown section", STR_INIT("sever.log_level"), STR_INIT("x"), ST_NOT_FOUND,
      "there is no setting \"sever.log_level\""},
     {"unknown name", STR_INIT("server.log_levle"), STR_INIT("x"), ST_NOT_FOUND,
@@ -251,6 +276,35 @@ static const struct yaml_case {
      "f.yaml:1: anchors are not supported"},
     {"anchor of a list", STR_INIT("limits: {log_level_fields: &l [a]}\n"),
      "f.yaml:1: anchors are not supported"},
+    {"rules",
+     STR_INIT("limits:\n  retention_stream:\n"
+              "  - selector: '{a=\"b\"}'\n    priority: 1\n    period: 24h\n"
+              "  - {period: 30d, selector: '{c=~\"d|e\"}'}\n"
+              "  - '{f=\"g\"} 3 1h'\n"),
+     NULL},
+    {"rules of a tenant",
+     STR_INIT("overrides:\n  t:\n    retention_stream:\n"
+              "    - {period: 30d, selector: '{c=~\"d|e\"}'}\n"),
+     NULL},
+    {"rules as text", STR_INIT("limits:\n  retention_stream: '{f=\"g\"} 3 1h'\n"), NULL},
+    {"rule with a bad selector",
+     STR_INIT("limits:\n  retention_stream:\n  - period: 1h\n    selector: a\n"),
+     "f.yaml:4: limits.retention_stream: selector: expected a selector in braces"},
+    {"rule with text behind its selector",
+     STR_INIT("limits:\n  retention_stream:\n  - selector: '{a=\"b\"} |= \"c\"'\n"),
+     "f.yaml:3: limits.retention_stream: selector: there is text behind the brace"},
+    {"rule with an unknown key",
+     STR_INIT("overrides:\n  t:\n    retention_stream:\n    - selector: '{a=\"b\"}'\n"
+              "      prio: 1\n"),
+     "f.yaml:5: limits.retention_stream: there is no \"prio\", only selector, priority and period"},
+    {"rule without a period",
+     STR_INIT("limits:\n  retention_stream:\n  - selector: '{a=\"b\"}'\n  - period: 1h\n"),
+     "f.yaml:3: limits.retention_stream: a rule needs a selector and a period"},
+    {"rule that is too deep",
+     STR_INIT("limits:\n  retention_stream:\n  - selector: {a: b}\n    period: 1h\n"),
+     "f.yaml:3: expected a value"},
+    {"rule as the value", STR_INIT("limits:\n  retention_stream:\n    selector: x\n"),
+     "f.yaml:3: expected a value, not a map"},
     {"tag", STR_INIT("server:\n  http_listen_port: !!str 80\n"),
      "f.yaml:2: tags are not supported"},
     {"tag of a map", STR_INIT("server: !x\n  http_listen_port: 80\n"),
@@ -326,6 +380,28 @@ Test(config, yaml_values)
     EXPECT_STR("block", c.settings.data_dir, STR("/a\nb"));
     cr_assert_eq(c.limits.log_level_fields.count, 2);
     EXPECT_STR("second", c.limits.log_level_fields.items[1], STR("b c"));
+    config_release(&c);
+}
+
+Test(config, retention_rules)
+{
+    struct config c;
+
+    REQUIRE_OK(config_init(&c, NULL));
+    read_yaml(&c, "limits:\n  retention_stream:\n"
+                  "  - selector: '{a=\"x;y\", b!~`c|d`}'\n    priority: -3\n    period: 36h\n"
+                  "  - {period: 0s, selector: '{e=\"\"}'}\n");
+    const struct retention_rules *rules = &c.limits.retention_stream;
+    cr_assert_eq(rules->count, 2);
+    EXPECT_STR("selector", rules->items[0].selector, STR("{a=\"x;y\", b!~`c|d`}"));
+    cr_assert_eq(rules->items[0].matchers.count, 2);
+    EXPECT_STR("value", rules->items[0].matchers.items[0].value, STR("x;y"));
+    cr_expect_eq(rules->items[0].matchers.items[1].op, MATCH_NRE);
+    cr_expect_not(matcher_accepts(&rules->items[0].matchers.items[1], STR("d")));
+    cr_expect_eq(rules->items[0].priority, -3);
+    cr_expect_eq(rules->items[0].period, 36 * HOUR_NS);
+    cr_expect_eq(rules->items[1].priority, 0);
+    cr_expect_eq(rules->items[1].period, 0);
     config_release(&c);
 }
 
@@ -507,6 +583,10 @@ static const struct print_case {
     {"mixed duration", "limits: {creation_grace_period: 30d1h5ms}", "30d1h5ms\n"},
     {"microseconds", "limits: {creation_grace_period: 1500us}", "1.5ms\n"},
     {"one nanosecond", "limits: {creation_grace_period: 1h1ns}", "1h0m0.000000001s\n"},
+    {"rules", "limits: {retention_stream: '{a=\"b\\\\c\", d=~`e|f`} 1 24h; {g!=\"\"} -5 0s'}",
+     "[{selector: \"{a=\\\"b\\\\\\\\c\\\", d=~`e|f`}\", priority: 1, period: 1d}, {selector: "},
+    {"rules of a tenant", "overrides: {a: {retention_stream: '{a=\"b\"} 1 25h'}}",
+     "    retention_stream: [{selector: \"{a=\\\"b\\\"}\", priority: 1, period: 1d1h}]\n"},
     {"overrides", "overrides: {a: {max_line_size: 1KB}, \"b: c\": {query_timeout: 5s}}",
      "  \"b: c\":\n"},
 };
