@@ -1,7 +1,9 @@
 #include "server/store/hide.h"
 
 #include "base/mem.h"
+#include "base/time.h"
 #include "query/parser.h"
+#include "server/store/retention.h"
 #include "server/store/store_internal.h"
 
 #include "base/banned.h"
@@ -134,20 +136,29 @@ void hide_publish(struct hide_table *t, struct str tenant, struct hide_set *set)
     hide_set_drop(before);
 }
 
-struct hiding hide_take(struct store *s, struct str tenant)
+static void take_set(struct hide_table *t, struct str tenant, struct hiding *h)
 {
-    struct hide_table *t = &s->hidden;
-    struct hiding h = {0};
-
     if (!flag_get(&t->any))
-        return h;
+        return;
     lock_take(&t->lock);
     const struct hide_published *p = map_get(&t->sets, tenant);
     if (p != NULL && p->set != NULL) {
-        h.set = p->set;
-        refs_take(&h.set->refs);
+        h->set = p->set;
+        refs_take(&h->set->refs);
     }
     lock_give(&t->lock);
+}
+
+struct hiding hide_take(struct store *s, struct str tenant)
+{
+    struct hiding h = {.now_ns = time_now_ns(), .floor_ns = INT64_MIN};
+    const struct limits *limits = store_limits(s, tenant);
+
+    take_set(&s->hidden, tenant, &h);
+    if (!retention_is_off(limits)) {
+        h.limits = limits;
+        h.floor_ns = retention_least_floor_ns(limits, h.now_ns);
+    }
     return h;
 }
 
@@ -184,6 +195,8 @@ enum status hide_stream(struct arena *a, const struct hiding *h, struct labels l
     struct hide_stream s = {.labels = labels, .floor_ns = INT64_MIN};
     size_t capacity = 0;
 
+    if (h->limits != NULL)
+        s.floor_ns = retention_floor_ns(h->limits, labels, h->now_ns);
     for (size_t i = 0; h->set != NULL && i < h->set->count; i++) {
         if (!rule_accepts(&h->set->rules[i], labels))
             continue;

@@ -1,5 +1,6 @@
 /*
- * hide.h - which stored entries nobody may see: what log deletion asks for.
+ * hide.h - which stored entries nobody may see: what log deletion asks for, and what is older than
+ * it is kept (retention.h).
  *
  * A delete request hides the lines that a log query keeps, between two times, of the chunks that
  * were there when it came: those whose last chunk_id is not above its `chunk_max`. Heads in memory
@@ -31,6 +32,7 @@
 #include "query/context.h"
 #include "query/pipeline.h"
 
+struct limits;
 struct store;
 
 /* ---- rules ---- */
@@ -92,7 +94,10 @@ void hide_publish(struct hide_table *t, struct str tenant, struct hide_set *set)
 
 /* What is hidden from one reader. */
 struct hiding {
-    struct hide_set *set; /* NULL: delete requests hide nothing */
+    struct hide_set *set;        /* NULL: delete requests hide nothing */
+    const struct limits *limits; /* NULL: everything is kept for ever */
+    int64_t now_ns;              /* when it was taken: floors do not move under a reader */
+    int64_t floor_ns;            /* before it nothing of any stream is seen; INT64_MIN: none */
 };
 
 /* What is hidden from the tenant now. Given back with hide_give(). */
@@ -108,7 +113,7 @@ bool hide_is_current(struct store *s, struct str tenant, const struct hiding *h)
 /* False: nothing is hidden of any stream, and nothing below needs to be asked. */
 static inline bool hide_any(const struct hiding *h)
 {
-    return h->set != NULL;
+    return h->set != NULL || h->limits != NULL;
 }
 
 /* ---- asking ---- */

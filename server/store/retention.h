@@ -19,10 +19,10 @@ int64_t retention_floor_ns(const struct limits *l, struct labels labels, int64_t
 /* What lies before it is below the floor of every stream; INT64_MIN: there is no such moment. */
 int64_t retention_least_floor_ns(const struct limits *l, int64_t now_ns);
 
-/* Have all streams of a tenant the same floor? It is retention_least_floor_ns() then. */
-static inline bool retention_is_uniform(const struct limits *l)
+/* Is everything of a tenant kept for ever? */
+static inline bool retention_is_off(const struct limits *l)
 {
-    return l->retention_stream.count == 0;
+    return l->retention_period == 0 && l->retention_stream.count == 0;
 }
 
 #endif
