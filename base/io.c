@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -190,6 +191,19 @@ enum status io_file_size(int fd, uint64_t *ret_bytes, struct err *err)
     if (!MAY(.call = IO_STAT, .fd = fd) || fstat(fd, &st) < 0)
         return err_errno(err, "size of file");
     *ret_bytes = (uint64_t)st.st_size;
+    return ST_OK;
+}
+
+enum status io_room(const char *path, struct io_room *ret_room, struct err *err)
+{
+    struct statvfs fs;
+
+    if (!MAY(.call = IO_STAT, .fd = AT_FDCWD, .name = path) || statvfs(path, &fs) < 0)
+        return err_errno(err, "room for %s", path);
+    *ret_room = (struct io_room){
+        .bytes = (uint64_t)fs.f_bavail * fs.f_frsize,
+        .files = fs.f_files == 0 ? UINT64_MAX : fs.f_favail,
+    };
     return ST_OK;
 }
 

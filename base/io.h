@@ -80,6 +80,15 @@ MUST_CHECK enum status io_write_all(int fd, struct str bytes, uint64_t offset, s
 
 MUST_CHECK enum status io_file_size(int fd, uint64_t *ret_bytes, struct err *err);
 
+/* What may still be written to a file system. */
+struct io_room {
+    uint64_t bytes;
+    uint64_t files;
+};
+
+/* The room on the file system that `path` is on; where it does not count files, UINT64_MAX. */
+MUST_CHECK enum status io_room(const char *path, struct io_room *ret_room, struct err *err);
+
 /* Nobody will read the bytes [begin, end) soon: what of them is synced leaves the page cache. */
 void io_forget(int fd, uint64_t begin, uint64_t end);
 

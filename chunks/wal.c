@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
 #include "base/buf.h"
 #include "base/crc.h"
 #include "base/entropy.h"
@@ -58,15 +59,17 @@ struct wal {
     struct wal_waiting *first; /* the queue */
     struct wal_waiting *last;
     uint64_t queued_bytes;
+    uint64_t written_bytes; /* of the batch that is being written */
     uint64_t next_seq;
     struct wal_file *oldest;
     struct wal_file *newest; /* the one being written */
     bool closing;
     bool failed;
+    struct flag full;
     bool turn; /* somebody wants a new file to be begun */
     enum status turn_status;
 
-    int fd;        /* of the newest; these two are the thread's own */
+    int fd;        /* of the newest, -1: it is not for writing; these two are the thread's own */
     uint32_t salt; /* of the newest */
 };
 
@@ -195,8 +198,12 @@ static enum status write_and_sync(struct wal *w, struct wal_waiting *batch, uint
 
     if (w->failed)
         return ST_IO;
-    if (w->newest->bytes >= w->options.file_bytes && w->newest->seq_max != 0)
+    if (w->fd < 0 || (w->newest->bytes >= w->options.file_bytes && w->newest->seq_max != 0))
         st = rotate(w, &err);
+    if (w->fd < 0) {
+        LOG(LOG_ERROR, "cannot make a file of the write-ahead log", LOG_ERR(&err));
+        return st;
+    }
     uint64_t begin = w->newest->bytes, end = begin;
     if (st == ST_OK)
         st = write_batch(w, batch, &end, &err);
@@ -233,7 +240,7 @@ static void turn_over(struct wal *w)
     enum status st = w->failed ? ST_IO : ST_OK;
     struct err err;
 
-    if (st == ST_OK && w->newest->seq_max != 0) {
+    if (st == ST_OK && (w->fd < 0 || w->newest->seq_max != 0)) {
         st = rotate(w, &err);
         if (st != ST_OK)
             LOG(LOG_WARN, "cannot begin a new log file", LOG_ERR(&err));
@@ -256,6 +263,7 @@ static struct wal_waiting *take_batch(struct wal *w, uint64_t *ret_seq, bool *re
     *ret_seq = w->last == NULL ? 0 : w->last->form.seq;
     w->first = NULL;
     w->last = NULL;
+    w->written_bytes = w->queued_bytes;
     w->queued_bytes = 0;
     lock_give(&w->lock);
     return batch;
@@ -272,12 +280,15 @@ static void *run(void *context)
         if (batch == NULL && !turn)
             return NULL;
         enum status st = batch == NULL ? ST_OK : write_and_sync(w, batch, &end);
+        lock_take(&w->lock);
         if (batch != NULL && st == ST_OK) {
-            lock_take(&w->lock);
             w->newest->bytes = end;
             w->newest->seq_max = seq;
-            lock_give(&w->lock);
         }
+        w->written_bytes = 0;
+        lock_give(&w->lock);
+        if (st == ST_FULL)
+            flag_set(&w->full);
         free_batch(batch);
         if (batch != NULL)
             w->options.settled(w->options.context, seq, st);
@@ -333,6 +344,10 @@ enum status wal_open(const struct wal_options *options, uint64_t next_seq, struc
         st = adopt_files(w, err);
     if (st == ST_OK)
         st = rotate(w, err);
+    if (st == ST_FULL) {
+        flag_set(&w->full);
+        st = ST_OK;
+    }
     if (st == ST_OK && pthread_create(&w->thread, NULL, run, w) != 0)
         st = err_set(err, ST_NOMEM, "cannot start the thread of the log");
     if (st != ST_OK) {
@@ -476,7 +491,18 @@ struct wal_state wal_state(struct wal *w)
     }
     if (w->oldest != w->newest)
         state.oldest_seq_max = w->oldest->seq_max;
+    state.waiting_bytes = w->queued_bytes + w->written_bytes;
     state.failed = w->failed;
     lock_give(&w->lock);
     return state;
+}
+
+bool wal_is_full(struct wal *w)
+{
+    return flag_get(&w->full);
+}
+
+void wal_note_room(struct wal *w)
+{
+    flag_clear(&w->full);
 }

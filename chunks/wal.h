@@ -67,7 +67,10 @@ MUST_CHECK enum status wal_replay(const char *dir,
 
 /* ---- writing ---- */
 
-/* Begin a new file behind those that are there; `next_seq` is the first number to be given. */
+/*
+ * Begin a new file behind those that are there; `next_seq` is the first number to be given. On a
+ * full disk the log is open all the same, wal_is_full() is true, and the first record tries again.
+ */
 MUST_CHECK enum status wal_open(const struct wal_options *options, uint64_t next_seq,
                                 struct wal **ret_wal, struct err *err);
 
@@ -98,10 +101,15 @@ struct wal_state {
     uint64_t bytes; /* of all files */
     uint64_t files;
     uint64_t
-        oldest_seq_max; /* the last record of the oldest file that is not the newest; 0: none */
-    bool failed;        /* for good */
+        oldest_seq_max;     /* the last record of the oldest file that is not the newest; 0: none */
+    uint64_t waiting_bytes; /* of records that are not settled yet */
+    bool failed;            /* for good */
 };
 
 struct wal_state wal_state(struct wal *w);
+
+/* Had the disk no room for the last records, and has nobody called wal_note_room() since? */
+bool wal_is_full(struct wal *w);
+void wal_note_room(struct wal *w);
 
 #endif

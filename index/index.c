@@ -263,6 +263,16 @@ void index_unmap_pages(struct index *ix)
         (void)madvise(ix->map, ix->map_bytes, MADV_DONTNEED);
 }
 
+uint64_t index_file_bytes(struct index *ix)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+
+    if (mdb_env_info(ix->env, &info) != 0 || mdb_env_stat(ix->env, &stat) != 0)
+        return 0;
+    return (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
+}
+
 /* ---- look-ups ---- */
 
 enum status lookup(struct index *ix, MDB_txn *txn, enum index_database database, struct key key,

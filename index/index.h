@@ -79,6 +79,9 @@ void index_close(struct index *ix);
  */
 void index_unmap_pages(struct index *ix);
 
+/* Bytes of the file of the index. It never shrinks: what is taken away makes room in it. */
+uint64_t index_file_bytes(struct index *ix);
+
 /* Numbers that the next process goes on with: all higher than any that was ever committed. */
 struct index_counters {
     uint64_t next_segment;

@@ -925,6 +925,34 @@ Test(wal, open_that_fails)
     log_release(&l);
 }
 
+/* A full disk does not keep a log from being opened; the first record that finds room has its file.
+ */
+Test(wal, open_on_a_full_disk)
+{
+    struct fault f = {.at = 1, .times = 2, .error = ENOSPC, .kinds = 1U << IO_WRITE};
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    EXPECT_STATUS("before", push(&l, STR("before")), ST_OK);
+    log_close(&l);
+    fault_begin(&f);
+    log_open(&l, 2);
+    cr_expect(wal_is_full(l.wal));
+    wal_note_room(l.wal);
+    EXPECT_STATUS("still full", push(&l, STR("lost")), ST_FULL);
+    fault_end();
+    cr_expect(wal_is_full(l.wal));
+    cr_expect_eq(files_count(l.dir, ".wal"), 1);
+    wal_note_room(l.wal);
+    EXPECT_STATUS("room", push(&l, STR("third")), ST_OK);
+    cr_expect_not(wal_is_full(l.wal));
+    cr_expect_eq(wal_state(l.wal).waiting_bytes, 0);
+    log_close(&l);
+    (void)expect_replay("full", l.dir, "1:before 3:third ");
+    log_release(&l);
+}
+
 Test(wal, nth_allocation_fails)
 {
     enum status st = ST_NOMEM;
