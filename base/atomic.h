@@ -20,6 +20,12 @@ static inline void counter_add(struct counter *c, uint64_t n)
     (void)atomic_fetch_add_explicit(&c->value, n, memory_order_relaxed);
 }
 
+/* The value before. */
+static inline uint64_t counter_fetch_add(struct counter *c, uint64_t n)
+{
+    return atomic_fetch_add_explicit(&c->value, n, memory_order_relaxed);
+}
+
 static inline void counter_sub(struct counter *c, uint64_t n)
 {
     (void)atomic_fetch_sub_explicit(&c->value, n, memory_order_relaxed);

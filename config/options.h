@@ -75,6 +75,11 @@
       "A segment file that has grown to this size is followed by the next.")                      \
     X(storage, max_open_segments, COUNT, "256", 8, 65536,                                         \
       "Segment files kept open.")                                                                 \
+    X(storage, max_bytes, BYTES, "0", 0, 0,                                                       \
+      "Bytes of the data directory; above it the oldest day of all tenants is dropped, and the "  \
+      "next, but never the newest. 0 is no limit.")                                               \
+    X(storage, min_free_bytes, BYTES, "0", 0, 0,                                                  \
+      "The same while less than this is free on its file system. 0 is no limit.")                 \
                                                                                                   \
     X(ingester, chunk_target_size, BYTES, "1MB", 4096, 67108864,                                  \
       "A stream is flushed when this many bytes of lines are in memory.")                         \

@@ -21,6 +21,10 @@ void api_ready(struct request *r)
                    true);
         return;
     }
+    if (state.full) {
+        reply_text(r, 503, STR("there is no room: queries are answered, pushes are refused"), true);
+        return;
+    }
     reply_text(r, 200, STR("ready"), true);
 }
 

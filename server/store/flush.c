@@ -338,9 +338,8 @@ static struct segment_ref ref_of(const struct open_segment *segment)
     };
 }
 
-/* Commit what `st` says could be collected, with the new lengths of the segments. */
-static enum status finish_batch(struct store *s, struct index_batch *batch, enum status st,
-                                struct err *err)
+enum status flush_finish_batch(struct store *s, struct index_batch *batch, enum status st,
+                               struct err *err)
 {
     for (const struct open_segment *segment = s->flusher.segments.used;
          segment != NULL && st == ST_OK; segment = segment->next_used) {
@@ -369,7 +368,7 @@ static enum status commit(struct flushing *f, struct err *err)
     enum status st = index_batch_begin(f->store->index, &batch, err);
     if (st != ST_OK)
         return st;
-    return finish_batch(f->store, batch, batch_chunks(f, batch, err), err);
+    return flush_finish_batch(f->store, batch, batch_chunks(f, batch, err), err);
 }
 
 /*
@@ -514,7 +513,7 @@ enum status flush_merged(struct store *s, struct merge_batch *b, struct err *err
     if (st == ST_OK)
         st = index_batch_begin(s->index, &batch, err);
     if (st == ST_OK)
-        st = finish_batch(s, batch, batch_merged(batch, b, err), err);
+        st = flush_finish_batch(s, batch, batch_merged(batch, b, err), err);
     settle_segments(s, st == ST_OK);
     buf_release(&f.pending);
     return st;
@@ -545,7 +544,7 @@ enum status flush_kill_segment(struct store *s, const struct segment_ref *segmen
         return st;
     uint64_t number = index_batch_number(batch);
     dead.state = SEGMENT_DEAD;
-    st = finish_batch(s, batch, index_batch_segment(batch, &dead, err), err);
+    st = flush_finish_batch(s, batch, index_batch_segment(batch, &dead, err), err);
     if (st != ST_OK)
         return st;
     if (open != NULL)
@@ -577,7 +576,7 @@ enum status flush_bury_segments(struct store *s, struct err *err)
         return st;
     for (size_t i = 0; i < buried; i++)
         index_batch_remove_segment(batch, fl->dead[i].name.id);
-    st = finish_batch(s, batch, ST_OK, err);
+    st = flush_finish_batch(s, batch, ST_OK, err);
     if (st != ST_OK)
         return st;
     fl->dead_count -= buried;

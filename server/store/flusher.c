@@ -244,6 +244,7 @@ static void write_batch(struct batch *b)
         b->status = flush_items(b->store, b->items, b->count, b->err);
         if (b->status == ST_OK)
             drop_flushed(b);
+        (void)space_look(b->store); /* a round may be long */
     }
     b->count = 0;
     b->line_bytes = 0;
@@ -325,7 +326,7 @@ static uint64_t wait_for_work(struct store *s, bool *ret_stop)
 {
     struct flusher *f = &s->flusher;
     bool failing = flag_get(&s->flush_failing);
-    int64_t until_ns = time_mono_ns() + (failing ? RETRY_PERIOD_NS : LOOK_PERIOD_NS);
+    int64_t until_ns = time_mono_ns() + LOOK_PERIOD_NS;
 
     lock_take(&f->lock);
     while (!f->stop && f->forced == f->completed && (failing || !f->woken)) {
@@ -362,6 +363,7 @@ static void report(struct store *s, uint64_t forced, enum status st, const struc
         if (!flag_get(&s->flush_failing))
             LOG(LOG_ERROR, "cannot flush, trying again", LOG_ERR(err));
         flag_set(&s->flush_failing);
+        f->next_retry_ns = time_mono_ns() + RETRY_PERIOD_NS;
     } else if (flag_get(&s->flush_failing)) {
         LOG(LOG_INFO, "flushing works again", LOG_INT("failures", counter_get(&s->flushes_failed)));
         flag_clear(&s->flush_failing);
@@ -386,6 +388,8 @@ static bool round_is_due(struct store *s)
     int64_t now_ns = time_mono_ns();
     bool has_full = flag_get(&s->has_full);
 
+    if (flag_get(&s->flush_failing) && now_ns < f->next_retry_ns)
+        return false;
     flag_clear(&s->has_full);
     if (now_ns < f->next_round_ns && !has_full && !flag_get(&s->flush_failing) &&
         counter_get(&s->head_bytes) <= store_memory_target(s) &&
@@ -425,8 +429,11 @@ static void *run(void *context)
         struct err err;
         if (stop && forced == s->flusher.completed)
             break;
-        bool everything = forced != s->flusher.completed;
-        if (round_is_due(s) || everything) {
+        bool for_room = space_look(s), asked = forced != s->flusher.completed;
+        if (for_room)
+            s->flusher.next_round_ns = 0;
+        if (round_is_due(s) || asked) {
+            bool everything = asked || for_room;
             enum status st = make_round(s, everything, &err);
             if (st == ST_CANCELLED)
                 break;

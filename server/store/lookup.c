@@ -1,6 +1,8 @@
 /*
  * Labels, values and series. Each is the union of what is in memory and what the index has for the
- * days of the range; where a selector narrows it, only streams with chunks in the range count.
+ * days of the range; where a selector narrows it, only streams with chunks in the range count. What
+ * is older than it is kept does not: of the streams of a selector their own floor counts, of all
+ * label pairs the days from the lowest one on.
  */
 #include "server/store/store_internal.h"
 
@@ -8,6 +10,7 @@
 
 #include "base/time.h"
 #include "server/store/memory.h"
+#include "server/store/retention.h"
 
 #include "base/banned.h"
 
@@ -84,12 +87,41 @@ struct lookup {
     struct store *store;
     struct query_context *q;
     struct str tenant;
+    const struct limits *limits; /* for the floors of streams; NULL: all is kept for ever */
+    int64_t now_ns;
     int64_t start_ns;
     int64_t end_ns;
     enum status (*visit)(void *context, struct labels l);
     void *context;
     struct arena scratch; /* the labels of the stream that is visited */
 };
+
+/* Retention: leave out what is below the floor of all streams, and remember how to find theirs. */
+static void begin_lookup(struct lookup *l)
+{
+    const struct limits *limits = store_limits(l->store, l->tenant);
+
+    if (retention_is_off(limits))
+        return;
+    l->limits = limits;
+    l->now_ns = time_now_ns();
+    l->start_ns = MAX_OF(l->start_ns, retention_least_floor_ns(limits, l->now_ns));
+}
+
+static bool is_kept(const struct lookup *l, struct labels labels, int64_t max_ns)
+{
+    return l->limits == NULL || max_ns >= retention_floor_ns(l->limits, labels, l->now_ns);
+}
+
+/* The last time in memory. */
+static int64_t last_ns(const struct stream *stream)
+{
+    int64_t last = stream->head == NULL ? INT64_MIN : head_size(stream->head).max_ns;
+
+    for (const struct sealed *s = stream->sealed_first; s != NULL; s = s->next)
+        last = MAX_OF(last, head_size(s->head).max_ns);
+    return last;
+}
 
 static enum status visit_stream(void *context, const struct stream *stream)
 {
@@ -99,7 +131,9 @@ static enum status visit_stream(void *context, const struct stream *stream)
 
     arena_reset(&l->scratch);
     enum status st = labels_decode(&l->scratch, &key, &labels, NULL);
-    return st == ST_OK ? l->visit(l->context, labels) : st;
+    if (st != ST_OK || !is_kept(l, labels, last_ns(stream)))
+        return st;
+    return l->visit(l->context, labels);
 }
 
 static enum status visit_memory(struct lookup *l, struct matcher_list matchers, struct err *err)
@@ -132,8 +166,10 @@ static enum status visit_day(const struct lookup *l, struct index_read *r, int32
     for (size_t i = 0; i < refs.count && st == ST_OK; i++) {
         if (refs.refs[i].stream_id == before)
             continue;
+        st = index_stream(r, refs.refs[i].stream_id, &labels, NULL);
+        if (st == ST_OK && !is_kept(l, labels, refs.refs[i].max_ns))
+            continue; /* a later chunk of it may be */
         before = refs.refs[i].stream_id;
-        st = index_stream(r, before, &labels, NULL);
         if (st == ST_OK)
             st = l->visit(l->context, labels);
         if (st == ST_OK)
@@ -206,7 +242,7 @@ static enum status all_pairs(struct lookup *l, const struct label_request *reque
         .tenant = request->tenant,
         .name = request->name,
         .names_only = request->name.len == 0,
-        .first_day = time_day(request->start_ns),
+        .first_day = time_day(l->start_ns),
         .last_day = time_day(request->end_ns),
     };
 
@@ -234,6 +270,7 @@ enum status store_labels(struct store *s, struct query_context *q,
         .context = &c,
     };
 
+    begin_lookup(&l);
     enum status st = request->matchers.count == 0 ? all_pairs(&l, request, &c, err)
                                                   : visit_streams(&l, request->matchers, err);
     if (st == ST_OK)
@@ -281,6 +318,7 @@ enum status store_series(struct store *s, struct query_context *q,
     struct matcher_list none = {0};
     size_t cursor = 0;
 
+    begin_lookup(&l);
     buf_init(&c.key, q->arena->max_bytes);
     enum status st = request->selector_count == 0 ? visit_streams(&l, none, err) : ST_OK;
     for (size_t i = 0; i < request->selector_count && st == ST_OK; i++)

@@ -231,7 +231,9 @@ static enum status store_accepted(struct pushing *p, struct err *err)
         flusher_look(p->store);
         return err_set(err, ST_BUSY, BUSY_TEXT);
     }
-    enum status st = take_rate(p, err);
+    enum status st = space_admit(p->store, p->check.bytes, err);
+    if (st == ST_OK)
+        st = take_rate(p, err);
     if (st == ST_OK)
         st = make_keys(p, err);
     if (st != ST_OK)

@@ -118,6 +118,7 @@ enum status store_open(const struct store_options *options, struct store **ret_s
     lock_cond_init(&s->merger.wake);
     lock_cond_init(&s->merger.answered);
     deletes_init(s);
+    space_init(&s->space);
     source_init(&s->source);
 
     enum status st = copy_dir(s, err);
@@ -188,6 +189,7 @@ void store_set_config(struct store *s, const struct config *config)
     lock_take(&s->lock);
     s->config = config;
     lock_give(&s->lock);
+    flag_set(&s->space.limits_changed);
 }
 
 /* ---- tenants and streams ---- */
@@ -285,6 +287,11 @@ struct store_state store_state(struct store *s)
         .segments_removed = counter_get(&s->merger.segments_removed),
         .segments_dead = counter_get(&s->merger.segments_dead),
         .merge_days_pending = merge_days_pending(s),
+        .data_bytes = counter_get(&s->space.data_bytes),
+        .days_expired = counter_get(&s->space.days_expired),
+        .days_dropped = counter_get(&s->space.days_dropped),
+        .bytes_dropped = counter_get(&s->space.bytes_dropped),
+        .full = flag_get(&s->space.full) || wal_is_full(s->wal),
         .replayed_records = s->replayed_records,
         .damaged_files = s->damaged_files,
     };

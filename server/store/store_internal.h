@@ -16,6 +16,7 @@
 #include "server/store/hide.h"
 #include "server/store/merge.h"
 #include "server/store/open_segments.h"
+#include "server/store/space.h"
 #include "server/store/store.h"
 #include "server/store/wal_push.h"
 
@@ -46,6 +47,7 @@ struct flusher {
     /* the thread's own */
     struct open_segments segments;
     int64_t next_round_ns; /* when it goes through all streams again, whatever happens */
+    int64_t next_retry_ns; /* after a failure */
     uint64_t next_segment;
     struct dead_segment dead[DEAD_SEGMENTS_MAX]; /* oldest first */
     size_t dead_count;
@@ -66,6 +68,7 @@ struct store {
     struct merger merger;
     struct deletes deletes;
     struct hide_table hidden; /* what the delete requests hide */
+    struct space space;
 
     struct lock lock; /* for the three below */
     struct map tenants;
@@ -141,6 +144,13 @@ struct flush_item {
 
 MUST_CHECK enum status flush_items(struct store *s, struct flush_item *items, size_t count,
                                    struct err *err);
+
+/*
+ * Commit a batch if `st` says that it could be made, with the new lengths of segments; else it is
+ * given up.
+ */
+MUST_CHECK enum status flush_finish_batch(struct store *s, struct index_batch *batch,
+                                          enum status st, struct err *err);
 
 /*
  * Write what a merge has made and put it in the place of what it was made of. When that fails

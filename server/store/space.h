@@ -1,0 +1,55 @@
+/*
+ * space.h - room on the disk: days that are too old leave it, and the oldest one when there is too
+ * little.
+ *
+ *     storage.max_bytes       bytes of the data directory: segments, index and log
+ *     storage.min_free_bytes  bytes that are free on its file system
+ *
+ * Where a limit is exceeded the oldest day of all tenants is dropped, and the next; never the
+ * newest, nor today. When none is left that may go, pushes are refused until there is room.
+ *
+ * Between two looks of the flusher pushes may take a part of what is free, and no more: so the disk
+ * does not fill, however fast they come.
+ *
+ * Threads  space_admit() by any thread, the others by the flusher.
+ */
+#ifndef SERVER_STORE_SPACE_H
+#define SERVER_STORE_SPACE_H
+
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/err.h"
+
+struct store;
+
+struct space {
+    struct counter taken;       /* bytes of entries since the last look */
+    struct counter room;        /* what a push may take at all is half of it */
+    struct counter allowed;     /* how many there may be until the next one */
+    struct flag full;           /* a limit is exceeded, and no day is left that may go */
+    struct flag limits_changed; /* those of tenants: other days may be too old */
+    struct counter data_bytes;  /* as of the last look; only where there is a limit */
+    struct counter days_expired;
+    struct counter days_dropped; /* for want of room */
+    struct counter bytes_dropped;
+
+    /* the flusher's own */
+    int64_t next_look_ns; /* monotonic */
+    int64_t next_expiry_ns;
+    bool failing; /* the last drop failed */
+};
+
+void space_init(struct space *space);
+
+/*
+ * May a push of so many bytes be stored?
+ *
+ * ST_FULL  there is no room    ST_BUSY  not until the flusher has looked
+ */
+MUST_CHECK enum status space_admit(struct store *s, uint64_t bytes, struct err *err);
+
+/* Drop what has to go, if it is time to look. True: writing everything in memory would help. */
+bool space_look(struct store *s);
+
+#endif
