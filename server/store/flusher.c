@@ -424,6 +424,7 @@ static void *run(void *context)
     struct store *s = context;
     bool stop = false;
 
+    (void)space_look(s);
     while (!stop) {
         uint64_t forced = wait_for_work(s, &stop);
         struct err err;

@@ -140,7 +140,7 @@ static bool may_go(const struct survey *v, int64_t now_ns)
 static void report(struct store *s, const struct err *err)
 {
     if (err != NULL && !s->space.failing)
-        LOG(LOG_ERROR, "cannot drop a day, trying again", LOG_ERR(err));
+        LOG(LOG_ERROR, "cannot make room, trying again", LOG_ERR(err));
     s->space.failing = err != NULL;
 }
 
@@ -229,6 +229,22 @@ static bool make_room(struct store *s, struct survey *v, struct err *err)
     return true;
 }
 
+/* Remove what no query reads any more; at most once a second, for it may fail. */
+static void bury(struct store *s)
+{
+    struct flusher *fl = &s->flusher;
+    int64_t now_ns = time_mono_ns();
+    struct err err;
+
+    if (fl->dead_count == 0 || fl->broken || now_ns < s->space.next_burial_ns ||
+        !index_reads_have(s->index, fl->dead[0].batch_number))
+        return;
+    s->space.next_burial_ns = now_ns + LOOK_PERIOD_NS;
+    if (flush_bury_segments(s, &err) != ST_OK)
+        report(s, &err);
+    counter_set(&s->merger.segments_dead, fl->dead_count);
+}
+
 /* ---- looks ---- */
 
 /* What pushes may take until the next look. */
@@ -286,6 +302,7 @@ bool space_look(struct store *s)
     struct err err;
 
     drop_expired(s);
+    bury(s);
     if (!is_due(s, begin_ns))
         return false;
     if (survey(s, &v, &err) != ST_OK) {

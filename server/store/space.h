@@ -37,6 +37,7 @@ struct space {
     /* the flusher's own */
     int64_t next_look_ns; /* monotonic */
     int64_t next_expiry_ns;
+    int64_t next_burial_ns;
     bool failing; /* the last drop failed */
 };
 

@@ -190,6 +190,7 @@ void store_set_config(struct store *s, const struct config *config)
     s->config = config;
     lock_give(&s->lock);
     flag_set(&s->space.limits_changed);
+    flusher_look(s);
 }
 
 /* ---- tenants and streams ---- */
