@@ -403,6 +403,7 @@ static enum status begin(struct store_selection *s, struct err *err)
     const struct source_request *r = &s->request;
 
     s->hiding = hide_take(s->store, r->tenant);
+    s->request.start_ns = MAX_OF(r->start_ns, s->hiding.floor_ns);
     enum status st = take_heads(s, err);
     if (st == ST_LIMIT)
         return arena_status(s->q->arena, err);

@@ -67,7 +67,7 @@ enum status space_admit(struct store *s, uint64_t bytes, struct err *err)
 
 /* ---- what is there ---- */
 
-struct survey {
+struct usage {
     uint64_t used_bytes; /* of the data directory; without what is dead */
     uint64_t dead_bytes; /* of segments whose files are still to be removed */
     uint64_t free_bytes;
@@ -78,7 +78,7 @@ struct survey {
     int32_t newest_day;
 };
 
-static enum status survey_segments(struct store *s, struct survey *v)
+static enum status measure_segments(struct store *s, struct usage *v)
 {
     struct index_read *r = NULL;
     struct segment_ref ref;
@@ -102,10 +102,10 @@ static enum status survey_segments(struct store *s, struct survey *v)
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-static enum status survey(struct store *s, struct survey *ret_survey, struct err *err)
+static enum status measure(struct store *s, struct usage *ret_usage, struct err *err)
 {
     struct wal_state wal = wal_state(s->wal);
-    struct survey v = {.waiting_bytes = wal.waiting_bytes};
+    struct usage v = {.waiting_bytes = wal.waiting_bytes};
     struct io_room room;
 
     enum status st = io_room(s->dir, &room, err);
@@ -113,15 +113,15 @@ static enum status survey(struct store *s, struct survey *ret_survey, struct err
         return st;
     v.free_bytes = room.bytes;
     v.free_files = room.files;
-    st = survey_segments(s, &v);
+    st = measure_segments(s, &v);
     if (st != ST_OK)
         return err_set(err, st, "index: cannot list the segments: %s", status_text(st));
     v.used_bytes += index_file_bytes(s->index) + wal.bytes + wal.waiting_bytes;
-    *ret_survey = v;
+    *ret_usage = v;
     return ST_OK;
 }
 
-static bool is_too_much(const struct store *s, const struct survey *v)
+static bool is_too_much(const struct store *s, const struct usage *v)
 {
     const struct settings *settings = store_settings(s);
 
@@ -130,7 +130,7 @@ static bool is_too_much(const struct store *s, const struct survey *v)
             v->free_bytes + v->dead_bytes < settings->min_free_bytes);
 }
 
-static bool may_go(const struct survey *v, int64_t now_ns)
+static bool may_go(const struct usage *v, int64_t now_ns)
 {
     return v->has_days && v->oldest_day < v->newest_day && v->oldest_day < time_day(now_ns);
 }
@@ -215,7 +215,7 @@ static void drop_expired(struct store *s)
 }
 
 /* Drop the oldest days until there is room; `*v` is what is left. False: there is too little. */
-static bool make_room(struct store *s, struct survey *v, struct err *err)
+static bool make_room(struct store *s, struct usage *v, struct err *err)
 {
     for (unsigned i = 0; i < DAYS_AT_ONCE && is_too_much(s, v); i++) {
         if (!may_go(v, time_now_ns()))
@@ -223,7 +223,7 @@ static bool make_room(struct store *s, struct survey *v, struct err *err)
         if (!drop(s, STR(""), v->oldest_day, "space"))
             return true; /* the next look tries again */
         counter_add(&s->space.days_dropped, 1);
-        if (survey(s, v, err) != ST_OK)
+        if (measure(s, v, err) != ST_OK)
             return true;
     }
     return true;
@@ -248,7 +248,7 @@ static void bury(struct store *s)
 /* ---- looks ---- */
 
 /* What pushes may take until the next look. */
-static void allow(struct store *s, const struct survey *v)
+static void allow(struct store *s, const struct usage *v)
 {
     const struct settings *settings = store_settings(s);
     struct space *space = &s->space;
@@ -265,7 +265,7 @@ static void allow(struct store *s, const struct survey *v)
     counter_set(&space->taken, 0);
 }
 
-static void note_full(struct store *s, const struct survey *v, bool full)
+static void note_full(struct store *s, const struct usage *v, bool full)
 {
     struct space *space = &s->space;
 
@@ -298,14 +298,14 @@ bool space_look(struct store *s)
 {
     struct space *space = &s->space;
     int64_t begin_ns = time_mono_ns();
-    struct survey v;
+    struct usage v;
     struct err err;
 
     drop_expired(s);
     bury(s);
     if (!is_due(s, begin_ns))
         return false;
-    if (survey(s, &v, &err) != ST_OK) {
+    if (measure(s, &v, &err) != ST_OK) {
         report(s, &err);
         return false;
     }
