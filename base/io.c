@@ -126,6 +126,19 @@ int io_ftruncate(int fd, uint64_t size)
     return result;
 }
 
+int io_reserve(int fd, uint64_t size)
+{
+    int error;
+
+    do {
+        error = MAY(.call = IO_TRUNCATE, .fd = fd, .offset = size)
+                    ? posix_fallocate(fd, 0, (off_t)size)
+                    : errno;
+    } while (error == EINTR);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
 int io_linkat(int dir_fd, const char *from, const char *to)
 {
     return MAY(.call = IO_LINK, .fd = dir_fd, .name = from, .to = to)

@@ -43,7 +43,7 @@ struct io_event {
     const char *name;          /* calls that take a name; a path where `fd` is AT_FDCWD */
     const char *to;            /* IO_LINK, IO_RENAME: the new name, in the same directory */
     int flags;                 /* IO_OPEN */
-    uint64_t offset;           /* IO_READ, IO_WRITE; IO_TRUNCATE: the new size */
+    uint64_t offset;           /* IO_READ, IO_WRITE; IO_TRUNCATE: the new size, at least */
     const struct iovec *parts; /* IO_WRITE */
     int part_count;
     size_t bytes; /* IO_READ, IO_WRITE; may be made smaller: the call is then short */
@@ -62,6 +62,7 @@ ssize_t io_pwritev(int fd, const struct iovec *parts, int count, uint64_t offset
 int io_fsync(int fd);
 int io_fdatasync(int fd);
 int io_ftruncate(int fd, uint64_t size);
+int io_reserve(int fd, uint64_t size); /* room on the disk for all of the file up to `size` */
 int io_linkat(int dir_fd, const char *from, const char *to);
 int io_unlinkat(int dir_fd, const char *name);
 int io_renameat(int dir_fd, const char *from, const char *to);

@@ -1,9 +1,12 @@
 #include "index/index.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/entropy.h"
 #include "base/hash.h"
@@ -186,6 +189,25 @@ enum status index_open_to_read(const char *dir, struct index **ret_index, struct
     return ST_OK;
 }
 
+/*
+ * The file of LMDB's locks is written through a mapping, and is full of holes: on a full disk the
+ * first query with a new slot would be the end of the process. So it gets all its room at once; a
+ * disk that is full before has it from an earlier start, or it is tried again by the next one.
+ */
+static void fill_lock_file(const char *dir)
+{
+    char path[PATH_MAX];
+    uint64_t bytes;
+
+    if (snprintf(path, sizeof(path), "%s/lock.mdb", dir) >= (int)sizeof(path))
+        return;
+    int fd = io_openat(AT_FDCWD, path, O_RDWR, 0);
+    if (fd >= 0 && io_file_size(fd, &bytes, NULL) == ST_OK && bytes > 0)
+        (void)io_reserve(fd, bytes);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_index,
                        struct err *err)
 {
@@ -207,6 +229,7 @@ enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_i
     if (error != 0)
         st = lmdb_status(error, err, dir);
     if (st == ST_OK) {
+        fill_lock_file(dir);
         (void)mdb_reader_check(ix->env, &dead); /* slots of a process that was killed */
         st = open_databases(ix, err);
     }

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -774,6 +775,20 @@ static enum status fill_batch(struct index *ix, struct arena *a, size_t number)
         return index_batch_commit(b, NULL);
     index_batch_abort(b);
     return st;
+}
+
+/* The file of locks has no holes: writing to one on a full disk would be the end of the process. */
+Test(index, lock_file_has_its_room)
+{
+    char path[TEST_PATH_BYTES];
+    struct stat file;
+    struct place p;
+
+    place_make(&p);
+    cr_assert_eq(stat(files_path(path, p.path, "lock.mdb"), &file), 0);
+    cr_expect_gt(file.st_size, 64 * KIB);
+    cr_expect_geq(file.st_blocks * 512, file.st_size);
+    place_remove(&p);
 }
 
 /* The batch that did not fit is not there, all before it are, and reading goes on. */
