@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "server/store/expiry.h"
 #include "server/store/store_internal.h"
 
 #include "base/banned.h"
@@ -77,6 +78,7 @@ void merge_note_day(struct store *s, struct str tenant, int32_t day)
         d->changed_ns = time_mono_ns();
         d->changes++;
         d->final = false;
+        d->limits = NULL; /* the new chunks may be the next to expire */
     }
     lock_give(&s->flusher.lock);
 }
@@ -332,6 +334,61 @@ static void bury(struct store *s)
         counter_add(&s->merger.failures, 1);
 }
 
+/* ---- retention ---- */
+
+/* Is it time to look for chunks of the day at `i` that are below their floor? */
+static bool may_expire(struct store *s, size_t i, struct expiry_day *ret_day)
+{
+    lock_take(&s->flusher.lock);
+    const struct merge_day *d = s->merger.days[i];
+    *ret_day = (struct expiry_day){.tenant = d->tenant, .day = d->day, .now_ns = time_now_ns()};
+    const struct limits *limits = d->limits;
+    int64_t expires_ns = d->expires_ns;
+    lock_give(&s->flusher.lock);
+    ret_day->limits = store_limits(s, ret_day->tenant);
+    return expiry_concerns(ret_day) && (limits != ret_day->limits || expires_ns <= ret_day->now_ns);
+}
+
+/* What is left of the day may be worth another look: its segments are emptier. */
+static void note_expired(struct store *s, size_t i, const struct expired *expired)
+{
+    lock_take(&s->flusher.lock);
+    struct merge_day *d = s->merger.days[i];
+    d->expires_ns = expired->next_ns;
+    if (expired->chunks > 0) {
+        d->changes++;
+        d->final = false;
+    }
+    lock_give(&s->flusher.lock);
+}
+
+/* Drop what is below its floor, of each day that has such chunks. */
+static void expire_days(struct store *s)
+{
+    bool said = false;
+    struct expiry_day day;
+    struct err err;
+
+    for (size_t i = 0; i < count_days(s); i++) {
+        struct expired expired = {0};
+        if (flag_get(&s->merger.stop) || flag_get(&s->flush_failing))
+            return;
+        if (!may_expire(s, i, &day))
+            continue;
+        lock_take(&s->flusher.lock);
+        s->merger.days[i]->limits = day.limits; /* what changes from here on resets it */
+        s->merger.days[i]->expires_ns = 0;
+        lock_give(&s->flusher.lock);
+        enum status st = expiry_look(s, &day, &s->merger.segments, &expired, &err);
+        if (st == ST_OK)
+            note_expired(s, i, &expired);
+        else if (st != ST_CANCELLED)
+            note_failure(s, i, &err, &said);
+    }
+}
+
+/* ---- the thread itself ---- */
+
 /* Wait until then, or until it is time to end: then false. */
 static bool wait_until(struct store *s, int64_t until_ns)
 {
@@ -347,16 +404,17 @@ static bool wait_until(struct store *s, int64_t until_ns)
 static void *run(void *context)
 {
     struct store *s = context;
-    int64_t interval_ns = is_on(s) ? store_settings(s)->compaction_interval : REMOVAL_NS;
+    int64_t interval_ns = is_on(s) ? store_settings(s)->compaction_interval : MINUTE_NS;
     int64_t look_ns = time_mono_ns() + interval_ns;
-    bool soon = false; /* a removal waits for reads to end */
+    bool soon = !is_on(s);
 
     if (setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LOWEST) != 0)
         LOG(LOG_WARN, "cannot lower the priority of merging", LOG_INT("nice", NICE_LOWEST));
     while (wait_until(s, soon ? MIN_OF(look_ns, time_mono_ns() + REMOVAL_NS) : look_ns)) {
-        soon = removal_look(s);
+        soon = removal_look(s) || !is_on(s); /* it waits for reads to end */
         if (time_mono_ns() < look_ns)
             continue;
+        expire_days(s);
         if (is_on(s))
             look_at_days(s);
         bury(s);

@@ -28,6 +28,7 @@
 #include "server/store/removal.h"
 
 struct hiding;
+struct limits;
 struct store;
 
 /* A chunk that was made, and what it is made of. */
@@ -73,6 +74,8 @@ struct merge_day {
     uint64_t looked;    /* `changes` when it was looked at */
     bool final;         /* everything in it is merged */
     bool failing;       /* the last look failed, and that was said */
+    int64_t expires_ns; /* the clock when a chunk of it will be below its floor, by `limits` */
+    const struct limits *limits;
 };
 
 /* A chunk that cannot be merged with others. */

@@ -95,26 +95,6 @@ static enum status choose_leaving(struct looking *l, struct err *err)
     return ST_OK;
 }
 
-/* Give up the segments in which nothing is live. */
-static enum status give_up_segments(struct looking *l, struct err *err)
-{
-    struct merge_request request = {0};
-    struct survey s = {0};
-
-    enum status st = survey_day(l->store, &l->survey_arena, l->look->segments, &s, err);
-    if (st != ST_OK)
-        return st;
-    struct segment_ref *dead = arena_new(&l->survey_arena, struct segment_ref, s.count);
-    if (dead == NULL)
-        return arena_status(&l->survey_arena, err);
-    for (size_t i = 0; i < s.count; i++) {
-        if (s.segments[i].live_bytes == 0)
-            dead[request.dead_count++] = s.segments[i].ref;
-    }
-    request.dead = dead;
-    return request.dead_count == 0 ? ST_OK : merge_submit(l->store, &request, err);
-}
-
 /* ---- planning ---- */
 
 static const struct blocked_chunk *find_blocked(const struct merger *m, const struct chunk_ref *ref)
@@ -397,7 +377,7 @@ enum status merge_day(struct store *s, const struct merge_look *look, bool *ret_
             st = make_portion(&l, err);
     } while (st == ST_OK && l.more);
     if (st == ST_OK)
-        st = give_up_segments(&l, err);
+        st = survey_give_up(s, look->segments, err);
     look_release(&l);
     *ret_again = l.again;
     return st;

@@ -8,6 +8,8 @@
 
 #include "base/banned.h"
 
+enum { SURVEY_ARENA_BYTES_MAX = 1 << 28 };
+
 /* ---- the list ---- */
 
 static int compare_tenants(struct str a, struct str b)
@@ -212,4 +214,26 @@ enum status survey_day(struct store *s, struct arena *a, struct segment_span spa
         return err_set(err, st, "cannot read the chunks of a day: %s", status_text(st));
     *ret_survey = survey;
     return ST_OK;
+}
+
+enum status survey_give_up(struct store *s, struct segment_span span, struct err *err)
+{
+    struct merge_request request = {0};
+    struct survey survey;
+    struct arena a;
+
+    arena_init(&a, SURVEY_ARENA_BYTES_MAX);
+    enum status st = survey_day(s, &a, span, &survey, err);
+    struct segment_ref *dead = arena_new(&a, struct segment_ref, survey.count);
+    if (st == ST_OK && dead == NULL)
+        st = arena_status(&a, err);
+    for (size_t i = 0; i < survey.count && st == ST_OK; i++) {
+        if (survey.segments[i].live_bytes == 0)
+            dead[request.dead_count++] = survey.segments[i].ref;
+    }
+    request.dead = dead;
+    if (st == ST_OK && request.dead_count > 0)
+        st = merge_submit(s, &request, err);
+    arena_release(&a);
+    return st;
 }

@@ -56,6 +56,9 @@ struct survey {
 MUST_CHECK enum status survey_day(struct store *s, struct arena *a, struct segment_span span,
                                   struct survey *ret_survey, struct err *err);
 
+/* Give up the segments of `span` in which nothing is live. */
+MUST_CHECK enum status survey_give_up(struct store *s, struct segment_span span, struct err *err);
+
 /* NULL: the segment is not in it. */
 struct day_segment *survey_find(const struct survey *s, uint64_t segment_id);
 

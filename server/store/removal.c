@@ -194,7 +194,7 @@ static void end_round(const struct round *r)
 /* False: nothing is due. */
 static bool make_round(struct store *s)
 {
-    struct round r = {.store = s};
+    struct round r = {.store = s, .hiding = {.floor_ns = INT64_MIN}};
     struct err err;
 
     arena_init(&r.arena, DUE_ARENA_BYTES_MAX);

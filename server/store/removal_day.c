@@ -223,21 +223,8 @@ static enum status close_segments(struct removing *r, struct err *err)
 /* Give up the segments in which nothing is live, and look whether that was all. */
 static enum status give_up_segments(struct removing *r, struct err *err)
 {
-    struct merge_request request = {0};
+    enum status st = survey_give_up(r->store, r->job->segments, err);
 
-    enum status st = survey(r, err);
-    if (st != ST_OK)
-        return st;
-    struct segment_ref *dead = arena_new(&r->portion_arena, struct segment_ref, r->survey.count);
-    if (dead == NULL)
-        return arena_status(&r->portion_arena, err);
-    for (size_t i = 0; i < r->survey.count; i++) {
-        if (r->survey.segments[i].live_bytes == 0)
-            dead[request.dead_count++] = r->survey.segments[i].ref;
-    }
-    request.dead = dead;
-    if (request.dead_count > 0)
-        st = merge_submit(r->store, &request, err);
     if (st == ST_OK)
         st = survey(r, err);
     for (size_t i = 0; i < r->survey.count && st == ST_OK; i++)

@@ -79,25 +79,33 @@ static void fixture_end(struct fixture *f)
     files_dir_remove(f->dir);
 }
 
-/* Line 2n stays, line 2n + 1 goes, in a chunk of their own; the last one is without the first. */
-static void push_pair(struct fixture *f, int n)
+/* Push and flush the values of one stream, as JSON. */
+static void push_values(struct fixture *f, const char *app, const char *values)
 {
     const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
     struct push_request request;
     struct arena a;
 
     arena_init(&a, ARENA_BYTES);
-    struct str body =
-        arena_printf(&a,
-                     "{\"streams\":[{\"stream\":{\"app\":\"a\"},\"values\":[[\"%lld\",\"%s\"],"
-                     "[\"%lld\",\"password %s\"]]}]}",
-                     (long long)(START_NS + 2 * n), n == CHUNKS ? secret : "stays",
-                     (long long)(START_NS + 2 * n + 1), secret);
+    struct str body = arena_printf(
+        &a, "{\"streams\":[{\"stream\":{\"app\":\"%s\"},\"values\":[%s]}]}", app, values);
     REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
     struct store_push push = {.tenant = STR("t"), .request = &request, .arena = &a};
     REQUIRE_OK(store_push(f->store, &push, NULL));
     arena_release(&a);
     REQUIRE_OK(store_flush(f->store, NULL));
+}
+
+/* Line 2n stays, line 2n + 1 goes, in a chunk of their own; of the last chunk both go. */
+static void push_pair(struct fixture *f, int n)
+{
+    enum { VALUES_BYTES = 256 };
+    char values[VALUES_BYTES];
+
+    (void)snprintf(values, sizeof(values), "[\"%lld\",\"%s\"],[\"%lld\",\"password %s\"]",
+                   (long long)(START_NS + 2 * n), n == CHUNKS ? secret : "stays",
+                   (long long)(START_NS + 2 * n + 1), secret);
+    push_values(f, "a", values);
 }
 
 static void push_all(struct fixture *f)
@@ -218,18 +226,18 @@ static enum status search_file(void *context, const char *name, struct err *err)
     return ST_OK;
 }
 
-/* Files of segments and of the log that still have the text. */
+static size_t files_with_secret_in(const struct fixture *f, const char *part)
+{
+    char dir[TEST_PATH_BYTES];
+    struct search s = {.dir = files_path(dir, f->dir, part)};
+
+    REQUIRE_OK(io_list(dir, search_file, &s, NULL));
+    return s.files;
+}
+
 static size_t files_with_secret(const struct fixture *f)
 {
-    static const char *const parts[] = {"segments", "wal"};
-    char dir[TEST_PATH_BYTES];
-    struct search s = {.dir = dir};
-
-    for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        (void)files_path(dir, f->dir, parts[i]);
-        REQUIRE_OK(io_list(dir, search_file, &s, NULL));
-    }
-    return s.files;
+    return files_with_secret_in(f, "segments") + files_with_secret_in(f, "wal");
 }
 
 static void wait_until_quiet(struct fixture *f)
@@ -325,6 +333,27 @@ Test(removal, later_lines_stay)
     cr_expect_eq(seen_lines(&f), 0xf5);
     wait_until_quiet(&f);
     cr_expect_eq(seen_lines(&f), 0xf5);
+    fixture_end(&f);
+}
+
+/* Chunks below the floor of their stream go, those of other streams of the day stay. */
+Test(removal, expired_chunks)
+{
+    struct fixture f;
+
+    fixture_prepare(&f, "0");
+    fixture_open(&f);
+    push_all(&f);
+    push_values(&f, "b", "[\"1772323200000000010\",\"stays\"]"); /* START_NS + 10 */
+    store_close(f.store, 0);
+    set(&f, "compactor.compaction_interval", "1ms");
+    set(&f, "limits.retention_stream", "{app=\"a\"} 1 24h");
+    REQUIRE_OK(config_finish(&f.config, NULL));
+    fixture_open(&f);
+    cr_expect_eq(seen_lines(&f), 1 << 10);
+    wait_until_quiet(&f);
+    cr_expect_eq(seen_lines(&f), 1 << 10);
+    cr_expect_eq(files_with_secret_in(&f, "segments"), 0);
     fixture_end(&f);
 }
 
