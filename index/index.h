@@ -99,6 +99,14 @@ MUST_CHECK enum status index_read_begin(struct index *ix, struct arena *a,
 void index_read_end(struct index_read *r); /* accepts NULL */
 
 /*
+ * What selects streams and chunks may go through millions of records: from now on it asks `check`
+ * now and then, and ends with its status if that is not ST_OK.
+ */
+typedef enum status index_check_fn(void *context);
+
+void index_read_watch(struct index_read *r, index_check_fn *check, void *context);
+
+/*
  * Has every read (of any process) that runs now the batch of this number? Then nobody sees what
  * that batch took away. True also where nothing reads.
  */

@@ -47,7 +47,10 @@ struct index {
 struct index_read {
     struct index *index;
     MDB_txn *txn;
-    struct arena *arena; /* of the request */
+    struct arena *arena;   /* of the request */
+    index_check_fn *check; /* NULL: nothing ends it */
+    void *check_context;
+    unsigned steps; /* since it began */
 };
 
 /* ---- keys: big endian, built in place ---- */

@@ -38,6 +38,21 @@ void index_read_end(struct index_read *r)
     mem_free(r);
 }
 
+void index_read_watch(struct index_read *r, index_check_fn *check, void *context)
+{
+    r->check = check;
+    r->check_context = context;
+}
+
+static enum status check_read(struct index_read *r)
+{
+    enum { CHECK_STEPS = 64 };
+
+    if (r->check == NULL || r->steps++ % CHECK_STEPS != 0)
+        return ST_OK;
+    return r->check(r->check_context);
+}
+
 /* The number at the end of a line of mdb_reader_list(): "PID THREAD NUMBER"; idle ones have "-". */
 static int see_reader(const char *line, void *context)
 {
@@ -109,12 +124,14 @@ static enum status add_postings(struct index_read *r, struct key key, struct id_
     if (error == 0)
         error = mdb_cursor_get(cursor, &k, &v, MDB_GET_MULTIPLE);
     while (error == 0 && st == ST_OK) {
-        st = add_page(list, v);
+        st = check_read(r);
+        if (st == ST_OK)
+            st = add_page(list, v);
         error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT_MULTIPLE);
     }
-    if (st != ST_OK)
+    if (list->arena->failed)
         st = arena_status(list->arena, err);
-    else if (error != MDB_NOTFOUND)
+    else if (st == ST_OK && error != MDB_NOTFOUND)
         st = lmdb_status(error, err, "postings");
     mdb_cursor_close(cursor);
     return st;
@@ -192,6 +209,9 @@ static enum status add_values(struct index_read *r, const struct value_choice *c
         return st;
     for (;;) {
         st = pair_next(&walk, &pair);
+        if (st != ST_OK)
+            break;
+        st = check_read(r);
         if (st != ST_OK)
             break;
         if (matcher_accepts(choice->matcher, pair.value) != choice->accepted)
@@ -449,6 +469,9 @@ enum status index_chunks(struct index_read *r, const struct chunk_range *range,
         return st;
     for (st = walk_next(&walk, MDB_SET_RANGE, &ref); st == ST_OK;
          st = walk_next(&walk, MDB_NEXT, &ref)) {
+        st = check_read(r);
+        if (st != ST_OK)
+            break;
         if (ref.min_ns > range->end_ns || ref.max_ns < range->start_ns)
             continue;
         list.refs = arena_reserve(r->arena, list.refs, list.count, &capacity, sizeof(ref));

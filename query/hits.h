@@ -25,7 +25,7 @@ struct hit {
     int64_t ts_ns;
     const struct source_stream *stream;
     uint64_t order;    /* of its run, */
-    uint32_t position; /* and within the run's blocks: later is higher */
+    uint64_t position; /* and within the run's blocks: later is higher */
     struct str line;   /* as stored, like the metadata: what tells doubles */
     struct labels metadata;
     struct str shown;           /* what the stages made of the line, */

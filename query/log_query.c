@@ -25,6 +25,8 @@
 #define SPLIT_NS HOUR_NS
 #define INGESTER_WINDOW_NS (3 * HOUR_NS)
 
+enum { BLOCK_POSITIONS = 65536 }; /* no block has more entries */
+
 struct log_run {
     const struct engine_query *query;
     struct query_context *q;
@@ -48,7 +50,7 @@ struct log_worker {
     struct arena scratch;
     struct kept_lines kept;   /* of the block that is read */
     struct entry_state entry; /* the one that goes through the stages */
-    uint32_t position;        /* of the block that is read, within its run */
+    uint64_t position;        /* of the block that is read, within its run */
 };
 
 /* Could an entry of this time get in? */
@@ -176,7 +178,7 @@ static enum status read_block(struct log_worker *w, const struct source_run *run
     const struct kept_request request = {&w->run->pipeline, w->reader, &w->q, i, SOURCE_ALL};
     struct block block;
 
-    w->position = i * UINT32_C(65536);
+    w->position = (uint64_t)i * BLOCK_POSITIONS;
     enum status st = kept_lines_load(&w->kept, &request, &block, err);
     return st == ST_OK ? read_lines(w, run, &block, err) : st;
 }

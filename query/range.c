@@ -100,6 +100,7 @@ struct run_list {
 /* All runs of the selection, each with its stream. */
 static enum status collect_runs(struct range_run *r, struct run_list *list, struct err *err)
 {
+    enum { CHECK_RUNS = 256 };
     struct selection *selection = r->selection;
     struct source_run *runs;
     int64_t bound_ns;
@@ -110,6 +111,10 @@ static enum status collect_runs(struct range_run *r, struct run_list *list, stru
         if (st != ST_OK)
             return st == ST_NOT_FOUND ? ST_OK : st;
         for (size_t i = 0; i < count; i++) {
+            if (i % CHECK_RUNS == 0) /* a day may have a million of them */
+                st = query_check(r->q, err);
+            if (st != ST_OK)
+                return st;
             st = selection->identify(selection, &runs[i], err);
             if (st != ST_OK)
                 st = query_forgive_damage(r->q, st);

@@ -158,7 +158,7 @@ static enum status visit_day(const struct lookup *l, struct index_read *r, int32
                              struct postings streams, struct err *err)
 {
     struct chunk_range range = {l->tenant, day, l->start_ns, l->end_ns};
-    struct chunk_ref_list refs;
+    struct chunk_ref_list refs = {0};
     struct labels labels;
     uint64_t before = 0;
 
@@ -186,8 +186,10 @@ static enum status visit_index(const struct lookup *l, struct matcher_list match
     int32_t day = time_day(l->start_ns), last_day = time_day(l->end_ns);
 
     enum status st = index_read_begin(l->store->index, l->q->arena, &r, err);
-    if (st == ST_OK)
+    if (st == ST_OK) {
+        store_watch_read(r, l->q);
         st = index_match(r, l->tenant, matchers, &streams, err);
+    }
     while (st == ST_OK && streams.count > 0) {
         st = index_nearest_day(r, l->tenant, day, false, &day);
         if (st != ST_OK || day > last_day)
@@ -215,7 +217,9 @@ static enum status finish(const struct query_context *q, enum status st, struct 
 {
     if (q->arena->failed)
         return arena_status(q->arena, err);
-    if (st == ST_OK || st == ST_TIMEOUT || st == ST_CANCELLED)
+    if (st == ST_TIMEOUT || st == ST_CANCELLED)
+        return query_check(q, err);
+    if (st == ST_OK)
         return st;
     return err_set(err, st, "cannot read labels: %s", status_text(st));
 }

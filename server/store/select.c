@@ -179,6 +179,12 @@ static enum status chunk_runs(struct store_selection *s, struct chunk_ref_list r
     return ST_OK;
 }
 
+/* Clients know the texts of a query that is over. */
+static enum status say_why(const struct query_context *q, enum status st, struct err *err)
+{
+    return st == ST_TIMEOUT || st == ST_CANCELLED ? query_check(q, err) : st;
+}
+
 /* The next day with chunks, within the range. */
 static enum status find_day(struct store_selection *s, int32_t *ret_day)
 {
@@ -222,7 +228,7 @@ static enum status next_runs(struct selection *selection, struct source_run **re
     s->next_day = r->backward ? day - 1 : day + 1;
     *ret_bound_ns = r->backward ? time_day_start_ns(day) - 1 : time_day_start_ns(day + 1);
     s->q->stats.index_ns += time_mono_ns() - begin_ns;
-    return st;
+    return say_why(s->q, st, err);
 }
 
 /* ---- the stream of a run ---- */
@@ -395,7 +401,7 @@ static void end(struct selection *selection)
     lock_release(&s->lock);
     hide_give(&s->hiding);
     s->q->stats.streams += s->stream_count;
-    counter_add(&s->store->corrupt_blocks, s->q->stats.corrupt_blocks);
+    counter_add(&s->store->corrupt_blocks, s->q->stats.corrupt_blocks - s->corrupt_before);
 }
 
 static enum status begin(struct store_selection *s, struct err *err)
@@ -411,8 +417,10 @@ static enum status begin(struct store_selection *s, struct err *err)
         return st;
     int64_t begin_ns = time_mono_ns();
     st = index_read_begin(s->store->index, s->q->arena, &s->read, err);
-    if (st == ST_OK)
+    if (st == ST_OK) {
+        store_watch_read(s->read, s->q);
         st = index_match(s->read, r->tenant, r->matchers, &s->streams, err);
+    }
     s->q->stats.index_ns += time_mono_ns() - begin_ns;
     s->next_day = time_day(r->backward ? r->end_ns : r->start_ns);
     return st;
@@ -431,6 +439,7 @@ static enum status select_entries(struct source *source, struct query_context *q
         .store = (struct store *)(void *)source,
         .q = q,
         .request = *request,
+        .corrupt_before = q->stats.corrupt_blocks,
     };
     buf_init(&s->key, KEY_BYTES_MAX);
     lock_init(&s->lock, LOCK_RANK_QUERY);
@@ -439,7 +448,7 @@ static enum status select_entries(struct source *source, struct query_context *q
     merge_let_go(s->store, hold);
     if (st != ST_OK) {
         end(&s->selection);
-        return st;
+        return say_why(q, st, err);
     }
     *ret_selection = &s->selection;
     return ST_OK;

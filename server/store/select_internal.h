@@ -38,7 +38,8 @@ struct store_selection {
     struct store *store;
     struct query_context *q;
     struct source_request request;
-    struct hiding hiding; /* taken before the heads */
+    uint64_t corrupt_before; /* blocks that other selections of the query had met */
+    struct hiding hiding;    /* taken before the heads */
 
     struct selected_head *heads;
     size_t head_count;

@@ -258,6 +258,18 @@ enum status store_stream(struct tenant *t, struct str key, uint64_t streams_max,
     return ST_OK;
 }
 
+/* ---- reads of the index ---- */
+
+static enum status query_is_over(void *context)
+{
+    return query_check(context, NULL);
+}
+
+void store_watch_read(struct index_read *r, struct query_context *q)
+{
+    index_read_watch(r, query_is_over, q);
+}
+
 /* ---- state ---- */
 
 struct source *store_source(struct store *s)

@@ -103,6 +103,10 @@ struct tenant *store_tenant(struct store *s, struct str name, bool create);
 /* The limits of a tenant as they are now. */
 const struct limits *store_limits(struct store *s, struct str tenant);
 
+/* A read of the index that is selecting ends when the query does, with ST_TIMEOUT or ST_CANCELLED.
+ */
+void store_watch_read(struct index_read *r, struct query_context *q);
+
 /*
  * Find or make the stream of these labels. The tenant's lock is held.
  *

@@ -9,7 +9,7 @@ enum { RUN_ENTRIES_MAX = 4096 };
 
 struct array_run {
     struct source_stream stream;
-    const struct entry *entries[RUN_ENTRIES_MAX];
+    const struct entry **entries;
     size_t count;
 };
 
@@ -73,6 +73,9 @@ static void add_to_run(struct array_selection *s, const struct array_entry *e)
     if (run == NULL) {
         run = arena_new(s->q->arena, struct array_run, 1);
         ASSERT(run != NULL);
+        run->entries = arena_new(s->q->arena, const struct entry *,
+                                 MIN_OF(s->source->run_entries, s->source->count));
+        ASSERT(run->entries != NULL);
         run->stream = (struct source_stream){e->stream, labels_hash(e->stream)};
         s->runs[s->run_count] =
             (struct source_run){.order = s->run_count, .stream = &run->stream, .handle = run};

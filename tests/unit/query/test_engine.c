@@ -137,6 +137,31 @@ Test(engine, interval_of_lines_that_were_empty)
     buf_release(&out);
 }
 
+/* Entries of one time in more blocks than two bytes can count. */
+Test(engine, many_blocks)
+{
+    enum { BLOCKS = 65536 + 3, LINE_BYTES = 8 };
+    static struct array_entry entries[BLOCKS];
+    static char lines[BLOCKS][LINE_BYTES];
+    struct array_source source;
+    struct engine_query q = {.end_ns = 10, .limit = 3, .backward = true, .step_ns = 1};
+    struct buf out;
+    struct err err = {.status = ST_OK};
+
+    for (size_t i = 0; i < BLOCKS; i++) {
+        (void)snprintf(lines[i], LINE_BYTES, "%zu", i);
+        entries[i] = (struct array_entry){A, {1, str_from(lines[i]), NONE}};
+    }
+    array_source_init(&source, entries, BLOCKS);
+    source.run_entries = BLOCKS;
+    source.block_entries = 1;
+    buf_init(&out, TEXT_BYTES);
+    cr_assert_eq(run(&source, &q, "{app=\"a\"}", &out, &err), ST_OK, "%s", err.text);
+    cr_expect(str_eq(buf_str(&out), STR("{app=\"a\"} 1:65538 1:65537 1:65536\n")), "%.*s",
+              STR_ARG(buf_str(&out)));
+    buf_release(&out);
+}
+
 static const struct error_case {
     const char *query;
     bool instant;

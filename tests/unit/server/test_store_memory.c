@@ -251,3 +251,63 @@ Test(store_memory, a_walk_can_be_cancelled)
     arena_release(&a);
     place_remove(&p);
 }
+
+/* A selection ends with its query even before it has found anything. */
+Test(store_memory, a_selection_can_be_cancelled)
+{
+    static struct place p;
+    struct source *source;
+    struct selection *s = NULL;
+    struct flag cancelled = {false};
+    struct matcher matcher = {STR_INIT("own"), MATCH_NEQ, STR_INIT(""), NULL};
+    const struct source_request request = {
+        .tenant = tenant, .matchers = {&matcher, 1}, .end_ns = INT64_MAX / 2};
+    struct err err = {.text = ""};
+    struct arena a;
+
+    place_make(&p);
+    push_all(&p);
+    REQUIRE_OK(store_flush(p.store, NULL));
+    arena_init(&a, ARENA_BYTES);
+    struct query_context q = query_of(&a);
+    source = store_source(p.store);
+    q.cancelled = &cancelled;
+    flag_set(&cancelled);
+    EXPECT_STATUS("gone", source->select(source, &q, &request, &s, &err), ST_CANCELLED);
+    EXPECT_STR("text", str_from(err.text), STR("the request was cancelled by the client"));
+    flag_clear(&cancelled);
+    REQUIRE_OK(source->select(source, &q, &request, &s, NULL));
+    flag_set(&cancelled);
+    struct source_run *runs;
+    size_t count;
+    int64_t bound_ns;
+    enum status st = ST_OK;
+    while (st == ST_OK)
+        st = s->next_runs(s, &runs, &count, &bound_ns, NULL);
+    EXPECT_STATUS("runs", st, ST_CANCELLED);
+    s->end(s);
+    arena_release(&a);
+    place_remove(&p);
+}
+
+/* What each of several selections of a query meets is counted once. */
+Test(store_memory, damage_is_counted_once)
+{
+    static struct place p;
+    const struct source_request request = {.tenant = tenant, .end_ns = INT64_MAX / 2};
+    struct selection *s = NULL;
+    struct arena a;
+
+    place_make(&p);
+    arena_init(&a, ARENA_BYTES);
+    struct query_context q = query_of(&a);
+    struct source *source = store_source(p.store);
+    for (uint64_t n = 1; n <= 3; n++) {
+        REQUIRE_OK(source->select(source, &q, &request, &s, NULL));
+        REQUIRE_OK(query_forgive_damage(&q, ST_CORRUPT));
+        s->end(s);
+        cr_expect_eq(store_state(p.store).corrupt_blocks, n);
+    }
+    arena_release(&a);
+    place_remove(&p);
+}
