@@ -485,6 +485,8 @@ static enum status batch_merged(struct index_batch *batch, const struct merge_ba
         const struct merged_chunk *c = &b->chunks[i];
         for (size_t j = 0; j < c->from_count && st == ST_OK; j++)
             st = index_batch_remove_chunk(batch, c->tenant, &c->from[j], err);
+        if (st == ST_NOT_FOUND)
+            st = err_set(err, ST_BUSY, "the day was dropped meanwhile");
         if (st == ST_OK && c->ref.entries > 0)
             st = index_batch_chunk(batch, c->tenant, &c->ref, err);
     }
