@@ -61,6 +61,7 @@ struct wal {
     uint64_t queued_bytes;
     uint64_t written_bytes; /* of the batch that is being written */
     uint64_t next_seq;
+    uint64_t dropped_seq; /* the files of all records up to it were removed */
     struct wal_file *oldest;
     struct wal_file *newest; /* the one being written */
     bool closing;
@@ -320,6 +321,8 @@ static enum status adopt_files(struct wal *w, struct err *err)
             w->newest->next = file;
         w->newest = file;
     }
+    if (names.count == 0)
+        w->dropped_seq = w->next_seq - 1;
     wal_names_release(&names);
     return st;
 }
@@ -454,9 +457,21 @@ void wal_drop(struct wal *w, uint64_t seq)
         }
         lock_take(&w->lock);
         w->oldest = file->next;
+        w->dropped_seq = file->seq_max;
         lock_give(&w->lock);
         mem_free(file);
     }
+}
+
+enum status wal_gone_seq(struct wal *w, uint64_t *ret_seq, struct err *err)
+{
+    lock_take(&w->lock);
+    uint64_t seq = w->dropped_seq;
+    lock_give(&w->lock);
+    if (io_fsync(w->dir_fd) < 0) /* a power loss must not bring the files back */
+        return err_errno(err, "sync %s", w->options.dir);
+    *ret_seq = seq;
+    return ST_OK;
 }
 
 enum status wal_turn(struct wal *w, struct err *err)

@@ -91,6 +91,9 @@ MUST_CHECK enum status wal_append(struct wal *w, enum wal_kind kind, struct str 
  */
 void wal_drop(struct wal *w, uint64_t seq);
 
+/* No record up to `*ret_seq` will ever be replayed again: its file is gone for good. */
+MUST_CHECK enum status wal_gone_seq(struct wal *w, uint64_t *ret_seq, struct err *err);
+
 /* Begin a new file, so that wal_drop() can remove all records there are now. Waits for the disk. */
 MUST_CHECK enum status wal_turn(struct wal *w, struct err *err);
 

@@ -267,6 +267,23 @@ MUST_CHECK enum status index_batch_segment(struct index_batch *b, const struct s
 /* Forget a segment. */
 void index_batch_remove_segment(struct index_batch *b, uint64_t id);
 
+/*
+ * Streams without chunks leave the index, unless they were flushed after record `seq_max` of the
+ * log: their flushed sequence numbers are still needed. A call looks at `streams_max` streams from
+ * `next_stream` on, 0 at first; `at_end` is set behind the last one. One transaction of its own.
+ */
+struct index_forget {
+    uint64_t seq_max;
+    size_t streams_max;
+    uint64_t next_stream;
+    uint64_t forgotten;
+    uint64_t kept; /* for the log */
+    bool at_end;
+};
+
+MUST_CHECK enum status index_forget_streams(struct index *ix, struct index_forget *job,
+                                            struct err *err);
+
 /* The number of this batch among all; a read that begins after the commit has it, or a higher one.
  */
 uint64_t index_batch_number(const struct index_batch *b);

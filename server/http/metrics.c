@@ -283,6 +283,8 @@ static void put_store(struct buf *b, struct server *s)
          "Days of all tenants that were dropped for want of room.", state.days_dropped},
         {"skald_dropped_bytes_total", "counter", "Bytes of segments of dropped days.",
          state.bytes_dropped},
+        {"skald_streams_forgotten_total", "counter",
+         "Streams that left the index with their last chunk.", state.streams_forgotten},
         {"skald_store_full", "gauge", "1: there is no room, pushes are refused until there is.",
          state.full},
         {"skald_segments_dead", "gauge", "Segment files that are to be removed.",

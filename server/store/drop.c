@@ -83,6 +83,7 @@ static enum status remove_refs(struct store *s, struct str tenant, int32_t day,
         st = remove_slice(s, tenant, &slice, err);
         if (st == ST_OK) {
             dropped->chunks += slice.count;
+            space_note_emptied(s);
         } else if (st == ST_FULL && slice.max > 1) {
             slice.max /= 4;
             st = ST_OK;

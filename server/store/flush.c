@@ -507,6 +507,8 @@ enum status flush_merged(struct store *s, struct merge_batch *b, struct err *err
     for (size_t i = 0; i < b->count && st == ST_OK; i++) {
         if (b->chunks[i].ref.entries > 0)
             st = write_merged(&f, &b->chunks[i], buf_str(&b->bytes), err);
+        else
+            space_note_emptied(s);
     }
     if (st == ST_OK)
         st = write_pending(&f, err);

@@ -19,19 +19,29 @@
 #include "base/banned.h"
 
 enum {
-    DAYS_AT_ONCE = 64,    /* dropped in one look */
-    PAUSE_FACTOR = 20,    /* a look takes a twentieth of the time at most */
-    FREE_DIVISOR = 4,     /* what is written becomes log, then chunks and index */
-    DATA_DIVISOR = 16,    /* of max_bytes */
-    ROOM_BYTES = 1 << 17, /* the log is tried again when so much is free */
-    DATE_BYTES = 10,      /* of the name of a segment */
+    DAYS_AT_ONCE = 64,     /* dropped in one look */
+    PAUSE_FACTOR = 20,     /* a look takes a twentieth of the time at most */
+    FREE_DIVISOR = 4,      /* what is written becomes log, then chunks and index */
+    DATA_DIVISOR = 16,     /* of max_bytes */
+    ROOM_BYTES = 1 << 17,  /* the log is tried again when so much is free */
+    STREAMS_AT_ONCE = 256, /* in one transaction */
+    DATE_BYTES = 10,       /* of the name of a segment */
 };
 
 #define LOOK_PERIOD_NS SECOND_NS
 #define EXPIRY_PERIOD_NS MINUTE_NS
+#define FORGETTING_PERIOD_NS MINUTE_NS
+#define FORGETTING_SLICE_NS (20 * MS_NS)
 
-void space_init(struct space *space)
+void space_init(struct store *s)
 {
+    const struct config *config = s->options.config;
+    struct space *space = &s->space;
+
+    /* Nobody knows what the last process was about to do. */
+    if (config->settings.max_bytes > 0 || config->settings.min_free_bytes > 0 ||
+        config->tenants.count > 0 || !retention_is_off(&config->limits))
+        flag_set(&space->emptied);
     counter_set(&space->room, UINT64_MAX);
     counter_set(&space->allowed, UINT64_MAX);
 }
@@ -202,9 +212,13 @@ static void drop_expired(struct store *s)
     struct str tenant;
     int32_t day;
 
-    if (time_mono_ns() < space->next_expiry_ns && !flag_get(&space->limits_changed))
+    if (flag_get(&space->limits_changed)) {
+        flag_clear(&space->limits_changed);
+        space->next_expiry_ns = 0;
+        space->next_forgetting_ns = 0;
+    }
+    if (time_mono_ns() < space->next_expiry_ns)
         return;
-    flag_clear(&space->limits_changed);
     space->next_expiry_ns = time_mono_ns() + EXPIRY_PERIOD_NS;
     for (unsigned i = 0; i < DAYS_AT_ONCE; i++) {
         if (find_expired(s, &tenant, &day) != ST_OK || !drop(s, tenant, day, "retention"))
@@ -243,6 +257,53 @@ static void bury(struct store *s)
     if (flush_bury_segments(s, &err) != ST_OK)
         report(s, &err);
     counter_set(&s->merger.segments_dead, fl->dead_count);
+}
+
+/* ---- streams without chunks ---- */
+
+void space_note_emptied(struct store *s)
+{
+    flag_set(&s->space.emptied);
+}
+
+static enum status begin_forgetting(struct store *s, struct err *err)
+{
+    struct space *space = &s->space;
+
+    space->forget = (struct index_forget){.streams_max = STREAMS_AT_ONCE};
+    enum status st = wal_gone_seq(s->wal, &space->forget.seq_max, err);
+    space->forgetting = st == ST_OK;
+    return st;
+}
+
+/*
+ * Streams that have no chunks any more leave the index, when the log has no record of them that
+ * their flushed sequence number keeps from being replayed.
+ */
+static void forget_streams(struct store *s)
+{
+    struct space *space = &s->space;
+    int64_t begin_ns = time_mono_ns();
+    enum status st = ST_OK;
+    struct err err;
+
+    if (!space->forgetting) {
+        if (!flag_get(&space->emptied) || begin_ns < space->next_forgetting_ns || s->flusher.broken)
+            return;
+        flag_clear(&space->emptied);
+        space->next_forgetting_ns = begin_ns + FORGETTING_PERIOD_NS;
+        st = begin_forgetting(s, &err);
+    }
+    while (st == ST_OK && !space->forget.at_end && time_mono_ns() - begin_ns < FORGETTING_SLICE_NS)
+        st = index_forget_streams(s->index, &space->forget, &err);
+    if (st == ST_OK && !space->forget.at_end)
+        return;
+    counter_add(&space->forgotten, space->forget.forgotten);
+    space->forgetting = false;
+    if (st != ST_OK || space->forget.kept > 0)
+        flag_set(&space->emptied); /* again, later */
+    if (st != ST_OK)
+        report(s, &err);
 }
 
 /* ---- looks ---- */
@@ -303,6 +364,7 @@ bool space_look(struct store *s)
 
     drop_expired(s);
     bury(s);
+    forget_streams(s);
     if (!is_due(s, begin_ns))
         return false;
     if (measure(s, &v, &err) != ST_OK) {

@@ -20,6 +20,7 @@
 
 #include "base/atomic.h"
 #include "base/err.h"
+#include "index/index.h"
 
 struct store;
 
@@ -29,6 +30,8 @@ struct space {
     struct counter allowed;     /* how many there may be until the next one */
     struct flag full;           /* a limit is exceeded, and no day is left that may go */
     struct flag limits_changed; /* those of tenants: other days may be too old */
+    struct flag emptied;        /* streams may have lost their last chunks */
+    struct counter forgotten;   /* streams that have left the index for that */
     struct counter data_bytes;  /* as of the last look; only where there is a limit */
     struct counter days_expired;
     struct counter days_dropped; /* for want of room */
@@ -38,10 +41,16 @@ struct space {
     int64_t next_look_ns; /* monotonic */
     int64_t next_expiry_ns;
     int64_t next_burial_ns;
+    int64_t next_forgetting_ns;
+    bool forgetting; /* streams, with what follows: */
+    struct index_forget forget;
     bool failing; /* the last drop failed */
 };
 
-void space_init(struct space *space);
+void space_init(struct store *s);
+
+/* Chunks have gone, and none has come instead: streams without one will leave the index. */
+void space_note_emptied(struct store *s);
 
 /*
  * May a push of so many bytes be stored?

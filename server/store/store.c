@@ -118,7 +118,7 @@ enum status store_open(const struct store_options *options, struct store **ret_s
     lock_cond_init(&s->merger.wake);
     lock_cond_init(&s->merger.answered);
     deletes_init(s);
-    space_init(&s->space);
+    space_init(s);
     source_init(&s->source);
 
     enum status st = copy_dir(s, err);
@@ -301,6 +301,7 @@ struct store_state store_state(struct store *s)
         .segments_dead = counter_get(&s->merger.segments_dead),
         .merge_days_pending = merge_days_pending(s),
         .data_bytes = counter_get(&s->space.data_bytes),
+        .streams_forgotten = counter_get(&s->space.forgotten),
         .days_expired = counter_get(&s->space.days_expired),
         .days_dropped = counter_get(&s->space.days_dropped),
         .bytes_dropped = counter_get(&s->space.bytes_dropped),

@@ -6,7 +6,7 @@ import signal
 import time
 import unittest
 
-from server import Server
+from server import Server, skald
 
 MINUTE = 60 * 10**9
 HOUR = 60 * MINUTE
@@ -150,15 +150,28 @@ overrides:
         self.server.flush()
         days = segments(self.server)
         self.assertEqual(days.count(day_of(self.now - 4 * DAY)), 2)
-        self.configure("limits:\n  retention_period: 0s\noverrides:\n  one:\n    retention_period: 3d\n")
+        settings = "limits:\n  retention_period: 0s\noverrides:\n  one:\n    retention_period: 3d\n"
+        self.configure(settings)
         wait_for(lambda: segments(self.server).count(day_of(self.now - 4 * DAY)) == 1)
         self.assertEqual(len(segments(self.server)), len(days) - 1)
         self.check("one", "plain", self.AGES[:-1])
         self.check("two", "plain", self.AGES)
-        self.assertEqual(self.server.metric("skald_retention_days_dropped_total"), 1)
+        wait_for(lambda: self.server.metric("skald_retention_days_dropped_total") == 1)
         self.assertGreater(self.server.metric("skald_dropped_bytes_total"), 0)
         self.assertIn('msg="dropped a day" day=' + day_of(self.now - 4 * DAY), self.server.log())
+        self.push("one", ["each"])  # a stream for each age
+        self.server.flush()
+        self.configure(settings)
+        wait_for(lambda: len(segments(self.server)) == len(days) - 1)
+        self.server.kill()
+        self.server.start()
+        self.server.flush()  # the log's files go, so nothing needs the stream of the dropped day any more
+        self.configure(settings)
+        wait_for(lambda: self.server.metric("skald_streams_forgotten_total") == 1)
+        self.check("one", "each", self.AGES[:-1])
         self.assertEqual(self.server.stop(), 0)
+        status, text, _ = skald("verify", self.server.data)
+        self.assertEqual(status, 0, text.decode())
 
 
 class Room(unittest.TestCase):

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,7 +84,7 @@ static void fixture_end(struct fixture *f)
     files_dir_remove(f->dir);
 }
 
-static enum status push_line(struct fixture *f, struct str tenant, int64_t ts_ns)
+static enum status push_line_of(struct fixture *f, struct str tenant, struct str app, int64_t ts_ns)
 {
     const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
     struct push_request request;
@@ -91,13 +92,18 @@ static enum status push_line(struct fixture *f, struct str tenant, int64_t ts_ns
 
     arena_init(&a, ARENA_BYTES);
     struct str body = arena_printf(
-        &a, "{\"streams\":[{\"stream\":{\"app\":\"a\"},\"values\":[[\"%lld\",\"%0*d\"]]}]}",
-        (long long)ts_ns, LINE_BYTES, 0);
+        &a, "{\"streams\":[{\"stream\":{\"app\":\"%.*s\"},\"values\":[[\"%lld\",\"%0*d\"]]}]}",
+        STR_ARG(app), (long long)ts_ns, LINE_BYTES, 0);
     REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
     struct store_push push = {.tenant = tenant, .request = &request, .arena = &a};
     enum status st = store_push(f->store, &push, NULL);
     arena_release(&a);
     return st;
+}
+
+static enum status push_line(struct fixture *f, struct str tenant, int64_t ts_ns)
+{
+    return push_line_of(f, tenant, STR("a"), ts_ns);
 }
 
 /* Days below the floor and days above it, a line each, for two tenants. */
@@ -202,6 +208,58 @@ Test(drop, days_that_are_too_old)
     store_close(f.store, 0);
     fixture_open(&f, &f.config);
     expect_new_days(&f, "after a start", 0);
+    fixture_end(&f);
+}
+
+static size_t count_values(struct fixture *f)
+{
+    const struct label_request request = {
+        .tenant = STR("t"), .name = STR("app"), .start_ns = 0, .end_ns = f->now_ns + DAY_NS};
+    struct str_set set;
+
+    arena_release(&f->arena);
+    f->q = (struct query_context){
+        .arena = &f->arena, .memory_max = ARENA_BYTES, .deadline_ns = time_mono_ns() + HOUR_NS};
+    REQUIRE_OK(store_labels(f->store, &f->q, &request, &set, NULL));
+    return set.count;
+}
+
+/* Streams leave the index with their last chunk, once the log cannot bring their entries back. */
+Test(drop, streams_without_chunks)
+{
+    enum { STREAMS = 700 };
+    struct fixture f;
+
+    fixture_prepare(&f);
+    fixture_open(&f, &f.config);
+    for (int i = 0; i < STREAMS; i++) {
+        char app[32];
+        (void)snprintf(app, sizeof(app), "app-%d", i);
+        REQUIRE_OK(push_line_of(&f, STR("t"), str_from(app), f.now_ns - OLDEST_AGE));
+    }
+    REQUIRE_OK(push_line_of(&f, STR("t"), STR("app-7"), f.now_ns));
+    REQUIRE_OK(store_flush(f.store, NULL));
+    store_set_config(f.store, &f.expiring);
+    while (store_state(f.store).days_expired == 0)
+        wait_a_little();
+    wait_until_files_are(&f, 1);
+    cr_expect_eq(store_state(f.store).streams_forgotten, 0, "the log still knows them");
+    REQUIRE_OK(push_line_of(&f, STR("t"), STR("app-9"), f.now_ns)); /* in memory, not in a chunk */
+    store_close(f.store, 0);
+    fixture_open(&f, &f.expiring); /* only what was not flushed is read from the log */
+    cr_expect_eq(count_lines(&f, STR("t")), 2);
+    REQUIRE_OK(store_flush(f.store, NULL)); /* the old files go */
+    REQUIRE_OK(push_line_of(&f, STR("t"), STR("app-9"), f.now_ns + 1));
+    store_set_config(f.store, &f.config);
+    while (store_state(f.store).streams_forgotten < STREAMS - 2)
+        wait_a_little();
+    cr_expect_eq(store_state(f.store).streams_forgotten, STREAMS - 2);
+    cr_expect_eq(count_values(&f), 2);
+    cr_expect_eq(count_lines(&f, STR("t")), 3);
+    REQUIRE_OK(push_line_of(&f, STR("t"), STR("app-5"), f.now_ns)); /* it comes back */
+    REQUIRE_OK(store_flush(f.store, NULL));
+    cr_expect_eq(count_values(&f), 3);
+    cr_expect_eq(count_lines(&f, STR("t")), 4);
     fixture_end(&f);
 }
 
