@@ -11,12 +11,16 @@
 #include "base/entropy.h"
 #include "base/hash.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "index/index_internal.h"
 
 #include "base/banned.h"
 
-enum { INDEX_READERS_MAX = 2048 };
+enum {
+    INDEX_READERS_MAX = 2048,
+    FORM_BYTES_MAX = 64, /* of what a new index begins with */
+};
 
 enum status lmdb_status(int error, struct err *err, const char *what)
 {
@@ -50,6 +54,30 @@ int lmdb_commit(MDB_txn *txn)
     return error;
 }
 
+/* ---- values ---- */
+
+/* One line is enough: whoever reads it finds the number of the others in the metrics. */
+enum status record_damaged(struct index *ix)
+{
+    if (counter_get(&ix->damaged) == 0)
+        LOG(LOG_ERROR, "a record of the index is damaged, answers miss something",
+            LOG_TEXT("hint", "a restart makes the index again"));
+    counter_add(&ix->damaged, 1);
+    return ST_CORRUPT;
+}
+
+enum status record_open(struct index *ix, MDB_val key, MDB_val stored, struct str *ret_value)
+{
+    return record_split(str_of(key), str_of(stored), ret_value) ? ST_OK : record_damaged(ix);
+}
+
+uint64_t index_damaged_records(struct index *ix)
+{
+    return counter_get(&ix->damaged);
+}
+
+/* ---- opening ---- */
+
 static const struct {
     const char *name;
     unsigned flags;
@@ -77,16 +105,21 @@ static enum status get_meta(struct index *ix, MDB_txn *txn, const char *name, st
     int error = mdb_get(txn, ix->databases[INDEX_META], &key, &value);
     if (error != 0)
         return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "get");
-    *ret_value = str_of(value);
-    return ST_OK;
+    return record_open(ix, key, value, ret_value);
 }
 
 static enum status put_meta(struct index *ix, MDB_txn *txn, const char *name, struct str bytes,
                             struct err *err)
 {
-    MDB_val key = {strlen(name), (void *)(uintptr_t)name}, value = val_of(bytes);
+    MDB_val key = {strlen(name), (void *)(uintptr_t)name}, value;
+    struct buf stored;
 
-    int error = mdb_put(txn, ix->databases[INDEX_META], &key, &value, 0);
+    buf_init(&stored, FORM_BYTES_MAX);
+    buf_put(&stored, bytes);
+    buf_put_u32(&stored, record_crc(str_of(key), bytes));
+    value = val_of(buf_str(&stored));
+    int error = stored.failed ? ENOMEM : mdb_put(txn, ix->databases[INDEX_META], &key, &value, 0);
+    buf_release(&stored);
     return error == 0 ? ST_OK : lmdb_status(error, err, name);
 }
 
@@ -217,6 +250,10 @@ enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_i
     if (ix == NULL)
         return err_set(err, ST_NOMEM, "no memory for the index");
     enum status st = io_mkdir(dir, err);
+    if (st == ST_OK)
+        st = index_check(dir, err);
+    if (st == ST_NOT_FOUND)
+        st = ST_OK;
     int error = st == ST_OK ? mdb_env_create(&ix->env) : 0;
     if (st == ST_OK && error == 0)
         error = mdb_env_set_mapsize(ix->env, (size_t)map_bytes);
@@ -306,8 +343,7 @@ enum status lookup(struct index *ix, MDB_txn *txn, enum index_database database,
     int error = mdb_get(txn, ix->databases[database], &k, &v);
     if (error != 0)
         return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "get");
-    *ret_value = str_of(v);
-    return ST_OK;
+    return record_open(ix, k, v, ret_value);
 }
 
 enum status lookup_meta(struct index *ix, MDB_txn *txn, const char *name, uint64_t *ret_v)
@@ -323,13 +359,16 @@ enum status lookup_meta(struct index *ix, MDB_txn *txn, const char *name, uint64
 enum status lookup_tenant(struct index *ix, MDB_txn *txn, struct str name, uint32_t *ret_tenant)
 {
     MDB_val key = val_of(name), value;
+    struct str in;
 
     if (name.len == 0)
         return ST_NOT_FOUND;
     int error = mdb_get(txn, ix->databases[INDEX_TENANTS], &key, &value);
     if (error != 0)
         return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "get");
-    struct str in = str_of(value);
+    enum status st = record_open(ix, key, value, &in);
+    if (st != ST_OK)
+        return st;
     return get_u32(&in, ret_tenant) ? ST_OK : ST_CORRUPT;
 }
 

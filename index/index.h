@@ -59,12 +59,26 @@ struct segment_ref {
     enum segment_state state;
 };
 
-/* `dir` is made if it is not there. ST_UNSUPPORTED: the index is of another version. */
+/*
+ * Read the whole file of the index, which nobody may have open: are its pages such that LMDB can
+ * open it, and is every record as it was written? Costs what reading the file costs.
+ *
+ * ST_OK           it is sound
+ * ST_NOT_FOUND    there is none, or an empty one
+ * ST_UNSUPPORTED  it is of version 1, whose records have no checksums
+ * ST_CORRUPT      it must not be opened; `err` says where the damage is
+ */
+MUST_CHECK enum status index_check(const char *dir, struct err *err);
+
+/*
+ * `dir` is made if it is not there. What is there is checked first, with the statuses of
+ * index_check(). ST_UNSUPPORTED: the index is of another version.
+ */
 MUST_CHECK enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_index,
                                   struct err *err);
 
 /*
- * Open an index that exists, for reading only: nothing but LMDB's lock file is made or changed, and
+ * Open an index that exists, unchecked, for reading only: nothing but LMDB's lock file is made or changed, and
  * a server may have it open. For tools.
  */
 MUST_CHECK enum status index_open_to_read(const char *dir, struct index **ret_index,
@@ -72,6 +86,9 @@ MUST_CHECK enum status index_open_to_read(const char *dir, struct index **ret_in
 
 /* Accepts NULL. */
 void index_close(struct index *ix);
+
+/* Records that were met since the start whose checksum did not match. */
+uint64_t index_damaged_records(struct index *ix);
 
 /*
  * Let go of the pages of the index that were looked at: they stay in the cache of the system, and
@@ -190,6 +207,24 @@ MUST_CHECK enum status index_pairs(struct index_read *r, const struct pair_range
 MUST_CHECK enum status index_next_segment(struct index_read *r, uint64_t *cursor,
                                           struct segment_ref *ret_segment);
 
+/* Bytes of a segment that could not be read when the index was made from segments. */
+struct segment_damage {
+    uint64_t segment_id;
+    uint64_t offset;
+    uint64_t bytes;
+    int32_t day;
+    struct str tenant; /* borrows the read */
+};
+
+/* Every damage, by segment and offset. ST_NOT_FOUND ends the list: start with a zeroed cursor. */
+struct damage_cursor {
+    uint64_t segment_id;
+    uint64_t offset;
+};
+
+MUST_CHECK enum status index_next_damage(struct index_read *r, struct damage_cursor *cursor,
+                                         struct segment_damage *ret_damage);
+
 /* Where a walk through all chunk references stands; zeroed it is before the first. */
 struct chunk_cursor {
     char key[64];
@@ -264,7 +299,10 @@ MUST_CHECK enum status index_batch_remove_chunk(struct index_batch *b, struct st
 MUST_CHECK enum status index_batch_segment(struct index_batch *b, const struct segment_ref *segment,
                                            struct err *err);
 
-/* Forget a segment. */
+MUST_CHECK enum status index_batch_damage(struct index_batch *b,
+                                          const struct segment_damage *damage, struct err *err);
+
+/* Forget a segment, and its damage. */
 void index_batch_remove_segment(struct index_batch *b, uint64_t id);
 
 /*

@@ -63,30 +63,40 @@ struct index_batch {
 
 /* ---- collecting puts ---- */
 
-static void put(struct index_batch *b, enum index_database database, struct str key,
-                struct str value)
+/* Add to a list what index_batch_commit() will write; it will see when there was no memory. */
+static void add_put(struct index_batch *b, enum index_database database, struct str key,
+                    struct str stored)
 {
     struct put_list *list = &b->lists[database];
 
     struct put *puts =
         arena_reserve(&b->arena, list->puts, list->count, &list->capacity, sizeof(*list->puts));
-    struct put p = {arena_str(&b->arena, key), arena_str(&b->arena, value), list->count};
+    struct put p = {arena_str(&b->arena, key), stored, list->count};
     if (puts == NULL)
-        return; /* index_batch_commit() will see it */
+        return;
     list->puts = puts;
     if (!b->arena.failed)
         list->puts[list->count++] = p;
 }
 
+static void put(struct index_batch *b, enum index_database database, struct str key,
+                struct str value)
+{
+    char *stored = arena_bytes(&b->arena, value.len + RECORD_CRC_BYTES);
+    uint32_t crc = htole32(record_crc(key, value));
+
+    if (stored == NULL)
+        return;
+    if (value.len > 0)
+        memcpy(stored, value.ptr, value.len);
+    memcpy(stored + value.len, &crc, sizeof(crc));
+    add_put(b, database, key, str_make(stored, value.len + RECORD_CRC_BYTES));
+}
+
 /* Note that a key goes. Of a put and this, the put counts: removals sort first. */
 static void put_removal(struct index_batch *b, enum index_database database, struct key key)
 {
-    struct put_list *list = &b->lists[database];
-    struct str text = str_make((const char *)key.bytes, key.len);
-
-    put(b, database, text, STR(""));
-    if (!b->arena.failed)
-        list->puts[list->count - 1].value = STR_NULL;
+    add_put(b, database, str_make((const char *)key.bytes, key.len), STR_NULL);
 }
 
 static void put_value(struct index_batch *b, enum index_database database, struct str key,
@@ -461,9 +471,46 @@ enum status index_batch_segment(struct index_batch *b, const struct segment_ref 
     return ST_OK;
 }
 
+enum status index_batch_damage(struct index_batch *b, const struct segment_damage *damage,
+                               struct err *err)
+{
+    struct buf value;
+    uint32_t tenant;
+
+    enum status st = batch_tenant(b, damage->tenant, &tenant);
+    if (st != ST_OK)
+        return err_set(err, st, "index: cannot number tenant %.*s", STR_ARG(damage->tenant));
+    value_init(&value);
+    buf_put_u32(&value, tenant);
+    buf_put_u32(&value, (uint32_t)damage->day);
+    buf_put_u64(&value, damage->bytes);
+    put_key(b, INDEX_DAMAGE, damage_key(damage->segment_id, damage->offset), &value);
+    buf_release(&value);
+    return ST_OK;
+}
+
+static void remove_damage(struct index_batch *b, uint64_t segment_id)
+{
+    struct key from = damage_key(segment_id, 0);
+    MDB_cursor *cursor = NULL;
+    MDB_val k = key_val(&from), v;
+
+    int error = mdb_cursor_open(b->txn, b->index->databases[INDEX_DAMAGE], &cursor);
+    if (error == 0)
+        error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    while (error == 0 && k.mv_size == from.len && be64(k.mv_data) == segment_id) {
+        put_removal(b, INDEX_DAMAGE,
+                    damage_key(segment_id, be64((const char *)k.mv_data + sizeof(uint64_t))));
+        error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+}
+
 void index_batch_remove_segment(struct index_batch *b, uint64_t id)
 {
     put_removal(b, INDEX_SEGMENTS, stream_key(id));
+    remove_damage(b, id);
 }
 
 uint64_t index_batch_number(const struct index_batch *b)

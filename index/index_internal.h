@@ -9,12 +9,14 @@
 
 #include <lmdb.h>
 
+#include "base/atomic.h"
 #include "base/buf.h"
+#include "base/crc.h"
 #include "base/hash.h"
 #include "base/map.h"
 #include "index/index.h"
 
-enum { INDEX_VERSION = 1 };
+enum { INDEX_VERSION = 2 };
 
 /* clang-format off */
 #define INDEX_DATABASES(X)                                                                        \
@@ -26,7 +28,8 @@ enum { INDEX_VERSION = 1 };
     X(PAIRS,    "pairs",    0)                                                                    \
     X(POSTINGS, "postings", MDB_DUPSORT | MDB_DUPFIXED)                                           \
     X(CHUNKS,   "chunks",   0)                                                                    \
-    X(SEGMENTS, "segments", 0)
+    X(SEGMENTS, "segments", 0)                                                                    \
+    X(DAMAGE,   "damage",   0)
 /* clang-format on */
 
 enum index_database {
@@ -40,6 +43,7 @@ struct index {
     MDB_env *env;
     MDB_dbi databases[INDEX_DATABASE_COUNT];
     struct hash_key hash_key; /* of symbols and streams */
+    struct counter damaged;   /* records whose checksum did not match */
     void *map;                /* the file in memory; NULL until index_unmap_pages() looks for it */
     size_t map_bytes;
 };
@@ -185,6 +189,49 @@ static inline struct key stream_key(uint64_t stream_id)
     struct key k = {.len = 0};
 
     key_put_u64(&k, stream_id);
+    return k;
+}
+
+/* ---- values: each ends with the checksum of its key and itself ---- */
+
+enum {
+    RECORD_CRC_BYTES = sizeof(uint32_t),
+    POSTING_BYTES = sizeof(uint64_t) + RECORD_CRC_BYTES,
+};
+
+static inline uint32_t record_crc(struct str key, struct str value)
+{
+    return crc32c(crc32c(0, key), value);
+}
+
+/* Does the stored value belong to the key, and is neither damaged? Its part before the checksum. */
+static inline bool record_split(struct str key, struct str stored, struct str *ret_value)
+{
+    uint32_t crc;
+
+    if (stored.len < RECORD_CRC_BYTES)
+        return false;
+    struct str value = str_head(stored, stored.len - RECORD_CRC_BYTES);
+    struct str end = str_cut(stored, value.len);
+    if (!get_u32(&end, &crc) || crc != record_crc(key, value))
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+/* The same for what LMDB gave. ST_CORRUPT: damage, which is counted and logged. */
+MUST_CHECK enum status record_open(struct index *ix, MDB_val key, MDB_val stored,
+                                   struct str *ret_value);
+
+/* Note that a record is damaged; returns ST_CORRUPT. */
+enum status record_damaged(struct index *ix);
+
+/* segment and offset: the key of `damage` */
+static inline struct key damage_key(uint64_t segment_id, uint64_t offset)
+{
+    struct key k = stream_key(segment_id);
+
+    key_put_u64(&k, offset);
     return k;
 }
 

@@ -96,11 +96,15 @@ struct id_list {
 };
 
 /* Append a page of posting ids as LMDB stores them. */
-static enum status add_page(struct id_list *list, MDB_val page)
+static enum status add_page(struct index *ix, struct id_list *list, uint32_t key_crc, MDB_val page)
 {
     const char *p = page.mv_data;
+    uint32_t crc;
 
-    for (size_t i = 0; i + sizeof(uint64_t) <= page.mv_size; i += sizeof(uint64_t)) {
+    for (size_t i = 0; i + POSTING_BYTES <= page.mv_size; i += POSTING_BYTES) {
+        memcpy(&crc, p + i + sizeof(uint64_t), sizeof(crc));
+        if (le32toh(crc) != crc32c(key_crc, str_make(p + i, sizeof(uint64_t))))
+            return record_damaged(ix);
         list->ids =
             arena_reserve(list->arena, list->ids, list->count, &list->capacity, sizeof(uint64_t));
         if (list->ids == NULL)
@@ -114,6 +118,7 @@ static enum status add_page(struct id_list *list, MDB_val page)
 static enum status add_postings(struct index_read *r, struct key key, struct id_list *list,
                                 struct err *err)
 {
+    uint32_t key_crc = crc32c(0, str_of(key_val(&key)));
     MDB_cursor *cursor = NULL;
     MDB_val k = key_val(&key), v;
 
@@ -126,10 +131,12 @@ static enum status add_postings(struct index_read *r, struct key key, struct id_
     while (error == 0 && st == ST_OK) {
         st = check_read(r);
         if (st == ST_OK)
-            st = add_page(list, v);
+            st = add_page(r->index, list, key_crc, v);
         error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT_MULTIPLE);
     }
-    if (list->arena->failed)
+    if (st == ST_CORRUPT)
+        err_set(err, st, "index: a posting is damaged");
+    else if (list->arena->failed)
         st = arena_status(list->arena, err);
     else if (st == ST_OK && error != MDB_NOTFOUND)
         st = lmdb_status(error, err, "postings");
@@ -147,9 +154,8 @@ struct pair {
     struct str value;
 };
 
-static bool pair_parse(MDB_val k, MDB_val v, struct pair *ret_pair)
+static bool pair_parse(MDB_val k, struct str in, struct pair *ret_pair)
 {
-    struct str in = str_of(v);
     uint32_t first, last;
 
     if (k.mv_size != 3 * sizeof(uint32_t) || !get_u32(&in, &first) || !get_u32(&in, &last) ||
@@ -164,6 +170,7 @@ static bool pair_parse(MDB_val k, MDB_val v, struct pair *ret_pair)
 
 /* A walk through the pairs of a tenant, or of one of its labels (`name` not 0). */
 struct pair_walk {
+    struct index *index;
     MDB_cursor *cursor;
     uint32_t tenant;
     uint32_t name;
@@ -177,6 +184,7 @@ static enum status pair_next(struct pair_walk *w, struct pair *ret_pair)
     struct key from = pair_key(w->tenant, w->from_name, 0);
     struct key all = pair_key(w->tenant, w->name, 0);
     MDB_val k = key_val(&from), v;
+    struct str value;
     size_t prefix = w->name == 0 ? sizeof(uint32_t) : 2 * sizeof(uint32_t);
 
     int error = mdb_cursor_get(w->cursor, &k, &v, w->started ? MDB_NEXT : MDB_SET_RANGE);
@@ -185,7 +193,10 @@ static enum status pair_next(struct pair_walk *w, struct pair *ret_pair)
         return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "pairs");
     if (k.mv_size < prefix || memcmp(k.mv_data, all.bytes, prefix) != 0)
         return ST_NOT_FOUND;
-    return pair_parse(k, v, ret_pair) ? ST_OK : ST_CORRUPT;
+    enum status st = record_open(w->index, k, v, &value);
+    if (st == ST_OK && !pair_parse(k, value, ret_pair))
+        st = ST_CORRUPT;
+    return st;
 }
 
 /* The values of a label (by its symbol) which the matcher accepts, or those it refuses. */
@@ -200,8 +211,10 @@ struct value_choice {
 static enum status add_values(struct index_read *r, const struct value_choice *choice,
                               struct id_list *list)
 {
-    struct pair_walk walk = {
-        .tenant = choice->tenant, .name = choice->name, .from_name = choice->name};
+    struct pair_walk walk = {.index = r->index,
+                             .tenant = choice->tenant,
+                             .name = choice->name,
+                             .from_name = choice->name};
     struct pair pair;
 
     enum status st = cursor_open(r, INDEX_PAIRS, &walk.cursor, NULL);
@@ -379,12 +392,13 @@ enum status index_nearest_day(struct index_read *r, struct str tenant, int32_t d
         key_put_u64(&key, UINT64_MAX);
     }
     MDB_val k = key_val(&key), v;
+    struct str value;
     int error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
     if (backward)
         error = mdb_cursor_get(cursor, &k, &v, error == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
     if (error != 0)
         st = error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "chunks");
-    else if (k.mv_size != CHUNK_KEY_BYTES)
+    else if (record_open(r->index, k, v, &value) != ST_OK || k.mv_size != CHUNK_KEY_BYTES)
         st = ST_CORRUPT;
     else if (be32(k.mv_data) != tenant_id)
         st = ST_NOT_FOUND;
@@ -394,31 +408,33 @@ enum status index_nearest_day(struct index_read *r, struct str tenant, int32_t d
     return st;
 }
 
-static bool chunk_parse(MDB_val k, MDB_val v, struct chunk_ref *ret_ref)
+static enum status chunk_parse(struct index *ix, MDB_val k, MDB_val v, struct chunk_ref *ret_ref)
 {
     struct chunk_ref c;
-    struct str in = str_of(v);
     const char *key = k.mv_data;
+    struct str in;
     uint64_t max_ns;
 
+    enum status st = record_open(ix, k, v, &in);
+    if (st != ST_OK)
+        return st;
     if (k.mv_size != CHUNK_KEY_BYTES || !get_u64(&in, &c.segment_id) || !get_u64(&in, &c.offset) ||
         !get_u32(&in, &c.head_bytes) || !get_u32(&in, &c.chunk_bytes) || !get_u64(&in, &max_ns) ||
         !get_u32(&in, &c.entries) || !get_u64(&in, &c.line_bytes) ||
-        !get_u64(&in, &c.metadata_bytes))
-        return false;
+        !get_u64(&in, &c.metadata_bytes) || !get_u8(&in, &c.level))
+        return ST_CORRUPT;
     c.day = be_i32(key + 4);
     c.stream_id = be64(key + 8);
     c.min_ns = be_i64(key + 16);
     c.chunk_id = be64(key + 24);
     c.max_ns = (int64_t)max_ns;
-    if (!get_u8(&in, &c.level))
-        c.level = 0;
     *ret_ref = c;
-    return true;
+    return ST_OK;
 }
 
 /* State of a walk through the chunks of one day, beside the streams that are wanted. */
 struct chunk_walk {
+    struct index *index;
     MDB_cursor *cursor;
     uint32_t tenant;
     const struct chunk_range *range;
@@ -435,8 +451,9 @@ static enum status walk_next(struct chunk_walk *w, MDB_cursor_op op, struct chun
         int error = mdb_cursor_get(w->cursor, &k, &v, op);
         if (error != 0)
             return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "chunks");
-        if (!chunk_parse(k, v, ret_ref))
-            return ST_CORRUPT;
+        enum status st = chunk_parse(w->index, k, v, ret_ref);
+        if (st != ST_OK)
+            return st;
         if (memcmp(k.mv_data, key.bytes, 2 * sizeof(uint32_t)) != 0)
             return ST_NOT_FOUND; /* another day or tenant */
 
@@ -453,7 +470,7 @@ static enum status walk_next(struct chunk_walk *w, MDB_cursor_op op, struct chun
 enum status index_chunks(struct index_read *r, const struct chunk_range *range,
                          struct postings streams, struct chunk_ref_list *ret_list, struct err *err)
 {
-    struct chunk_walk walk = {.range = range, .streams = streams};
+    struct chunk_walk walk = {.index = r->index, .range = range, .streams = streams};
     struct chunk_ref_list list = {0};
     size_t capacity = 0;
     struct chunk_ref ref;
@@ -505,11 +522,10 @@ enum status index_walk_day(struct index_read *r, const struct day_walk *walk)
     MDB_val k = key_val(&from), v;
     int error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
     for (; error == 0 && st == ST_OK; error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-        if (!chunk_parse(k, v, &ref))
-            st = ST_CORRUPT;
-        else if (be32(k.mv_data) != tenant || ref.day != walk->day)
+        st = chunk_parse(r->index, k, v, &ref);
+        if (st == ST_OK && (be32(k.mv_data) != tenant || ref.day != walk->day))
             break;
-        else
+        if (st == ST_OK)
             st = walk->visit(walk->context, &ref);
     }
     mdb_cursor_close(cursor);
@@ -523,7 +539,7 @@ enum status index_walk_day(struct index_read *r, const struct day_walk *walk)
 enum status index_pairs(struct index_read *r, const struct pair_range *range, index_pair_fn *visit,
                         void *context)
 {
-    struct pair_walk walk = {0};
+    struct pair_walk walk = {.index = r->index};
     enum status visited = ST_OK;
     struct pair pair;
 
@@ -565,8 +581,9 @@ static enum status tenant_name(struct index_read *r, uint32_t tenant, struct str
     int error = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
     st = ST_CORRUPT;
     for (; error == 0 && st != ST_OK; error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-        struct str in = str_of(v);
-        if (get_u32(&in, &number) && number == tenant) {
+        struct str in;
+        if (record_open(r->index, k, v, &in) == ST_OK && get_u32(&in, &number) &&
+            number == tenant) {
             *ret_name = str_of(k);
             st = ST_OK;
         }
@@ -583,6 +600,7 @@ enum status index_next_segment(struct index_read *r, uint64_t *cursor,
     MDB_val k = key_val(&from), v;
     uint32_t tenant, day;
     struct segment_ref s;
+    struct str in;
     uint8_t state;
 
     enum status st = cursor_open(r, INDEX_SEGMENTS, &c, NULL);
@@ -592,16 +610,14 @@ enum status index_next_segment(struct index_read *r, uint64_t *cursor,
     mdb_cursor_close(c);
     if (error != 0)
         return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "segments");
-    struct str in = str_of(v);
+    st = record_open(r->index, k, v, &in);
+    if (st != ST_OK)
+        return st;
     if (k.mv_size != sizeof(uint64_t) || !get_u32(&in, &tenant) || !get_u32(&in, &day) ||
-        !get_u64(&in, &s.committed_bytes))
+        !get_u64(&in, &s.committed_bytes) || !get_u8(&in, &state) || state > SEGMENT_DEAD)
         return ST_CORRUPT;
     s.id = be64(k.mv_data);
     s.day = (int32_t)day;
-    if (!get_u8(&in, &state))
-        state = SEGMENT_FLUSHED;
-    if (state > SEGMENT_DEAD)
-        return ST_CORRUPT;
     s.state = (enum segment_state)state;
     st = tenant_name(r, tenant, &s.tenant);
     if (st != ST_OK)
@@ -609,6 +625,46 @@ enum status index_next_segment(struct index_read *r, uint64_t *cursor,
     *ret_segment = s;
     *cursor = s.id + 1;
     return ST_OK;
+}
+
+/* ---- damage ---- */
+
+static enum status damage_parse(struct index_read *r, MDB_val k, MDB_val v,
+                                struct segment_damage *ret_damage)
+{
+    uint32_t tenant, day;
+    struct str in;
+
+    enum status st = record_open(r->index, k, v, &in);
+    if (st != ST_OK)
+        return st;
+    if (k.mv_size != 2 * sizeof(uint64_t) || !get_u32(&in, &tenant) || !get_u32(&in, &day) ||
+        !get_u64(&in, &ret_damage->bytes))
+        return ST_CORRUPT;
+    ret_damage->segment_id = be64(k.mv_data);
+    ret_damage->offset = be64((const char *)k.mv_data + sizeof(uint64_t));
+    ret_damage->day = (int32_t)day;
+    return tenant_name(r, tenant, &ret_damage->tenant);
+}
+
+enum status index_next_damage(struct index_read *r, struct damage_cursor *cursor,
+                              struct segment_damage *ret_damage)
+{
+    struct key from = damage_key(cursor->segment_id, cursor->offset);
+    MDB_cursor *c = NULL;
+    MDB_val k = key_val(&from), v;
+
+    enum status st = cursor_open(r, INDEX_DAMAGE, &c, NULL);
+    if (st != ST_OK)
+        return st;
+    int error = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+    mdb_cursor_close(c);
+    if (error != 0)
+        return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "damage");
+    st = damage_parse(r, k, v, ret_damage);
+    if (st == ST_OK)
+        *cursor = (struct damage_cursor){ret_damage->segment_id, ret_damage->offset + 1};
+    return st;
 }
 
 /* ---- every chunk ---- */
@@ -641,8 +697,9 @@ enum status index_next_chunk(struct index_read *r, struct chunk_cursor *cursor,
     mdb_cursor_close(c);
     if (error != 0)
         return error == MDB_NOTFOUND ? ST_NOT_FOUND : lmdb_status(error, NULL, "chunks");
-    if (!chunk_parse(k, v, &ref))
-        return ST_CORRUPT;
+    st = chunk_parse(r->index, k, v, &ref);
+    if (st != ST_OK)
+        return st;
     st = tenant_name(r, be32(k.mv_data), ret_tenant);
     if (st != ST_OK)
         return st;
@@ -658,6 +715,9 @@ enum status index_next_chunk(struct index_read *r, struct chunk_cursor *cursor,
 static bool has_posting(MDB_cursor *c, struct key pair, uint64_t stream_id)
 {
     struct key id = stream_key(stream_id); /* the form of a posting is that of the key */
+    uint32_t crc = htole32(record_crc(str_of(key_val(&pair)), str_of(key_val(&id))));
+
+    key_put(&id, &crc, sizeof(crc));
     MDB_val k = key_val(&pair), v = key_val(&id);
 
     return mdb_cursor_get(c, &k, &v, MDB_GET_BOTH) == 0;
@@ -677,7 +737,7 @@ static bool check_pair(struct index_read *r, MDB_cursor *c, uint32_t tenant,
     struct key key = pair_key(tenant, name, value);
     return has_posting(c, key, claim->stream_id) &&
            lookup(r->index, r->txn, INDEX_PAIRS, key, &record) == ST_OK &&
-           pair_parse(key_val(&key), val_of(record), &pair) && str_eq(pair.name, label->name) &&
+           pair_parse(key_val(&key), record, &pair) && str_eq(pair.name, label->name) &&
            str_eq(pair.value, label->value) && pair.first_day <= claim->day &&
            pair.last_day >= claim->day;
 }

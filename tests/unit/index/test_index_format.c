@@ -1,7 +1,12 @@
 /* What docs/format/index.md says, read and damaged with LMDB itself. */
 #include <lmdb.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/crc.h"
 #include "base/entropy.h"
+#include "base/io.h"
 #include "index/index.h"
 #include "tests/support/expect.h"
 #include "tests/support/files.h"
@@ -33,6 +38,7 @@ static void place_make(struct place *p)
     struct segment_ref segment = {
         258, -1, 0x0102030405060708, STR("t1"), SEGMENT_MERGED,
     };
+    struct segment_damage lost = {258, 64, 0x0807060504030201, -1, STR("t1")};
     struct index_batch *b = NULL;
     struct index *ix = NULL;
 
@@ -71,6 +77,7 @@ static void place_make(struct place *p)
             .tenant = STR("t2"), .labels = app_labels, .seq = 2, .first_day = 0, .last_day = 0},
         (struct chunk_ref){.chunk_id = 6});
     REQUIRE_OK(index_batch_segment(b, &segment, NULL));
+    REQUIRE_OK(index_batch_damage(b, &lost, NULL));
     REQUIRE_OK(index_batch_commit(b, NULL));
     index_close(ix);
 }
@@ -89,7 +96,7 @@ static MDB_env *open_raw(const struct place *p, unsigned flags)
 /* ---- every key and value ---- */
 
 static const char *const databases[] = {"meta",  "tenants",  "symbols", "streams", "labels",
-                                        "pairs", "postings", "chunks",  "segments"};
+                                        "pairs", "postings", "chunks",  "segments", "damage"};
 
 static void put_hex(struct buf *b, MDB_val v)
 {
@@ -130,7 +137,7 @@ Test(index_format, golden)
     buf_init(&b, MIB);
     for (size_t i = 0; i < COUNT_OF(databases); i++)
         put_database(&b, txn, databases[i]);
-    files_expect_golden("index-v1.txt", buf_str(&b));
+    files_expect_golden("index-v2.txt", buf_str(&b));
     buf_release(&b);
     mdb_txn_abort(txn);
     mdb_env_close(env);
@@ -210,8 +217,16 @@ static enum status read_segments(struct index_read *r)
     return index_next_segment(r, &cursor, &segment);
 }
 
+static enum status read_lost(struct index_read *r)
+{
+    struct damage_cursor cursor = {0};
+    struct segment_damage lost;
+
+    return index_next_damage(r, &cursor, &lost);
+}
+
 static const struct damage_case {
-    const char *database; /* all of its values are cut */
+    const char *database; /* all of its values are damaged */
     const char *name;
     enum status (*read)(struct index_read *r);
 } damage_cases[] = {
@@ -228,35 +243,50 @@ static const struct damage_case {
     {"tenants", "walk", read_walk},
     {"segments", "segments", read_segments},
     {"tenants", "segments", read_segments},
+    {"damage", "damage", read_lost},
+    {"postings", "match", read_match},
 };
 
-/* Leave three bytes of every value of a database: fewer than any may have. */
-static void shorten(const struct place *p, const char *name)
+/* Change the first byte of a text wherever it stands in the file. */
+static void change_text(struct buf *file, struct str text)
 {
-    MDB_env *env = open_raw(p, 0);
-    MDB_cursor *cursor = NULL;
-    MDB_txn *txn = NULL;
-    MDB_dbi database;
-    char key[512], value[3];
-    MDB_val k, v;
+    size_t at = 0, next;
 
-    cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    cr_assert_eq(mdb_dbi_open(txn, name, 0, &database), 0);
-    cr_assert_eq(mdb_cursor_open(txn, database, &cursor), 0);
-    while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0) {
-        cr_assert(v.mv_size > sizeof(value) && k.mv_size <= sizeof(key));
-        memcpy(key, k.mv_data, k.mv_size);
-        memcpy(value, v.mv_data, sizeof(value));
-        k.mv_data = key;
-        MDB_val cut = {sizeof(value), value};
-        cr_assert_eq(mdb_put(txn, database, &k, &cut, 0), 0);
-        cr_assert_eq(mdb_cursor_get(cursor, &k, &v, MDB_SET), 0);
+    while ((next = str_find(str_cut(buf_str(file), at), text)) != STR_NPOS) {
+        at += next;
+        file->ptr[at++] ^= 1;
     }
-    mdb_cursor_close(cursor);
-    cr_assert_eq(mdb_txn_commit(txn), 0);
-    mdb_env_close(env);
 }
 
+/* Damage every value of a database in the file, whoever has it open. */
+static void damage(const struct place *p, const char *name)
+{
+    MDB_env *env = open_raw(p, MDB_RDONLY | MDB_NOLOCK);
+    MDB_cursor *cursor = NULL;
+    MDB_txn *txn = NULL;
+    char path[TEST_PATH_BYTES];
+    struct buf file;
+    MDB_dbi database;
+    MDB_val k, v;
+
+    buf_init(&file, MAP_BYTES);
+    REQUIRE_OK(io_file_read(files_path(path, p->path, "data.mdb"), &file, NULL));
+    cr_assert_eq(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
+    cr_assert_eq(mdb_dbi_open(txn, name, 0, &database), 0);
+    cr_assert_eq(mdb_cursor_open(txn, database, &cursor), 0);
+    while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0)
+        change_text(&file, str_make(v.mv_data, v.mv_size));
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    int fd = open(path, O_WRONLY);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(pwrite(fd, file.ptr, file.len, 0), (ssize_t)file.len);
+    cr_assert_eq(close(fd), 0);
+    buf_release(&file);
+}
+
+/* A server that runs meets it, the next one does not open the index. */
 Test(index_format, damage)
 {
     for (size_t i = 0; i < COUNT_OF(damage_cases); i++) {
@@ -268,15 +298,17 @@ Test(index_format, damage)
 
         arena_init(&a, ARENA_BYTES);
         place_make(&p);
+        REQUIRE_OK(index_open(p.path, MAP_BYTES, &ix, NULL));
         for (int damaged = 0; damaged < 2; damaged++) {
             if (damaged)
-                shorten(&p, c->database);
-            REQUIRE_OK(index_open(p.path, MAP_BYTES, &ix, NULL));
+                damage(&p, c->database);
             REQUIRE_OK(index_read_begin(ix, &a, &r, NULL));
             EXPECT_STATUS(c->name, c->read(r), damaged ? ST_CORRUPT : ST_OK);
+            cr_expect_eq(index_damaged_records(ix) > 0, damaged, "%s", c->name);
             index_read_end(r);
-            index_close(ix);
         }
+        index_close(ix);
+        EXPECT_STATUS(c->name, index_open(p.path, MAP_BYTES, &ix, NULL), ST_CORRUPT);
         files_dir_remove(p.dir);
         arena_release(&a);
     }
@@ -303,8 +335,8 @@ Test(index_format, batch_on_damage)
         struct err err;
 
         place_make(&p);
-        shorten(&p, c->database);
         REQUIRE_OK(index_open(p.path, MAP_BYTES, &ix, NULL));
+        damage(&p, c->database);
         REQUIRE_OK(index_batch_begin(ix, &b, NULL));
         enum status st = index_batch_stream(b, flush.tenant, flush.labels, &flush.stream_id, &err);
         if (st == ST_OK)
@@ -319,15 +351,21 @@ Test(index_format, batch_on_damage)
 
 /* ---- versions ---- */
 
-/* `value` NULL removes it. */
-static void set_meta(const struct place *p, const char *name, struct str value)
+/* `value` NULL removes it; with `sealed` it gets its checksum. */
+static void set_meta(const struct place *p, const char *name, struct str value, bool sealed)
 {
     MDB_env *env = open_raw(p, 0);
     MDB_txn *txn = NULL;
     MDB_dbi database;
     MDB_val k = {strlen(name), (void *)(uintptr_t)name};
-    MDB_val v = {value.len, (void *)(uintptr_t)value.ptr};
+    MDB_val v;
+    struct buf stored;
 
+    buf_init(&stored, MIB);
+    buf_put(&stored, value);
+    if (sealed)
+        buf_put_u32(&stored, crc32c(crc32c(0, str_from(name)), value));
+    v = (MDB_val){stored.len, stored.ptr};
     cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
     cr_assert_eq(mdb_dbi_open(txn, "meta", 0, &database), 0);
     if (value.ptr == NULL)
@@ -336,18 +374,24 @@ static void set_meta(const struct place *p, const char *name, struct str value)
         cr_assert_eq(mdb_put(txn, database, &k, &v, 0), 0);
     cr_assert_eq(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+    buf_release(&stored);
 }
 
 static const struct form_case {
     const char *name;
     struct str value;
+    bool sealed;
     enum status want;
     const char *text;
 } form_cases[] = {
-    {"version", STR_INIT("\2\0\0\0\0\0\0\0"), ST_UNSUPPORTED, "index: version 2 is not known"},
-    {"version", {NULL, 0}, ST_CORRUPT, "index: it has no version"},
-    {"hash_key", STR_INIT("short"), ST_CORRUPT, "index: it has no hash key"},
-    {"hash_key", {NULL, 0}, ST_CORRUPT, "index: it has no hash key"},
+    {"version", STR_INIT("\3\0\0\0\0\0\0\0"), true, ST_UNSUPPORTED,
+     "index: version 3 is not known"},
+    {"version", STR_INIT("\1\0\0\0\0\0\0\0"), false, ST_UNSUPPORTED, "index: it is of version 1"},
+    {"version", {NULL, 0}, true, ST_CORRUPT, "index: it has no version"},
+    {"hash_key", STR_INIT("short"), true, ST_CORRUPT, "index: it has no hash key"},
+    {"hash_key", STR_INIT("0123456789abcdef"), false, ST_CORRUPT,
+     "index: a record of `meta` is damaged"},
+    {"hash_key", {NULL, 0}, true, ST_CORRUPT, "index: it has no hash key"},
 };
 
 Test(index_format, another_form)
@@ -359,11 +403,13 @@ Test(index_format, another_form)
         struct err err;
 
         place_make(&p);
-        set_meta(&p, c->name, c->value);
+        set_meta(&p, c->name, c->value, c->sealed);
         EXPECT_STATUS(c->text, index_open(p.path, MAP_BYTES, &ix, &err), c->want);
         EXPECT_STR(c->text, str_from(err.text), str_from(c->text));
-        EXPECT_STATUS(c->text, index_open_to_read(p.path, &ix, &err), c->want);
-        EXPECT_STR(c->text, str_from(err.text), str_from(c->text));
+        if (c->sealed) {
+            EXPECT_STATUS(c->text, index_open_to_read(p.path, &ix, &err), c->want);
+            EXPECT_STR(c->text, str_from(err.text), str_from(c->text));
+        }
         cr_expect_null(ix);
         files_dir_remove(p.dir);
     }
@@ -377,11 +423,8 @@ Test(index_format, damaged_counters)
     struct place p;
 
     place_make(&p);
-    shorten(&p, "meta");
-    EXPECT_STATUS("open", index_open(p.path, MAP_BYTES, &ix, NULL), ST_CORRUPT);
-    set_meta(&p, "version", STR("\1\0\0\0\0\0\0\0"));
-    set_meta(&p, "hash_key", STR("0123456789abcdef"));
     REQUIRE_OK(index_open(p.path, MAP_BYTES, &ix, NULL));
+    damage(&p, "meta");
     EXPECT_STATUS("counters", index_counters(ix, &counters, NULL), ST_CORRUPT);
     EXPECT_STATUS("batch", index_batch_begin(ix, &b, NULL), ST_CORRUPT);
     index_close(ix);
