@@ -16,7 +16,7 @@
 #include "base/num.h"
 #include "base/time.h"
 #include "bench/bench.h"
-#include "cli/segment_walk.h"
+#include "chunks/segment_walk.h"
 
 #include "base/banned.h"
 

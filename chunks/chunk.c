@@ -12,6 +12,7 @@
 #include "base/crc.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "chunks/chunk_mend.h"
 #include "chunks/filter.h"
 #include "chunks/ints.h"
 #include "chunks/times.h"
@@ -649,8 +650,8 @@ static bool get_numbers(struct str *in, struct chunk_head *h)
     return true;
 }
 
-enum status chunk_head_parse(struct arena *a, struct str bytes, struct chunk_head *ret_head,
-                             struct err *err)
+static enum status parse_head(struct arena *a, struct str bytes, struct chunk_head *ret_head,
+                              struct err *err)
 {
     struct chunk_head h = {0};
     struct str rest = bytes;
@@ -674,6 +675,26 @@ enum status chunk_head_parse(struct arena *a, struct str bytes, struct chunk_hea
     if (st == ST_OK)
         *ret_head = h;
     return st;
+}
+
+enum status chunk_head_parse(struct arena *a, struct str bytes, struct chunk_head *ret_head,
+                             struct err *err)
+{
+    struct chunk_head h;
+
+    enum status st = parse_head(a, bytes, ret_head, err);
+    if (st != ST_CORRUPT || bytes.len == 0)
+        return st;
+    char *copy = arena_bytes(a, bytes.len);
+    if (copy == NULL)
+        return arena_status(a, err);
+    memcpy(copy, bytes.ptr, bytes.len);
+    if (!chunk_mend_byte(copy, bytes.len) ||
+        parse_head(a, str_make(copy, bytes.len), &h, NULL) != ST_OK)
+        return st;
+    h.mended = true;
+    *ret_head = h;
+    return ST_OK;
 }
 
 void chunk_block_range(const struct chunk_block *b, unsigned columns, uint32_t *ret_offset,

@@ -113,6 +113,7 @@ struct chunk_head {
     uint32_t id_span; /* as in struct chunk_spec */
     uint64_t seq_max;
     bool metadata_shadows; /* metadata may have a name that is a label of the stream */
+    bool mended;           /* a byte of it was wrong on the disk */
     const struct chunk_block *blocks;
     uint32_t block_count;
 };
@@ -130,7 +131,7 @@ MUST_CHECK enum status chunk_lengths(struct str fixed, uint32_t *ret_head_bytes,
 
 /*
  * Check and read a head. `bytes` is the whole head, borrowed by tenant and labels; the rest is made
- * in `a`.
+ * in `a`. A head with a single wrong byte is read as it was, and says that it was mended.
  *
  * ST_CORRUPT  `err` says what is wrong
  */

@@ -10,11 +10,11 @@
 #include "base/io.h"
 #include "base/time.h"
 #include "base/utf8.h"
+#include "chunks/segment_walk.h"
 #include "chunks/wal_reader.h"
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/print.h"
-#include "cli/segment_walk.h"
 #include "server/store/wal_push.h"
 
 #include "base/banned.h"

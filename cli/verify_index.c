@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "cli/segment_walk.h"
+#include "chunks/segment_walk.h"
 #include "cli/verify.h"
 #include "index/index.h"
 

@@ -4,7 +4,7 @@
  */
 #include "base/time.h"
 #include "chunks/filter.h"
-#include "cli/segment_walk.h"
+#include "chunks/segment_walk.h"
 #include "cli/verify.h"
 
 #include "base/banned.h"
@@ -94,6 +94,9 @@ static void check_chunk(struct file_check *c)
     uint64_t metadata_bytes = 0;
     struct err err;
 
+    if (h->mended)
+        report(c, c->place.offset, &h->labels,
+               "a byte of the head is wrong; readers see what it was");
     c->v->chunks++;
     c->segment->chunks++;
     c->segment->chunk_bytes += c->place.bytes;

@@ -78,8 +78,8 @@ MUST_CHECK enum status index_open(const char *dir, uint64_t map_bytes, struct in
                                   struct err *err);
 
 /*
- * Open an index that exists, unchecked, for reading only: nothing but LMDB's lock file is made or changed, and
- * a server may have it open. For tools.
+ * Open an index that exists, unchecked, for reading only: nothing but LMDB's lock file is made or
+ * changed, and a server may have it open. For tools.
  */
 MUST_CHECK enum status index_open_to_read(const char *dir, struct index **ret_index,
                                           struct err *err);

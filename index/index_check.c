@@ -13,7 +13,7 @@
 enum { PATH_BYTES_MAX = 8192 };
 
 static const struct pages_database databases[] = {
-#define X(id, name, flags) {name, flags, ((flags) & MDB_DUPFIXED) != 0 ? POSTING_BYTES : 0},
+#define X(id, name, flags) {name, flags, ((flags)&MDB_DUPFIXED) != 0 ? POSTING_BYTES : 0},
     INDEX_DATABASES(X)
 #undef X
 };

@@ -8,13 +8,12 @@
  *   node      u16 low and u16 high half of the size of the value, u16 flags, u16 size of the key;
  *             the key, the value. In a branch page: 48 bits of page number instead of size and
  *             flags, and no value. Nodes begin at even places.
- *   database  u32 size of fixed keys, u16 flags, u16 depth, u64 branch, leaf and overflow pages, u64
- *             entries, u64 root page
- *   meta      pages 0 and 1: u32 magic, u32 version, u64 address, u64 map size, two databases (free
- *             pages, names), u64 last page, u64 transaction
+ *   database  u32 size of fixed keys, u16 flags, u16 depth, u64 branch, leaf and overflow pages,
+ * u64 entries, u64 root page meta      pages 0 and 1: u32 magic, u32 version, u64 address, u64 map
+ * size, two databases (free pages, names), u64 last page, u64 transaction
  *
- * Transactions write the two meta pages in turn. Whatever pages are not in a tree are in the list of
- * free pages, or (never written, behind the end of the file) in none.
+ * Transactions write the two meta pages in turn. Whatever pages are not in a tree are in the list
+ * of free pages, or (never written, behind the end of the file) in none.
  */
 #include "index/pages.h"
 
@@ -62,8 +61,8 @@ enum page_flags {
 };
 
 enum node_flags {
-    NODE_BIG = 0x01,        /* the value is in overflow pages; the node has the number of the first */
-    NODE_DATABASE = 0x02,   /* the value is a database */
+    NODE_BIG = 0x01,      /* the value is in overflow pages; the node has the number of the first */
+    NODE_DATABASE = 0x02, /* the value is a database */
     NODE_DUPLICATES = 0x04, /* the value is a page or database of values */
 };
 
@@ -436,8 +435,7 @@ static enum status look_at_tree(struct look *l, struct tree *t, uint64_t from)
 static enum status look_at_duplicates(struct look *l, struct tree *t, uint64_t page,
                                       const struct node *n)
 {
-    struct tree values = {
-        .kind = TREE_DUPLICATES, .database = t->database, .duplicate_of = n->key};
+    struct tree values = {.kind = TREE_DUPLICATES, .database = t->database, .duplicate_of = n->key};
     enum status st;
 
     if (n->flags == 0) {

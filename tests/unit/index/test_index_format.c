@@ -95,7 +95,7 @@ static MDB_env *open_raw(const struct place *p, unsigned flags)
 
 /* ---- every key and value ---- */
 
-static const char *const databases[] = {"meta",  "tenants",  "symbols", "streams", "labels",
+static const char *const databases[] = {"meta",  "tenants",  "symbols", "streams",  "labels",
                                         "pairs", "postings", "chunks",  "segments", "damage"};
 
 static void put_hex(struct buf *b, MDB_val v)

@@ -258,7 +258,7 @@ Test(merge_pack, damage)
             expect_chunk(&p, &ref, "1a 2b 3c 4d 5e 6f");
         else
             cr_expect(st == ST_CORRUPT && bad == 1, "%u: %s, %zu", at, status_name(st), bad);
-        cr_expect(st == ST_CORRUPT || at >= middle->head_bytes, "%u", at);
+        cr_expect(st == ST_OK || at >= middle->head_bytes, "%u: the head is mended", at);
         byte = (char)(byte ^ 0x10);
         REQUIRE_OK(segments_write(p.segments, segment, str_make(&byte, 1), range.offset, NULL));
         buf_reset(&p.out);

@@ -4,8 +4,8 @@
  * Nothing is believed before its checksum is checked; what is damaged is left out, and reading goes
  * on with the next chunk whose head is sound.
  */
-#ifndef CLI_SEGMENT_WALK_H
-#define CLI_SEGMENT_WALK_H
+#ifndef CHUNKS_SEGMENT_WALK_H
+#define CHUNKS_SEGMENT_WALK_H
 
 #include <stdint.h>
 

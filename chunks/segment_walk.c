@@ -1,9 +1,10 @@
-#include "cli/segment_walk.h"
+#include "chunks/segment_walk.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "chunks/chunk_mend.h"
 
 #include "base/banned.h"
 
@@ -63,8 +64,9 @@ static enum status read_range(struct segment_walk *w, struct buf *b, uint64_t of
 
 /* ---- chunks ---- */
 
-enum status segment_walk_head(struct segment_walk *w, uint64_t offset, struct chunk_head *ret_head,
-                              struct err *err)
+/* The head at an offset, if it says how long it is. */
+static enum status read_head(struct segment_walk *w, uint64_t offset, struct chunk_head *ret_head,
+                             struct err *err)
 {
     uint32_t head_bytes, chunk_bytes;
 
@@ -81,6 +83,34 @@ enum status segment_walk_head(struct segment_walk *w, uint64_t offset, struct ch
     return st;
 }
 
+/* The head at an offset where the byte that is wrong keeps it from telling its length. */
+static enum status mend_head(struct segment_walk *w, uint64_t offset, struct chunk_head *ret_head)
+{
+    uint64_t bytes = MIN_OF(w->end - offset, (uint64_t)WINDOW_BYTES);
+
+    arena_release(&w->arena);
+    enum status st = read_range(w, &w->head, offset, bytes, NULL);
+    if (st != ST_OK)
+        return st;
+    uint32_t head_bytes = chunk_mend_length(buf_str(&w->head));
+    if (head_bytes == 0)
+        return ST_CORRUPT;
+    st = chunk_head_parse(&w->arena, str_head(buf_str(&w->head), head_bytes), ret_head, NULL);
+    if (st == ST_OK && ret_head->summary.chunk_bytes > w->end - offset)
+        st = ST_CORRUPT;
+    return st;
+}
+
+enum status segment_walk_head(struct segment_walk *w, uint64_t offset, struct chunk_head *ret_head,
+                              struct err *err)
+{
+    enum status st = read_head(w, offset, ret_head, err);
+
+    if (st == ST_CORRUPT && offset < w->end && mend_head(w, offset, ret_head) == ST_OK)
+        return ST_OK;
+    return st;
+}
+
 /* If the lengths at `offset` can be right, because something sound follows, believe them. */
 static bool skip_by_length(struct segment_walk *w, uint64_t offset, uint64_t *ret_next)
 {
@@ -92,7 +122,7 @@ static bool skip_by_length(struct segment_walk *w, uint64_t offset, uint64_t *re
         chunk_bytes > w->end - offset)
         return false;
     *ret_next = offset + chunk_bytes;
-    return *ret_next == w->end || segment_walk_head(w, *ret_next, &head, NULL) == ST_OK;
+    return *ret_next == w->end || read_head(w, *ret_next, &head, NULL) == ST_OK;
 }
 
 /* The first sound head in the window at `offset`. */
@@ -104,7 +134,7 @@ static bool search_window(struct segment_walk *w, uint64_t offset, uint64_t *ret
 
     for (; in.len >= CHUNK_FIXED_BYTES; in = str_cut(in, CHUNK_ALIGN), offset += CHUNK_ALIGN) {
         if (chunk_lengths(in, &head_bytes, &chunk_bytes, NULL) != ST_OK ||
-            segment_walk_head(w, offset, &head, NULL) != ST_OK)
+            read_head(w, offset, &head, NULL) != ST_OK)
             continue;
         *ret_next = offset;
         return true;

@@ -1,4 +1,4 @@
-#include "cli/segment_walk.h"
+#include "chunks/segment_walk.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,8 +60,8 @@ static void write_file(struct str bytes)
     close(fd);
 }
 
-/* What a walk finds: "1 " for a sound chunk, "1? " for one with damaged blocks, "!2 " for damage
- * that takes the room of two chunks (or a part of one). */
+/* What a walk finds: "1 " for a sound chunk, "1+ " for one whose head was mended, "1? " for one
+ * with damaged blocks, "!2 " for damage that takes the room of two chunks (or a part of one). */
 static void walk(struct buf *b)
 {
     struct segment_walk w;
@@ -81,7 +81,8 @@ static void walk(struct buf *b)
         bool sound = segment_walk_padding(&w, &place, &err) == ST_OK;
         for (uint32_t i = 0; i < place.head.block_count; i++)
             sound = segment_walk_block(&w, &place, i, &block, &err) == ST_OK && sound;
-        buf_printf(b, "%llu%s ", (unsigned long long)place.head.chunk_id, sound ? "" : "?");
+        buf_printf(b, "%llu%s%s ", (unsigned long long)place.head.chunk_id,
+                   place.head.mended ? "+" : "", sound ? "" : "?");
     }
     segment_walk_close(&w);
 }
@@ -95,10 +96,14 @@ static const struct damage_case {
     const char *want;
 } damage_cases[] = {
     {"sound", 0, 0, STR_INIT(""), 0, "1 2 3 4 "},
-    {"a magic number", 1, 0, STR_INIT("X"), 0, "1 !1 3 4 "},
-    {"the first one", 0, 0, STR_INIT("X"), 0, "!1 2 3 4 "},
-    {"the last one", 3, 0, STR_INIT("X"), 0, "1 2 3 !1 "},
-    {"a checksum", 2, 16, STR_INIT("X"), 0, "1 2 !1 4 "},
+    {"a magic number", 1, 0, STR_INIT("XX"), 0, "1 !1 3 4 "},
+    {"the first one", 0, 0, STR_INIT("XX"), 0, "!1 2 3 4 "},
+    {"the last one", 3, 0, STR_INIT("XX"), 0, "1 2 3 !1 "},
+    {"a checksum", 2, 16, STR_INIT("XX"), 0, "1 2 !1 4 "},
+    {"a byte of the magic number", 1, 0, STR_INIT("X"), 0, "1 2+ 3 4 "},
+    {"a byte of the length of a head", 1, 14, STR_INIT("X"), 0, "1 2+ 3 4 "},
+    {"a byte of a checksum", 2, 16, STR_INIT("X"), 0, "1 2 3+ 4 "},
+    {"a byte of the labels", 3, 84, STR_INIT("X"), 0, "1 2 3 4+ "},
     {"a length", 1, 8, STR_INIT("\xff\xff\xff\x0f"), 0, "1 !1 3 4 "},
     {"a length that fits, but is wrong", 1, 8, STR_INIT("\x60\0"), 0, "1 !1 3 4 "},
     {"labels", 1, 84, STR_INIT("XXX"), 0, "1 !1 3 4 "},
@@ -130,7 +135,10 @@ Test(cli_segment_walk, damage)
     (void)unlink(path);
 }
 
-/* Every byte of the file, one after the other: a changed one is noticed, and costs one chunk. */
+/*
+ * Every byte of the file, one after the other: a changed one is noticed. In a head it costs
+ * nothing, in a column its block.
+ */
 Test(cli_segment_walk, every_byte_is_checked)
 {
     struct buf sound, b;
@@ -146,8 +154,9 @@ Test(cli_segment_walk, every_byte_is_checked)
         walk(&b);
         size_t losses = 0;
         for (size_t i = 0; i < b.len; i++)
-            losses += b.ptr[i] == '!' || b.ptr[i] == '?' ? 1 : 0;
+            losses += b.ptr[i] == '+' || b.ptr[i] == '?' ? 1 : 0;
         cr_assert_eq(losses, 1, "byte %zu: %.*s", at, STR_ARG(buf_str(&b)));
+        cr_assert_eq(str_find_char(buf_str(&b), '!'), STR_NPOS, "byte %zu", at);
     }
     buf_release(&sound);
     buf_release(&b);
