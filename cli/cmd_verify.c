@@ -205,6 +205,8 @@ static enum status check_all(struct verify *v, struct err *err)
         st = verify_segments(v, err);
     if (st == ST_OK)
         st = verify_logs(v, err);
+    if (st == ST_OK)
+        st = verify_deletes(v, err);
     progress_hide(&v->progress);
     return st;
 }

@@ -23,6 +23,7 @@
     X("fmt",            cmd_fmt,              "format a query")                                   \
     X("check-config",   cmd_check_config,     "check settings, print what they come to")          \
     X("verify",         cmd_verify,           "check every stored byte of a data directory")      \
+    X("rebuild-index",  cmd_rebuild_index,    "make the index again from the segments")           \
     X("dump",           cmd_dump,             "print what a segment or log file holds")
 /* clang-format on */
 

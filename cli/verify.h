@@ -89,6 +89,9 @@ MUST_CHECK enum status verify_refs(struct verify *v, struct err *err);
 /* Check every byte of every segment. */
 MUST_CHECK enum status verify_segments(struct verify *v, struct err *err);
 
+/* Check the file of delete requests, if there is one. */
+MUST_CHECK enum status verify_deletes(struct verify *v, struct err *err);
+
 /* Check every log file. */
 MUST_CHECK enum status verify_logs(struct verify *v, struct err *err);
 

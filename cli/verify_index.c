@@ -1,6 +1,7 @@
 /*
  * The index against the segments. LMDB has no checksums and trusts its pages: a damaged index can
- * end the process that reads it. So a child process reads it first.
+ * end the process that reads it. So its pages are looked through first; where a server writes them
+ * meanwhile, a child process reads first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,24 @@ static bool index_can_be_read(struct verify *v, const char *dir)
     verify_problem(v, (struct verify_where){dir, -1, NULL},
                    "a process that read the index was ended by it (signal %d): it is damaged",
                    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    return false;
+}
+
+/*
+ * May LMDB open the index, and is every record as it was written? While a server writes it nobody
+ * can tell but by reading.
+ */
+static bool index_is_sound(struct verify *v, const char *dir)
+{
+    struct err err;
+
+    if (v->live)
+        return index_can_be_read(v, dir);
+    if (index_check(dir, &err) == ST_OK)
+        return true;
+    verify_problem(v, (struct verify_where){dir, -1, NULL},
+                   "%s; the next start makes it again from the segments, or `skald rebuild-index`",
+                   err.text);
     return false;
 }
 
@@ -189,7 +208,7 @@ enum status verify_list_segments(struct verify *v, struct err *err)
 
     put_index_path(&path, v);
     enum status st = buf_status(&path, err);
-    if (st == ST_OK && index_can_be_read(v, path.ptr) && open_index(v, &index) == ST_OK) {
+    if (st == ST_OK && index_is_sound(v, path.ptr) && open_index(v, &index) == ST_OK) {
         st = list_index(v, index, &why);
         v->has_index = st == ST_OK;
         if (st != ST_OK && st != ST_NOMEM)

@@ -167,9 +167,11 @@ static enum status count_live(void *context, const struct chunk_ref *ref)
     return flag_get(&c->store->merger.stop) ? ST_CANCELLED : ST_OK;
 }
 
-/* The segments as they are now. */
-static enum status look_up(struct index_read *r, struct segment_span span, struct survey *s)
+/* The segments as they are now. What is damaged is not given up: it counts as live. */
+static enum status look_up(struct index_read *r, struct segment_span span,
+                           const struct counting *counting)
 {
+    struct survey *s = counting->survey;
     struct segment_ref ref;
 
     for (size_t i = 0; i < span.count; i++) {
@@ -182,7 +184,8 @@ static enum status look_up(struct index_read *r, struct segment_span span, struc
         if (ref.id != span.items[i].id || ref.state == SEGMENT_DEAD || ref.committed_bytes == 0)
             continue;
         ref.tenant = span.items[i].tenant;
-        s->segments[s->count++] = (struct day_segment){.ref = ref};
+        s->segments[s->count++] = (struct day_segment){
+            .ref = ref, .live_bytes = store_damage_bytes(counting->store, ref.id)};
     }
     return ST_OK;
 }
@@ -206,7 +209,7 @@ enum status survey_day(struct store *s, struct arena *a, struct segment_span spa
                             .day = span.items[0].day,
                             .visit = count_live,
                             .context = &counting};
-    st = look_up(r, span, &survey);
+    st = look_up(r, span, &counting);
     if (st == ST_OK)
         st = index_walk_day(r, &walk);
     index_read_end(r);

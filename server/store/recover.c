@@ -1,5 +1,5 @@
 /*
- * What start-up does before anything is served:
+ * What start-up does with the index open (repair.c), before anything is served:
  *
  *   1. every segment is cut to its committed length: what lies behind is the trace of a crash, and
  * its entries are still in the log (I3)
@@ -50,8 +50,8 @@ static bool is_known(const struct segment_name *known, size_t count,
 }
 
 /*
- * A segment gets its record in the index before its file is made. So a file without one means that
- * the index is not the one these segments were written with.
+ * A segment gets its record in the index before its file is made, and an index that does not know a
+ * chunk was made again. So in a file without a record nothing can be read.
  */
 static enum status check_unknown(struct store *s, const struct segment_name *known, size_t count,
                                  struct err *err)
@@ -61,16 +61,11 @@ static enum status check_unknown(struct store *s, const struct segment_name *kno
     size_t file_count = 0;
 
     enum status st = segments_list(s->segments_dir, &files, &file_count, err);
-    if (st == ST_OK && count == 0 && file_count > 0)
-        st = err_set(err, ST_CORRUPT,
-                     "%s holds %zu files but the index in %s/index knows none of them: the index "
-                     "was lost, restore it",
-                     s->segments_dir, file_count, s->dir);
     for (size_t i = 0; i < file_count && st == ST_OK; i++) {
         if (is_known(known, count, &files[i]))
             continue;
         segment_file_name(files[i], file);
-        LOG(LOG_ERROR, "a segment is not in the index, its entries are missing from answers",
+        LOG(LOG_ERROR, "nothing in a segment can be read, its entries are missing from answers",
             LOG_TEXT("file", file));
     }
     mem_free(files);

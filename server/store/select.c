@@ -205,7 +205,7 @@ static enum status next_runs(struct selection *selection, struct source_run **re
 {
     struct store_selection *s = cast(selection);
     const struct source_request *r = &s->request;
-    struct chunk_ref_list refs;
+    struct chunk_ref_list refs = {0};
     int64_t begin_ns = time_mono_ns();
     int32_t day;
 
@@ -219,10 +219,16 @@ static enum status next_runs(struct selection *selection, struct source_run **re
     enum status st = find_day(s, &day);
     if (st == ST_NOT_FOUND)
         return st;
+    if (st == ST_CORRUPT) { /* nobody knows what the other days are */
+        st = query_forgive_damage(s->q, st);
+        return st == ST_OK ? ST_NOT_FOUND : st;
+    }
     if (st != ST_OK)
         return err_set(err, st, "index: cannot find the next day");
     struct chunk_range range = {r->tenant, day, r->start_ns, r->end_ns};
     st = index_chunks(s->read, &range, s->streams, &refs, err);
+    if (st == ST_CORRUPT)
+        st = query_forgive_damage(s->q, st);
     if (st == ST_OK && chunk_runs(s, refs, ret_runs, ret_count) != ST_OK)
         st = arena_status(s->q->arena, err);
     s->next_day = r->backward ? day - 1 : day + 1;
@@ -421,6 +427,10 @@ static enum status begin(struct store_selection *s, struct err *err)
         store_watch_read(s->read, s->q);
         st = index_match(s->read, r->tenant, r->matchers, &s->streams, err);
     }
+    if (st == ST_CORRUPT) /* the answer is not whole, and says so */
+        st = query_forgive_damage(s->q, st);
+    s->q->stats.corrupt_blocks +=
+        store_damage(s->store, r->tenant, time_day(r->start_ns), time_day(r->end_ns));
     s->q->stats.index_ns += time_mono_ns() - begin_ns;
     s->next_day = time_day(r->backward ? r->end_ns : r->start_ns);
     return st;

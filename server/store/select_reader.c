@@ -20,7 +20,8 @@ struct store_reader {
     struct reader reader; /* first, so that it can be cast back */
     struct store_selection *selection;
     struct query_context *q;
-    const struct run_handle *open; /* the run that is open */
+    const struct run_handle *open; /* the run that is open, */
+    struct labels labels;          /* and its stream */
     struct arena run_arena;        /* for what belongs to it alone */
     struct chunk_head chunk;
     struct str filters;        /* of its blocks; only read when asked for */
@@ -99,6 +100,18 @@ static uint32_t place_of(const struct store_reader *r, uint32_t block)
     return r->shown == NULL ? block : r->shown[block].block;
 }
 
+/* Is it the chunk that the index speaks of? Files may have been exchanged. */
+static bool is_meant(const struct store_reader *r)
+{
+    const struct chunk_ref *ref = &r->open->ref;
+    const struct chunk_head *h = &r->chunk;
+
+    return h->chunk_id == ref->chunk_id && h->summary.chunk_bytes == ref->chunk_bytes &&
+           h->summary.entries == ref->entries && h->summary.min_ns == ref->min_ns &&
+           h->summary.max_ns == ref->max_ns && str_eq(h->tenant, r->selection->request.tenant) &&
+           labels_eq(h->labels, r->labels);
+}
+
 static enum status open_chunk(struct store_reader *r, struct source_run *run,
                               const struct source_block **ret_blocks, uint32_t *ret_count,
                               struct err *err)
@@ -112,8 +125,12 @@ static enum status open_chunk(struct store_reader *r, struct source_run *run,
     if (bytes.ptr == NULL)
         return arena_status(a, err);
     st = chunk_head_parse(a, bytes, &r->chunk, err);
+    if (st == ST_OK && !is_meant(r))
+        st = err_set(err, ST_CORRUPT, "another chunk is in its place");
     if (st != ST_OK)
         return st;
+    if (r->chunk.mended)
+        counter_add(&r->selection->store->mended_heads, 1);
     r->filters_known = false;
     r->filter_block = UINT32_MAX;
     struct source_block *blocks = arena_new(a, struct source_block, r->chunk.block_count);
@@ -180,6 +197,7 @@ static enum status open_run(struct reader *reader, struct source_run *run,
     if (st != ST_OK)
         return st;
     r->open = run->handle;
+    r->labels = run->stream->labels;
     r->hide = hidden_of(run->stream);
     arena_reset(&r->run_arena);
     return r->open->head != NULL ? open_head(r, ret_blocks, ret_count, err)

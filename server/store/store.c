@@ -73,19 +73,19 @@ static enum status part_path(struct store *s, const char *name, char **ret_path,
 static enum status open_parts(struct store *s, struct err *err)
 {
     const struct settings *settings = store_settings(s);
-    char path[STORE_PATH_BYTES + 16];
     uint64_t next_seq;
 
-    (void)snprintf(path, sizeof(path), "%s/index", s->dir);
-    enum status st = index_open(path, settings->index_max_bytes, &s->index, err);
-    if (st == ST_OK)
-        st = part_path(s, "segments", &s->segments_dir, err);
+    enum status st = part_path(s, "segments", &s->segments_dir, err);
     if (st == ST_OK)
         st = segments_open(s->segments_dir, (size_t)settings->max_open_segments, &s->segments, err);
     if (st == ST_OK)
         st = part_path(s, "wal", &s->wal_dir, err);
     if (st == ST_OK)
         st = io_mkdir(s->wal_dir, err);
+    if (st == ST_OK)
+        st = store_open_index(s, err);
+    if (st == ST_OK)
+        st = store_load_damage(s, err);
     if (st == ST_OK)
         st = store_recover(s, &next_seq, err);
     if (st != ST_OK)
@@ -169,6 +169,7 @@ void store_close(struct store *s, int64_t flush_ns)
     free_tenants(s);
     segments_close(s->segments);
     index_close(s->index);
+    store_free_damage(s);
     deletes_release(s);
     merge_release(s);
     mem_free(s->segments_dir);
@@ -308,6 +309,10 @@ struct store_state store_state(struct store *s)
         .full = flag_get(&s->space.full) || wal_is_full(s->wal),
         .replayed_records = s->replayed_records,
         .damaged_files = s->damaged_files,
+        .index_rebuilt = s->index_rebuilt,
+        .index_damaged_records = index_damaged_records(s->index),
+        .damaged_places = s->damage_count,
+        .mended_heads = counter_get(&s->mended_heads),
     };
 
     for (size_t i = 0; i < SEAL_REASON_COUNT; i++)

@@ -190,7 +190,11 @@ struct store_state {
     uint64_t bytes_dropped;      /* of segments of both */
     bool full;                   /* there is no room: pushes are refused until there is */
     uint64_t replayed_records;
-    uint64_t damaged_files; /* of the log, at start */
+    uint64_t damaged_files;         /* of the log, at start */
+    bool index_rebuilt;             /* at start, because it could not be used */
+    uint64_t index_damaged_records; /* met since the start */
+    uint64_t damaged_places;        /* of segments, met when the index was made from them */
+    uint64_t mended_heads;          /* of chunks, met by queries: one byte was wrong */
 };
 
 struct store_state store_state(struct store *s);

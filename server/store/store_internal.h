@@ -87,6 +87,10 @@ struct store {
     struct flag flush_failing;
     uint64_t replayed_records;
     uint64_t damaged_files;
+    bool index_rebuilt;
+    struct counter mended_heads;
+    struct segment_damage *damages; /* that the index knows; unchanged after the start */
+    size_t damage_count;
 };
 
 static inline const struct settings *store_settings(const struct store *s)
@@ -126,6 +130,18 @@ MUST_CHECK enum status store_append(struct store *s, struct tenant *t, struct st
 
 /* Seal the open head of a stream, if it has one; the lock is held. A failure leaves it open. */
 void store_seal(struct store *s, struct stream *stream, enum seal_reason reason);
+
+/* repair.c: open the index; one that cannot be trusted is made again before. */
+MUST_CHECK enum status store_open_index(struct store *s, struct err *err);
+MUST_CHECK enum status store_load_damage(struct store *s, struct err *err);
+void store_free_damage(struct store *s);
+
+/* How many places cannot be read that may have held entries of a tenant and these days. */
+uint64_t store_damage(const struct store *s, struct str tenant, int32_t first_day,
+                      int32_t last_day);
+
+/* How many bytes of a segment cannot be read: it stays, for a person to look at. */
+uint64_t store_damage_bytes(const struct store *s, uint64_t segment_id);
 
 /* recover.c: cut segments, replay the log; `*ret_next_seq` is the first number for new records. */
 MUST_CHECK enum status store_recover(struct store *s, uint64_t *ret_next_seq, struct err *err);

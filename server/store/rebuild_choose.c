@@ -1,0 +1,194 @@
+/*
+ * Which chunks count?
+ *
+ * Of chunks that were merged into others those others count. Of the rest a few may never have been
+ * committed: when the process died a flush had written them, perhaps not all of them, and the log
+ * still has their entries. Were they taken for committed, the replay would leave out the entries of
+ * those that were not written any more. So a chunk is only believed to be committed when something
+ * shows it:
+ *
+ *   - the log begins behind its last record: files of the log go when all is committed
+ *   - it was merged, or is the result of a merge: merges are made of what is committed
+ *   - a delete request came later: everything was flushed for it
+ *   - a chunk behind it in its segment is committed, or another part of its head, or a later chunk
+ * of its stream
+ *   - the log does not have all of its entries
+ *
+ * All others are in the log, every entry, and are left out: they stand at the end of their segment,
+ * which is cut there.
+ */
+#include "server/store/rebuild_internal.h"
+
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+/* ---- what was merged ---- */
+
+static uint64_t last_id(const struct found_chunk *c)
+{
+    return c->chunk_id + c->id_span;
+}
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* By stream and day, whole ones first; by first id, the widest first; then the newest first. */
+static int compare_ids(const void *a, const void *b)
+{
+    const struct found_chunk *x = *(struct found_chunk *const *)a;
+    const struct found_chunk *y = *(struct found_chunk *const *)b;
+    int order = compare_numbers(x->stream->number, y->stream->number);
+
+    if (order == 0)
+        order = (x->day > y->day) - (x->day < y->day);
+    if (order == 0)
+        order = x->is_cut - y->is_cut;
+    if (order == 0)
+        order = compare_numbers(x->chunk_id, y->chunk_id);
+    if (order == 0)
+        order = compare_numbers(y->id_span, x->id_span);
+    if (order == 0)
+        order = compare_numbers(y->segment, x->segment);
+    return order != 0 ? order : compare_numbers(y->offset, x->offset);
+}
+
+/* Of a chunk that the file cuts off: is any whole one made of the same? */
+static bool is_replaced(struct found_chunk *const *from, size_t count, const struct found_chunk *c)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!from[i]->is_cut && from[i]->chunk_id <= last_id(c) && last_id(from[i]) >= c->chunk_id)
+            return true;
+    }
+    return false;
+}
+
+/* The chunks of one stream and day, in order. */
+static void leave_out_merged(struct found_chunk **chunks, size_t count)
+{
+    struct found_chunk *wide = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        struct found_chunk *c = chunks[i];
+        if (c->is_cut) {
+            if (is_replaced(chunks, i, c))
+                c->state = FOUND_ELSEWHERE;
+        } else if (wide != NULL && last_id(c) <= last_id(wide)) {
+            c->state = FOUND_ELSEWHERE; /* it begins at or behind the other one */
+            wide->state = FOUND_SURE;
+        } else {
+            wide = c;
+        }
+    }
+}
+
+static void find_merged(struct found_chunk **chunks, size_t count)
+{
+    if (count > 0)
+        qsort(chunks, count, sizeof(struct found_chunk *), compare_ids);
+    for (size_t begin = 0, end = 0; begin < count; begin = end) {
+        while (end < count && chunks[end]->stream == chunks[begin]->stream &&
+               chunks[end]->day == chunks[begin]->day)
+            end++;
+        leave_out_merged(chunks + begin, end - begin);
+    }
+}
+
+/* ---- what was committed ---- */
+
+static bool was_committed(const struct found_chunk *c)
+{
+    return c->state == FOUND_SURE || c->state == FOUND_ELSEWHERE;
+}
+
+/* What stands before something committed in a segment was committed earlier. */
+static bool spread_in_segments(struct finding *f)
+{
+    bool changed = false;
+
+    for (uint32_t i = 0; i < f->segment_count; i++) {
+        bool sure = false;
+        for (uint32_t j = f->segments[i].end; j-- > f->segments[i].begin;) {
+            struct found_chunk *c = &f->items[j];
+            if (!found_is_chunk(c))
+                continue;
+            sure = sure || was_committed(c);
+            changed = changed || (sure && !was_committed(c));
+            if (sure && !was_committed(c))
+                c->state = FOUND_SURE;
+        }
+    }
+    return changed;
+}
+
+/*
+ * Chunks of a stream are committed in order, all parts of a head at once. `chunks` is all of them.
+ */
+static bool spread_in_streams(struct found_chunk **chunks, size_t count)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < count; i++) {
+        struct found_stream *stream = chunks[i]->stream;
+        if (was_committed(chunks[i]) && chunks[i]->seq_max > stream->sure_seq)
+            stream->sure_seq = chunks[i]->seq_max;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (was_committed(chunks[i]) || chunks[i]->seq_max > chunks[i]->stream->sure_seq)
+            continue;
+        chunks[i]->state = FOUND_SURE;
+        changed = true;
+    }
+    return changed;
+}
+
+/* At most as many rounds as there are doubtful chunks, and hardly ever more than two. */
+static void spread(struct finding *f, struct found_chunk **chunks, size_t count)
+{
+    bool changed = true;
+
+    while (changed) {
+        changed = spread_in_segments(f);
+        changed = spread_in_streams(chunks, count) || changed;
+    }
+}
+
+static size_t count_doubtful(struct found_chunk *const *chunks, size_t count)
+{
+    size_t doubtful = 0;
+
+    for (size_t i = 0; i < count; i++)
+        doubtful += chunks[i]->state == FOUND_DOUBTFUL ? 1 : 0;
+    return doubtful;
+}
+
+enum status rebuild_choose(struct finding *f, struct err *err)
+{
+    struct found_chunk **chunks = arena_new(&f->arena, struct found_chunk *, f->count + 1);
+    enum status st = ST_OK;
+    size_t count = 0;
+
+    if (chunks == NULL)
+        return arena_status(&f->arena, err);
+    for (size_t i = 0; i < f->count; i++) {
+        struct found_chunk *c = &f->items[i];
+        if (!found_is_chunk(c))
+            continue;
+        c->state = c->id_span > 0 || c->seq_max < f->first_seq || c->chunk_id <= f->chunk_max
+                       ? FOUND_SURE
+                       : FOUND_DOUBTFUL;
+        chunks[count++] = c;
+    }
+    find_merged(chunks, count);
+    spread(f, chunks, count);
+    if (count_doubtful(chunks, count) > 0)
+        st = rebuild_compare_log(f, err);
+    for (size_t i = 0; i < count && st == ST_OK; i++) {
+        if (chunks[i]->state == FOUND_DOUBTFUL)
+            chunks[i]->state = chunks[i]->unseen == 0 ? FOUND_IN_LOG : FOUND_SURE;
+    }
+    spread(f, chunks, count);
+    return st;
+}
