@@ -1,0 +1,232 @@
+"""The index is made again from segments: by hand, and by a start that finds that it cannot use the one there is."""
+import glob
+import json
+import os
+import re
+import shutil
+import unittest
+
+from server import Server, skald
+
+DAY = 86_400 * 10**9
+START = 1_772_000_000 * 10**9 // DAY * DAY
+FLAGS = ["--compactor.compaction_interval=1h"]
+
+
+class Rebuild(unittest.TestCase):
+    def setUp(self):
+        self.server = Server(flags=FLAGS).start()
+        self.data = self.server.data
+
+    def tearDown(self):
+        self.server.close()
+
+    def push(self, app, days, count=50, begin=0):
+        lines = [(START + day * DAY + n * 10**9, f"{app} day {day} line {n}") for day in days
+                 for n in range(begin, begin + count)]
+        status, text = self.server.push([({"app": app}, lines)])
+        self.assertEqual(status, 204, text)
+        return lines
+
+    def answer(self):
+        status, text = self.server.get("/loki/api/v1/query_range", query='{app=~".+"}', start=START, limit=5000,
+                                       end=START + 20 * DAY)
+        self.assertEqual(status, 200, text)
+        answer = json.loads(text)
+        lines = sorted((int(v[0]), v[1]) for s in answer["data"]["result"] for v in s["values"])
+        return lines, answer.get("warnings", [])
+
+    def count(self):
+        """How many lines a metric query counts: it does not take doubles away."""
+        _, text = self.server.get("/loki/api/v1/query", query='sum(count_over_time({app=~".+"}[20d]))',
+                                  time=START + 20 * DAY - 1)
+        return int(json.loads(text)["data"]["result"][0]["value"][1])
+
+    def rebuild(self, status=0):
+        got, out, err = skald("rebuild-index", self.data)
+        self.assertEqual(got, status, (out, err))
+        return out.decode()
+
+    def check(self, lines):
+        self.server.start()
+        self.assertEqual(self.answer(), (sorted(lines), []))
+        self.assertEqual(self.count(), len(lines))
+        self.assertEqual(skald("verify", "--force", self.data)[0], 0)
+
+    def test_by_hand(self):
+        lines = self.push("a", [0, 1]) + self.push("b", [1])
+        self.server.flush()
+        lines += self.push("a", [1, 2], begin=50)
+        self.server.flush()
+        lines += self.push("c", [2])  # in the log only
+        status, _, err = skald("rebuild-index", self.data)
+        self.assertEqual(status, 1)
+        self.assertIn(f"in use by another skald (process {self.server.process.pid})", err.decode())
+        self.server.kill()
+        self.assertRegex(self.rebuild(), r"3 segments, \d+ chunks; left out: 0 merged, \d+ not committed .*: 0 problems")
+        self.assertTrue(os.path.exists(self.data + "/index.damaged-1/data.mdb"))
+        self.check(lines)
+        self.assertEqual(self.server.metric("skald_index_rebuilt"), 0)
+        self.server.flush()  # it can be written to
+        self.server.kill()
+        self.check(lines)
+
+    def test_merged(self):
+        lines = []
+        for part in range(5):
+            lines += self.push("a", [0], begin=part * 50)
+            self.server.flush()
+        self.server.stop()
+        self.server.flags = ["--compactor.compaction_interval=20ms"]
+        self.server.start()
+        self.server.merge()
+        self.server.kill()
+        self.server.flags = FLAGS
+        self.rebuild()
+        self.check(lines)
+
+    def test_sources_beside_what_was_merged(self):
+        """Segments that a merge has emptied are still there when a crash comes before they go."""
+        lines = []
+        for part in range(5):
+            lines += self.push("a", [0], begin=part * 50)
+            self.server.flush()
+        self.server.stop()
+        kept = self.data + "/kept"
+        shutil.copytree(self.data + "/segments", kept)
+        self.server.flags = ["--compactor.compaction_interval=20ms"]
+        self.server.start()
+        self.server.merge()
+        self.server.kill()
+        self.server.flags = FLAGS
+        for path in glob.glob(kept + "/*"):
+            shutil.copy(path, self.data + "/segments")
+        self.assertIn("5 merged", self.rebuild())
+        self.check(lines)
+
+    def test_flush_without_commit(self):
+        """A flush had written its chunks, or some of them, when the process died; the index is lost as well."""
+        for missing in (None, 0, 1):  # the day whose chunk was not written
+            with self.subTest(missing=missing):
+                self.server.close()
+                self.setUp()
+                lines = self.push("a", [0, 1])
+                self.server.flush()
+                self.server.stop()
+                shutil.copytree(self.data, self.data + "-before")
+                self.server.start()
+                lines += self.push("a", [0, 1], begin=50) + self.push("b", [3])
+                self.server.kill()
+                log = self.data + "-log"
+                shutil.copytree(self.data + "/wal", log)
+                self.server.start()
+                self.server.flush()
+                self.server.kill()
+                shutil.rmtree(self.data + "/wal")
+                shutil.move(log, self.data + "/wal")
+                if missing is not None:
+                    name = os.path.basename(sorted(glob.glob(self.data + "/segments/*"))[missing])
+                    shutil.copy(f"{self.data}-before/segments/{name}", f"{self.data}/segments/{name}")
+                shutil.rmtree(self.data + "-before")
+                self.assertRegex(self.rebuild(), r"left out: 0 merged, [1-9] not committed")
+                self.check(lines)
+
+    def test_deleted_lines_stay_away(self):
+        """What was flushed for a delete request is not replayed, although the log still has it."""
+        self.push("gone", [0])
+        lines = self.push("a", [0])
+        self.server.push([({"app": "a"}, [(START, "x")])])
+        status, _, text = self.server.request("POST", "/loki/api/v1/delete", params={
+            "query": '{app="gone"}', "start": START // 10**9, "end": (START + DAY) // 10**9})
+        self.assertEqual(status, 204, text)
+        self.server.kill()
+        self.rebuild()
+        self.check(lines + [(START, "x")])
+
+    def test_start_makes_it_again(self):
+        lines = self.push("a", [0, 1]) + self.push("b", [1])
+        self.server.flush()
+        self.server.stop()
+        shutil.rmtree(self.data + "/wal")  # else nothing of it would be needed
+        index = self.data + "/index/data.mdb"
+        damages = {
+            "lost": lambda: shutil.rmtree(self.data + "/index"),
+            "file lost": lambda: os.unlink(index),
+            "zeroed": lambda: open(index, "r+b").write(bytes(8192)),
+            "cut": lambda: os.truncate(index, 10000),
+            "noise": lambda: open(index, "wb").write(os.urandom(50000)),
+        }
+        for name, damage in damages.items():
+            with self.subTest(name):
+                damage()
+                self.check(lines)
+                self.assertEqual(self.server.metric("skald_index_rebuilt"), 1)
+                self.assertIn("the index was made again", self.server.log())
+                self.server.kill()
+
+    def test_older_copy(self):
+        """An index that does not know all there is must not let it be cut off."""
+        lines = self.push("a", [0])
+        self.server.flush()
+        self.server.stop()
+        old = self.data + "-old"
+        shutil.copytree(self.data + "/index", old)
+        self.server.start()
+        lines += self.push("a", [0], begin=50)
+        self.server.flush()
+        self.server.stop()
+        shutil.rmtree(self.data + "/index")
+        shutil.move(old, self.data + "/index")
+        shutil.rmtree(self.data + "/wal")  # what was flushed is in no log any more
+        self.check(lines)
+        self.assertEqual(self.server.metric("skald_index_rebuilt"), 1)
+
+    def test_damaged_segment_too(self):
+        """What cannot be read is reported, and answers about its day carry a warning from then on."""
+        lines = self.push("a", [0]) + self.push("b", [0]) + self.push("c", [5])
+        self.server.flush()
+        self.server.stop()
+        shutil.rmtree(self.data + "/wal")  # else the log would have what is lost
+        segment = sorted(glob.glob(self.data + "/segments/*"))[0]
+        _, out, _ = skald("dump", segment)
+        offset = int(re.search(r'^offset (\d+): .*app="a"', out.decode(), re.MULTILINE)[1])
+        with open(segment, "r+b") as f:
+            f.seek(offset)
+            f.write(bytes(40))
+        self.assertIn(f"{os.path.basename(segment)}: offset {offset}: ", self.rebuild(status=1))
+        self.server.start()
+        got, warnings = self.answer()
+        self.assertEqual(got, sorted(line for line in lines if not line[1].startswith("a ")))
+        self.assertTrue(warnings)
+        self.assertEqual(self.server.metric("skald_segment_damaged_places"), 1)
+        status, text = self.server.get("/loki/api/v1/query_range", query='{app="c"}', start=START + 4 * DAY, end=START + 6 * DAY)
+        self.assertEqual((status, "warnings" in json.loads(text)), (200, False))
+
+    def test_one_byte_of_a_head(self):
+        lines = self.push("a", [0]) + self.push("b", [0])
+        self.server.flush()
+        self.server.stop()
+        segment = glob.glob(self.data + "/segments/*")[0]
+        _, out, _ = skald("dump", segment)
+        offset = int(re.search(r'^offset (\d+): .*app="a"', out.decode(), re.MULTILINE)[1])
+        with open(segment, "r+b") as f:
+            f.seek(offset + 100)
+            byte = f.read(1)
+            f.seek(offset + 100)
+            f.write(bytes([byte[0] ^ 0x55]))
+        status, out, _ = skald("verify", self.data)
+        self.assertEqual(status, 1)
+        self.assertIn(f"offset {offset}: stream", out.decode())
+        self.server.start()
+        self.assertEqual(self.answer(), (sorted(lines), []))
+        self.assertGreater(self.server.metric("skald_mended_heads_total"), 0)
+
+    def test_nothing_there(self):
+        for path in (self.data + "/nothing", "/tmp"):
+            status, _, err = skald("rebuild-index", path)
+            self.assertEqual(status, 1)
+            self.assertIn("rebuild-index: ", err.decode())
+
+
+if __name__ == "__main__":
+    unittest.main()
