@@ -221,6 +221,54 @@ class Rebuild(unittest.TestCase):
         self.assertEqual(self.answer(), (sorted(lines), []))
         self.assertGreater(self.server.metric("skald_mended_heads_total"), 0)
 
+    def test_index_damaged_under_a_running_server(self):
+        """The answer says that it is not whole; the next start makes the index again."""
+        lines = self.push("needle", [0])
+        self.server.flush()
+        self.server.stop()
+        shutil.rmtree(self.data + "/wal")
+        self.server.start()
+        self.assertEqual(self.answer(), (sorted(lines), []))
+        with open(self.data + "/index/data.mdb", "r+b") as f:
+            content = f.read()
+            for m in re.finditer(b"needle", content):
+                f.seek(m.start())
+                f.write(b"N")
+        for query in ('{app="needle"}', '{app=~".+"}', '{app!="x", app=~".+"}'):
+            status, text = self.server.get("/loki/api/v1/query_range", query=query, start=START, end=START + DAY)
+            self.assertEqual(status, 200, text)
+            self.assertTrue(json.loads(text).get("warnings"), query)
+        self.assertEqual(self.server.get("/loki/api/v1/labels", start=START, end=START + DAY)[0], 500)
+        self.assertGreater(self.server.metric("skald_index_damaged_records_total"), 0)
+        self.assertEqual(self.server.log().count("a record of the index is damaged"), 1)
+        self.server.kill()
+        self.check(lines)
+        self.assertEqual(self.server.metric("skald_index_rebuilt"), 1)
+
+    def test_exchanged_segments(self):
+        """Lines of one stream never come as those of another; made again the index knows what is where."""
+        self.server.stop()
+        self.server.flags = FLAGS + ["--storage.segment_max_bytes=1MB"]
+        self.server.start()
+        lines = []
+        for app in "ab":  # each fills a segment of its own
+            lines += [(START + n * 10**9, f"{app} {os.urandom(600).hex()}") for n in range(2000)]
+            self.assertEqual(self.server.push([({"app": app}, lines[-2000:])])[0], 204)
+            self.server.flush()
+        self.server.stop()
+        shutil.rmtree(self.data + "/wal")
+        first, second = sorted(glob.glob(self.data + "/segments/*"))
+        os.rename(first, self.data + "/x")
+        os.rename(second, first)
+        os.rename(self.data + "/x", second)
+        self.server.start()
+        got, warnings = self.answer()
+        self.assertEqual((got, len(warnings)), ([], 1))
+        self.server.kill()
+        self.rebuild()
+        self.server.start()
+        self.assertEqual(self.answer(), (sorted(lines), []))
+
     def test_nothing_there(self):
         for path in (self.data + "/nothing", "/tmp"):
             status, _, err = skald("rebuild-index", path)
