@@ -282,6 +282,7 @@ static void read_streams(struct json *j, enum push_format format, struct push_re
         json_skip(j);
         return;
     }
+    *r = (struct push_request){0}; /* of several lists the last counts */
     json_enter_array(j);
     while (json_next_item(j)) {
         struct push_stream s = read_stream(j, format);
