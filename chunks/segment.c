@@ -136,7 +136,8 @@ enum status segment_header_parse(struct str bytes, struct segment_header *ret_he
         !get_u32(&rest, &day) || !get_u16(&rest, &tenant_bytes) ||
         !str_eq(magic, str_make(segment_magic, sizeof(segment_magic))))
         return err_set(err, ST_CORRUPT, "this is not the header of a segment");
-    if (header_bytes > bytes.len || header_bytes < HEADER_FIXED_BYTES + tenant_bytes ||
+    if (header_bytes > MIN_OF(bytes.len, (size_t)SEGMENT_HEADER_BYTES_MAX) ||
+        header_bytes < HEADER_FIXED_BYTES + tenant_bytes ||
         crc != header_crc(str_head(bytes, header_bytes)))
         return err_set(err, ST_CORRUPT, "the header of a segment is damaged");
     if (version != SEGMENT_VERSION || incompatible != 0)

@@ -162,6 +162,8 @@ static bool pair_parse(MDB_val k, struct str in, struct pair *ret_pair)
         !get_str(&in, &ret_pair->name) || !get_str(&in, &ret_pair->value))
         return false;
     ret_pair->name_symbol = be32((const char *)k.mv_data + sizeof(uint32_t));
+    if (ret_pair->name_symbol == UINT32_MAX) /* never given: a walk goes on with the next one */
+        return false;
     ret_pair->value_symbol = be32((const char *)k.mv_data + 2 * sizeof(uint32_t));
     ret_pair->first_day = (int32_t)first;
     ret_pair->last_day = (int32_t)last;
@@ -617,6 +619,8 @@ enum status index_next_segment(struct index_read *r, uint64_t *cursor,
         !get_u64(&in, &s.committed_bytes) || !get_u8(&in, &state) || state > SEGMENT_DEAD)
         return ST_CORRUPT;
     s.id = be64(k.mv_data);
+    if (s.id == UINT64_MAX) /* never given: the walk goes on with the next one */
+        return ST_CORRUPT;
     s.day = (int32_t)day;
     s.state = (enum segment_state)state;
     st = tenant_name(r, tenant, &s.tenant);

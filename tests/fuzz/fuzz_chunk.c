@@ -6,49 +6,13 @@
 #include "chunks/chunk.h"
 
 #include "chunks/filter.h"
-#include "tests/fuzz/mend.h"
+#include "tests/fuzz/mend_chunk.h"
 
 #include "base/banned.h"
 
 enum { REBUILD_LINE_BYTES_MAX = 1 << 20 };
 
 static struct codec_context *context;
-
-/* ---- mending: offsets are those of docs/format/chunk.md ---- */
-
-enum {
-    HEAD_BYTES_OFFSET = 12,
-    HEAD_CRC_OFFSET = 16,
-    BLOCK_COUNT_OFFSET = 20,
-    ROW_BYTES = 104,
-    ROW_COLUMNS_OFFSET = 24,
-    COLUMN_BYTES = 16,
-    COLUMN_STORED_OFFSET = 4,
-    COLUMN_CRC_OFFSET = 12,
-};
-
-static void mend_row(struct buf *b, size_t row)
-{
-    for (size_t i = 0; i <= CHUNK_COLUMNS; i++) { /* the filter is the last one */
-        size_t column = row + ROW_COLUMNS_OFFSET + i * COLUMN_BYTES;
-        size_t begin = mend_get(b, column);
-        size_t bytes = mend_get(b, column + COLUMN_STORED_OFFSET);
-        mend_crc(b, column + COLUMN_CRC_OFFSET, begin, begin + bytes);
-    }
-}
-
-/* Rows stand at the end of the head. */
-static void mend_chunk(struct buf *b)
-{
-    size_t head_bytes = mend_get(b, HEAD_BYTES_OFFSET);
-    size_t rows = mend_get(b, BLOCK_COUNT_OFFSET);
-
-    if (head_bytes > b->len)
-        return;
-    for (size_t i = 1; i <= rows && i * ROW_BYTES <= head_bytes; i++)
-        mend_row(b, head_bytes - i * ROW_BYTES);
-    mend_own_crc(b, HEAD_CRC_OFFSET, head_bytes);
-}
 
 /* ---- reading ---- */
 
@@ -180,7 +144,7 @@ void fuzz_input(struct str in)
     read_chunk(in);
     buf_init(&mended, FUZZ_MEMORY_BYTES);
     buf_put(&mended, in);
-    mend_chunk(&mended);
+    mend_chunk(&mended, 0);
     read_chunk(buf_str(&mended));
     buf_release(&mended);
 }

@@ -8,37 +8,9 @@
 
 #include "base/io.h"
 #include "chunks/wal_internal.h"
-#include "tests/fuzz/mend.h"
+#include "tests/fuzz/mend_wal.h"
 
 #include "base/banned.h"
-
-/* ---- mending: offsets are those of docs/format/wal.md ---- */
-
-enum {
-    FILE_CRC_OFFSET = 20,
-    FILE_SALT_OFFSET = 32,
-    PAYLOAD_CRC_OFFSET = 4,
-    RECORD_SALT_OFFSET = 20,
-    RECORD_CRC_OFFSET = 24,
-};
-
-static void mend_file(struct buf *b)
-{
-    size_t at = WAL_FILE_HEADER_BYTES;
-    uint32_t salt = mend_get(b, FILE_SALT_OFFSET);
-
-    mend_own_crc(b, FILE_CRC_OFFSET, WAL_FILE_HEADER_BYTES);
-    while (at + WAL_RECORD_HEADER_BYTES < b->len) {
-        size_t payload = at + WAL_RECORD_HEADER_BYTES;
-        size_t end = payload + mend_get(b, at);
-        if (mend_get(b, at + RECORD_CRC_OFFSET) == 0) { /* else it stays what it is: damage */
-            mend_crc(b, at + PAYLOAD_CRC_OFFSET, payload, end);
-            buf_set_u32(b, at + RECORD_SALT_OFFSET, salt);
-            mend_crc(b, at + RECORD_CRC_OFFSET, at, at + RECORD_CRC_OFFSET);
-        }
-        at = end;
-    }
-}
 
 /* ---- reading ---- */
 
@@ -129,7 +101,7 @@ void fuzz_input(struct str in)
     check_file(in);
     buf_init(&mended, FUZZ_MEMORY_BYTES);
     buf_put(&mended, in);
-    mend_file(&mended);
+    mend_wal(&mended);
     check_file(buf_str(&mended));
     buf_release(&mended);
 }

@@ -28,13 +28,13 @@ static inline void mend_crc(struct buf *b, size_t offset, size_t begin, size_t e
     buf_set_u32(b, offset, crc32c(0, bytes));
 }
 
-/* The same for a checksum that stands inside [0, end) and counts itself as zero. */
-static inline void mend_own_crc(struct buf *b, size_t offset, size_t end)
+/* The same for a checksum that stands inside [begin, end) and counts itself as zero. */
+static inline void mend_own_crc(struct buf *b, size_t offset, size_t begin, size_t end)
 {
-    if (offset + sizeof(uint32_t) > b->len || end > b->len)
+    if (offset + sizeof(uint32_t) > b->len || begin > end || end > b->len)
         return;
     buf_set_u32(b, offset, 0);
-    mend_crc(b, offset, 0, end);
+    mend_crc(b, offset, begin, end);
 }
 
 #endif
