@@ -239,6 +239,18 @@ bool labels_eq(struct labels a, struct labels b)
     return true;
 }
 
+int labels_cmp(struct labels a, struct labels b)
+{
+    for (size_t i = 0; i < a.count && i < b.count; i++) {
+        int order = str_cmp(a.pairs[i].name, b.pairs[i].name);
+        if (order == 0)
+            order = str_cmp(a.pairs[i].value, b.pairs[i].value);
+        if (order != 0)
+            return order;
+    }
+    return (a.count > b.count) - (a.count < b.count);
+}
+
 void labels_put_text(struct buf *b, struct labels l)
 {
     buf_put_char(b, '{');

@@ -54,6 +54,9 @@ bool labels_has(struct labels l, struct str name);
 
 bool labels_eq(struct labels a, struct labels b);
 
+/* The order of sets: by their first pairs, name before value, then the next; < 0, 0 or > 0. */
+int labels_cmp(struct labels a, struct labels b);
+
 /* `{a="1", b="2"}` with values quoted as Go does. */
 void labels_put_text(struct buf *b, struct labels l);
 

@@ -69,18 +69,6 @@ void matrix_sort_by_labels(struct matrix *m)
 
 /* ---- labels ---- */
 
-int labels_cmp(struct labels a, struct labels b)
-{
-    for (size_t i = 0; i < a.count && i < b.count; i++) {
-        int order = str_cmp(a.pairs[i].name, b.pairs[i].name);
-        if (order == 0)
-            order = str_cmp(a.pairs[i].value, b.pairs[i].value);
-        if (order != 0)
-            return order;
-    }
-    return (a.count > b.count) - (a.count < b.count);
-}
-
 bool name_is_listed(struct name_list names, struct str name)
 {
     for (size_t i = 0; i < names.count; i++) {

@@ -23,9 +23,6 @@ size_t matrix_label_max(const struct matrix *m);
 /* Leave out the series that have no sample, keeping the order. */
 void matrix_compact(struct matrix *m);
 
-/* Ascending by labels, as matrix_sort_by_labels(): < 0, 0 or > 0. */
-int labels_cmp(struct labels a, struct labels b);
-
 bool name_is_listed(struct name_list names, struct str name);
 
 /* The names ascending and each once, in `a`; texts borrowed. */

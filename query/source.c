@@ -13,12 +13,5 @@ int source_stream_compare(const struct source_stream *a, const struct source_str
         return 0;
     if (a->hash != b->hash)
         return compare_u64(a->hash, b->hash);
-    for (size_t i = 0; i < a->labels.count && i < b->labels.count; i++) {
-        int order = str_cmp(a->labels.pairs[i].name, b->labels.pairs[i].name);
-        if (order == 0)
-            order = str_cmp(a->labels.pairs[i].value, b->labels.pairs[i].value);
-        if (order != 0)
-            return order;
-    }
-    return compare_u64(a->labels.count, b->labels.count);
+    return labels_cmp(a->labels, b->labels);
 }

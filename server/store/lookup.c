@@ -305,6 +305,25 @@ static enum status visit_for_series(void *context, struct labels l)
     return map_set(&c->seen, key, copy);
 }
 
+static int compare_labels(const void *a, const void *b)
+{
+    return labels_cmp(*(const struct labels *)a, *(const struct labels *)b);
+}
+
+/* In order, so that the answer does not tell where the streams were found. */
+static void collected_series(struct series_collector *c, struct labels_list *ret_list)
+{
+    struct labels_list list = {.items = arena_new(c->arena, struct labels, c->seen.count)};
+    size_t cursor = 0;
+
+    for (const struct labels *found = map_next(&c->seen, &cursor);
+         found != NULL && list.items != NULL; found = map_next(&c->seen, &cursor))
+        list.items[list.count++] = *found;
+    if (list.count > 0)
+        qsort(list.items, list.count, sizeof(*list.items), compare_labels);
+    *ret_list = list;
+}
+
 enum status store_series(struct store *s, struct query_context *q,
                          const struct series_request *request, struct labels_list *ret_list,
                          struct err *err)
@@ -320,7 +339,7 @@ enum status store_series(struct store *s, struct query_context *q,
         .context = &c,
     };
     struct matcher_list none = {0};
-    size_t cursor = 0;
+    struct labels_list list = {0};
 
     begin_lookup(&l);
     buf_init(&c.key, q->arena->max_bytes);
@@ -328,12 +347,8 @@ enum status store_series(struct store *s, struct query_context *q,
     for (size_t i = 0; i < request->selector_count && st == ST_OK; i++)
         st = visit_streams(&l, request->selectors[i], err);
 
-    struct labels_list list = {.items = arena_new(q->arena, struct labels, c.seen.count)};
-    for (const struct labels *found = map_next(&c.seen, &cursor); found != NULL && st == ST_OK;
-         found = map_next(&c.seen, &cursor)) {
-        if (list.items != NULL)
-            list.items[list.count++] = *found;
-    }
+    if (st == ST_OK)
+        collected_series(&c, &list);
     map_release(&c.seen);
     buf_release(&c.key);
     st = finish(q, st, err);

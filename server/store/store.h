@@ -115,7 +115,7 @@ struct labels_list {
     size_t count;
 };
 
-/* The label sets of the streams that match and may have entries in the range. */
+/* The label sets of the streams that match and may have entries in the range, as labels_cmp(). */
 MUST_CHECK enum status store_series(struct store *s, struct query_context *q,
                                     const struct series_request *request,
                                     struct labels_list *ret_list, struct err *err);

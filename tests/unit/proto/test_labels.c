@@ -235,6 +235,23 @@ Test(labels, equality)
     cr_expect(labels_eq((struct labels){NULL, 0}, (struct labels){other, 0}));
 }
 
+Test(labels, order)
+{
+    static const struct label pairs[] = {PAIR("a", "1"), PAIR("b", "1"), PAIR("a", "2"),
+                                         PAIR("a", "10"), PAIR("b", "")};
+    const struct labels ascending[] = {
+        {NULL, 0},      {pairs, 1},     {pairs, 2},     {pairs + 3, 1},
+        {pairs + 2, 1}, {pairs + 4, 1}, {pairs + 1, 1},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(ascending); i++) {
+        for (size_t j = 0; j < COUNT_OF(ascending); j++) {
+            int order = labels_cmp(ascending[i], ascending[j]);
+            cr_expect_eq((order > 0) - (order < 0), (i > j) - (i < j), "%zu and %zu", i, j);
+        }
+    }
+}
+
 Test(labels, hash_is_the_order_of_answers)
 {
     static const struct label other[] = {PAIR("a", "bc"), PAIR("ab", "c")};
