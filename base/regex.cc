@@ -29,6 +29,7 @@ constexpr size_t kWorkBytesEach = 256;     /* likewise: regex_work_bytes() */
 constexpr size_t kGroupsMax = 256;
 constexpr size_t kNeedsPatternMax = 4096; /* of larger ones it is not asked what they need, */
 constexpr int kNeedsProgramMax = 500;     /* for they are compiled once more for that */
+constexpr size_t kNeedsBytesEach = 512;   /* regex_needs_bytes(); 200 of memory were measured */
 constexpr int kNeedBytesMin = 2;          /* of an atom */
 constexpr size_t kNeedAtomsMax = 64;
 constexpr size_t kNeedSetMax = 16; /* looking for more texts costs more than matching */
@@ -343,8 +344,7 @@ struct needs {
         std::string letters = doubtful_letters(re.pattern());
         int id;
 
-        if (re.pattern().size() > kNeedsPatternMax || re.ProgramSize() > kNeedsProgramMax ||
-            tree.Add(re.pattern(), re.options(), &id) != RE2::NoError)
+        if (!may_be_found(re) || tree.Add(re.pattern(), re.options(), &id) != RE2::NoError)
             return;
         tree.Compile(&texts);
         for (const std::string &text : texts)
@@ -352,6 +352,11 @@ struct needs {
         known = true;
         if (atoms.size() <= kNeedAtomsMax)
             find_sets();
+    }
+
+    static bool may_be_found(const RE2 &re)
+    {
+        return re.pattern().size() <= kNeedsPatternMax && re.ProgramSize() <= kNeedsProgramMax;
     }
 
     static std::vector<std::string> pieces(const std::string &text, const std::string &letters)
@@ -577,6 +582,11 @@ try {
     return needs_of(re).sets.size();
 } catch (const std::bad_alloc &) {
     return 0;
+}
+
+extern "C" size_t regex_needs_bytes(const struct regex *re)
+{
+    return needs::may_be_found(re->re) ? kNeedsBytesEach * regex_program_size(re) : 0;
 }
 
 extern "C" size_t regex_need_size(const struct regex *re, size_t set)

@@ -61,6 +61,13 @@ bool regex_may_match(const struct regex *re, regex_probe_fn *may_contain, void *
  * which is 0 where nothing is known, is to be asked for before the others.
  */
 size_t regex_need_count(const struct regex *re);
+
+/*
+ * What that takes, memory and work, as bytes of a budget: an expression that is not too large for
+ * it is compiled once more. Whoever asks charges it; 0: it is not looked for.
+ */
+size_t regex_needs_bytes(const struct regex *re);
+
 size_t regex_need_size(const struct regex *re, size_t set); /* of texts, at least 1 */
 struct str regex_need(const struct regex *re, size_t set, size_t i);
 

@@ -54,6 +54,8 @@ static enum status add_regex(struct test_list *list, struct str text, const stru
     enum status st = regex_compile_in(list->arena, text, &test.re, err);
     if (st != ST_OK)
         return st;
+    if (!arena_charge(list->arena, regex_needs_bytes(test.re)))
+        return arena_status(list->arena, err);
     if (also_count > 0)
         line_needs_add(list->arena, &test.needs, also, also_count);
     line_needs_add_regex(list->arena, &test.needs, test.re);

@@ -411,6 +411,20 @@ static const struct {
     {STR_INIT("(?:aa|bb|cc|dd|ee|ff|gg|hh|ii|jj|kk|ll|mm|nn|oo|pp|qq)\\d"), ""}, /* 17 */
 };
 
+Test(regex, needs_cost_what_is_compiled)
+{
+    struct regex *small = compile(STR("a+b")), *larger = compile(STR("(error|warn|fatal){20}"));
+    struct regex *too_large = compile(STR("\\pL{20}"));
+
+    cr_expect_gt(regex_needs_bytes(small), regex_work_bytes(small));
+    cr_expect_gt(regex_needs_bytes(larger), regex_needs_bytes(small));
+    cr_expect_eq(regex_needs_bytes(too_large), 0, "nobody looks for its needs");
+    cr_expect_eq(regex_need_count(too_large), 0);
+    regex_free(small);
+    regex_free(larger);
+    regex_free(too_large);
+}
+
 Test(regex, needs)
 {
     for (size_t i = 0; i < COUNT_OF(set_cases); i++) {

@@ -248,3 +248,29 @@ Test(line_filter, no_filters_keep_everything)
     buf_release(&l.text);
     arena_release(&a);
 }
+
+/* What it needs is found by compiling the expression once more. */
+Test(line_filter, needs_count_against_the_arena)
+{
+    struct line_alternative alternative = {STR_INIT("(conn|disk) [0-9]+ (reset|refused|full)"),
+                                           false};
+    struct line_filter_expr expr = {LINE_RE, &alternative, 1};
+    const struct regex *re = NULL;
+    struct line_filter filter;
+    struct arena a;
+
+    arena_init(&a, ARENA_BYTES);
+    REQUIRE_OK(regex_compile_in(&a, alternative.text, &re, NULL));
+    size_t alone = a.charged_bytes, needs = regex_needs_bytes(re);
+    cr_expect_gt(needs, regex_work_bytes(re));
+    arena_release(&a);
+
+    arena_init(&a, ARENA_BYTES);
+    REQUIRE_OK(line_filter_compile(&a, &expr, &filter, NULL));
+    cr_expect_eq(a.charged_bytes, alone + needs);
+    arena_release(&a);
+
+    arena_init(&a, alone + needs); /* nothing is left for the rest */
+    EXPECT_STATUS("too little", line_filter_compile(&a, &expr, &filter, NULL), ST_LIMIT);
+    arena_release(&a);
+}
