@@ -647,6 +647,8 @@ static enum status damage_parse(struct index_read *r, MDB_val k, MDB_val v,
         return ST_CORRUPT;
     ret_damage->segment_id = be64(k.mv_data);
     ret_damage->offset = be64((const char *)k.mv_data + sizeof(uint64_t));
+    if (ret_damage->offset == UINT64_MAX) /* no file is so long: the walk goes on behind it */
+        return ST_CORRUPT;
     ret_damage->day = (int32_t)day;
     return tenant_name(r, tenant, &ret_damage->tenant);
 }

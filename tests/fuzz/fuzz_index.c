@@ -2,8 +2,8 @@
  * Records of the index that are anything: a small index of sound records is changed by the
  * operations that the input has, in a transaction that is never committed, and asked everything.
  *
- * An operation: u8 database, u8 what; then for a put u8 and key; u8 or u16 and value; for the
- * others u8, which record.
+ * An operation: u8 database, u8 what; then for a put u8 and key, u16 and value; for the others u8,
+ * which record. Values get the checksums that they should have.
  */
 #include "index/index_internal.h"
 #include "tests/fuzz/index_reading.h"
@@ -51,39 +51,59 @@ static struct str take(struct str *in, size_t max)
     return text;
 }
 
+/* Put the value, with the checksum that it should have behind it. */
 static void put(MDB_txn *txn, enum index_database database, struct str key, struct str value)
 {
-    unsigned char posting[sizeof(uint64_t)] = {0};
-    MDB_val k = val_of(key), v = val_of(value);
+    MDB_val k = val_of(key), v;
+    struct buf stored;
 
-    if (database == INDEX_POSTINGS) { /* LMDB takes nothing else */
-        memcpy(posting, value.ptr, MIN_OF(value.len, sizeof(posting)));
-        v = (MDB_val){sizeof(posting), posting};
+    buf_init(&stored, FUZZ_MEMORY_BYTES);
+    buf_put(&stored, value);
+    if (database == INDEX_POSTINGS) { /* LMDB takes one size only */
+        buf_put_zeros(&stored, sizeof(uint64_t));
+        stored.len = sizeof(uint64_t);
     }
+    buf_put_u32(&stored, record_crc(key, buf_str(&stored)));
+    v = val_of(buf_str(&stored));
     (void)!mdb_put(txn, fuzzed->databases[database], &k, &v, 0);
+    buf_release(&stored);
 }
 
-/* The record at a place, counted round and round. False: there is none. */
-static bool find_record(MDB_txn *txn, enum index_database database, unsigned place, struct buf *key,
-                        struct buf *value)
+/* A cursor on the record at a place, counted round and round; or NULL. */
+static MDB_cursor *find_record(MDB_txn *txn, enum index_database database, unsigned place,
+                               MDB_val *k, MDB_val *v)
 {
     MDB_dbi dbi = fuzzed->databases[database];
     MDB_cursor *cursor = NULL;
-    MDB_val k, v;
     MDB_stat stat;
 
     if (mdb_stat(txn, dbi, &stat) != 0 || stat.ms_entries == 0 ||
         mdb_cursor_open(txn, dbi, &cursor) != 0)
-        return false;
-    int error = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+        return NULL;
+    int error = mdb_cursor_get(cursor, k, v, MDB_FIRST);
     for (place %= (unsigned)stat.ms_entries; place > 0 && error == 0; place--)
-        error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
-    if (error == 0) {
-        buf_put(key, str_of(k));
-        buf_put(value, str_of(v));
-    }
+        error = mdb_cursor_get(cursor, k, v, MDB_NEXT);
+    if (error == 0)
+        return cursor;
     mdb_cursor_close(cursor);
-    return error == 0;
+    return NULL;
+}
+
+/* Take a record away; its value is without the checksum. */
+static bool take_record(MDB_txn *txn, enum index_database database, struct buf *key,
+                        struct buf *value, unsigned place)
+{
+    MDB_val k, v;
+    MDB_cursor *cursor = find_record(txn, database, place, &k, &v);
+
+    if (cursor == NULL)
+        return false;
+    buf_put(key, str_of(k));
+    buf_put(value, str_of(v));
+    value->len -= MIN_OF(value->len, (size_t)RECORD_CRC_BYTES);
+    (void)!mdb_cursor_del(cursor, 0);
+    mdb_cursor_close(cursor);
+    return true;
 }
 
 static void change_record(MDB_txn *txn, enum index_database database, enum change change,
@@ -94,13 +114,10 @@ static void change_record(MDB_txn *txn, enum index_database database, enum chang
 
     buf_init(&key, VALUE_BYTES_MAX);
     buf_init(&value, FUZZ_MEMORY_BYTES);
-    if (get_u8(in, &place) && find_record(txn, database, place, &key, &value)) {
+    if (get_u8(in, &place) && take_record(txn, database, &key, &value, place)) {
         struct str old = buf_str(&value);
-        MDB_val k = val_of(buf_str(&key)), v = val_of(old);
         if (change != REPLACE && get_u8(in, &at) && change == FLIP)
             (void)get_u8(in, &bits);
-        if (change == REPLACE || change == REMOVE || database == INDEX_POSTINGS)
-            (void)!mdb_del(txn, fuzzed->databases[database], &k, &v);
         if (change == REPLACE)
             old = take(in, VALUE_BYTES_MAX);
         else if (change == FLIP && old.len > 0)

@@ -135,6 +135,16 @@ static inline void index_reading_segments(struct index_reading *r)
     }
 }
 
+static inline void index_reading_damage(struct index_reading *r)
+{
+    struct damage_cursor cursor = {.segment_id = 0};
+    struct segment_damage damage;
+
+    r->steps = 0;
+    while (index_reading_step(r) && index_next_damage(r->read, &cursor, &damage) == ST_OK)
+        continue;
+}
+
 /* ---- conditions ---- */
 
 struct index_reading_matchers {
@@ -195,6 +205,7 @@ static inline void index_reading_tenant(struct index_reading *r, struct str tena
 static inline void index_reading_all(struct index_reading *r)
 {
     index_reading_segments(r);
+    index_reading_damage(r);
     index_reading_chunks(r);
     index_reading_tenant(r, STR("t"));
     index_reading_tenant(r, STR("another"));
@@ -240,6 +251,9 @@ static inline void index_reading_fill(struct index *ix)
         for (size_t i = 0; i < COUNT_OF(pairs); i++)
             index_reading_put_stream(b, tenants[t], (struct labels){pairs[i], 2}, number++);
         ASSERT(index_batch_segment(b, &segment, NULL) == ST_OK);
+        struct segment_damage damage = {
+            .segment_id = t + 1, .offset = 100, .bytes = 8, .day = 0, .tenant = tenants[t]};
+        ASSERT(index_batch_damage(b, &damage, NULL) == ST_OK);
     }
     index_batch_counters(b, (struct index_counters){3, 2 * number, number});
     ASSERT(index_batch_commit(b, NULL) == ST_OK);
