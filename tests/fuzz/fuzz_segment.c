@@ -9,7 +9,7 @@
 
 #include "base/io.h"
 #include "chunks/filter.h"
-#include "cli/segment_walk.h"
+#include "chunks/segment_walk.h"
 #include "tests/fuzz/mend_chunk.h"
 
 #include "base/banned.h"
@@ -20,7 +20,7 @@ static void mend_segment(struct buf *b)
 {
     size_t at = mend_get(b, HEADER_BYTES_OFFSET) & UINT16_MAX;
 
-    mend_own_crc(b, HEADER_CRC_OFFSET, 0, at);
+    mend_own_crc(b, HEADER_CRC_OFFSET, at);
     for (int i = 0; i < CHUNKS_MAX && at < b->len; i++) {
         mend_chunk(b, at);
         at += mend_get(b, at + MEND_CHUNK_BYTES);

@@ -29,12 +29,18 @@ static inline void mend_crc(struct buf *b, size_t offset, size_t begin, size_t e
 }
 
 /* The same for a checksum that stands inside [begin, end) and counts itself as zero. */
-static inline void mend_own_crc(struct buf *b, size_t offset, size_t begin, size_t end)
+static inline void mend_inner_crc(struct buf *b, size_t offset, size_t begin, size_t end)
 {
     if (offset + sizeof(uint32_t) > b->len || begin > end || end > b->len)
         return;
     buf_set_u32(b, offset, 0);
     mend_crc(b, offset, begin, end);
+}
+
+/* The same for [0, end). */
+static inline void mend_own_crc(struct buf *b, size_t offset, size_t end)
+{
+    mend_inner_crc(b, offset, 0, end);
 }
 
 #endif

@@ -41,7 +41,7 @@ static inline void mend_chunk(struct buf *b, size_t chunk)
         return;
     for (size_t i = 1; i <= rows && i * MEND_ROW_BYTES <= head_bytes; i++)
         mend_row(b, chunk, end - i * MEND_ROW_BYTES);
-    mend_own_crc(b, chunk + MEND_HEAD_CRC, chunk, end);
+    mend_inner_crc(b, chunk + MEND_HEAD_CRC, chunk, end);
 }
 
 #endif

@@ -21,7 +21,7 @@ static inline void mend_wal(struct buf *b)
     size_t at = WAL_FILE_HEADER_BYTES;
     uint32_t salt = mend_get(b, MEND_WAL_SALT);
 
-    mend_own_crc(b, MEND_WAL_CRC, 0, WAL_FILE_HEADER_BYTES);
+    mend_own_crc(b, MEND_WAL_CRC, WAL_FILE_HEADER_BYTES);
     while (at + WAL_RECORD_HEADER_BYTES < b->len) {
         size_t payload = at + WAL_RECORD_HEADER_BYTES;
         size_t end = payload + mend_get(b, at);
