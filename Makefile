@@ -47,7 +47,7 @@ C_FILES = $(SOURCES) $(wildcard server/*.c tests/*/*.c tests/unit/*/*.c bench/*.
 H_FILES = $(wildcard $(LAYERS:%=%/*.h) tests/*/*.h bench/*.h)
 
 .PHONY: all help check lint tidy format format-check unit test bench docs clean \
-	fuzz fuzz-regressions fuzzers
+	fuzz fuzz-regressions fuzzers torture
 .DELETE_ON_ERROR:
 .SECONDARY: # keep objects that only a pattern rule names
 
@@ -149,6 +149,11 @@ fuzzers: $(FUZZERS:%=$(OUT)/tests/fuzz/%)
 $(OUT)/tests/fuzz/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(OUT)/libskald.a
 	$(call say,LINK,$@)
 	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+## torture       the long form of every torture test, a table at the end; TORTURE_ARGS="--short" or parts
+torture: all torture-programs
+	$(quiet)$(MAKE) --no-print-directory CC=clang CXX=clang++ SAN=$(FUZZ_SAN) fuzzers
+	$(quiet)tests/torture/run $(TORTURE_ARGS)
 
 ## docs          regenerate docs/config.md
 docs: build/skald

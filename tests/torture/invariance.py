@@ -62,6 +62,33 @@ def pieces(pushes, count):
             begin = max(begin, end)
 
 
+# What is pushed beside the corpus and deleted again, by what is in its lines or by its time.
+GONE = "this line was deleted"
+GONE_NS = (1_772_374_000_000_000_000, 1_772_375_000_000_000_000)  # an hour behind the corpus, on the same day
+BEFORE_NS = 1_772_300_000_000_000_000  # the corpus begins after that
+
+
+def with_neighbours(body, chance):
+    """The push with other entries of the same streams between its own, and behind them all."""
+    streams = []
+    for stream in body["streams"]:
+        values = []
+        for value in stream["values"]:
+            values.append(value)
+            if chance.random() < 0.5:
+                values.append([str(int(value[0]) + chance.randrange(3)), f"{GONE} level=error n={chance.randrange(1000)}"])
+        values += [[str(chance.randrange(*GONE_NS)), f"n={i} size=17"] for i in range(chance.randrange(4))]
+        streams.append({**stream, "values": values})
+    return {"streams": streams}
+
+
+def delete_neighbours(server):
+    selector = '{service_name=~".+"}'
+    for query, start, end in ((f'{selector} |= "{GONE}"', BEFORE_NS, GONE_NS[1]), (selector, *GONE_NS)):
+        status, _, text = server.request("POST", "/loki/api/v1/delete", {"query": query, "start": start // 10**9, "end": end // 10**9})
+        assert status == 204, (status, text)
+
+
 # ---- asking ----
 
 def without_stats(body):
@@ -86,7 +113,7 @@ def answer(case, status, text):
     if case["path"].endswith("/index/stats") and status == 200:
         body = {"streams": body["streams"]}
     elif case["path"].endswith("/index/volume") and status == 200:
-        body["data"]["result"] = [series["metric"] for series in body["data"]["result"]]
+        body["data"]["result"] = sorted(json.dumps(series["metric"]) for series in body["data"]["result"])
     return f"{status} {json.dumps(body, ensure_ascii=False)}"
 
 
@@ -245,7 +272,27 @@ def merged(run, flags, chance):
         run.ask(server, "merged, killed, started")
 
 
-STATES = {"heads": in_heads, "half": half_flushed, "twice": twice, "merged": merged}
+def half_deleted(run, flags, chance):
+    """Half of what was pushed is deleted, in heads and in chunks; the rest of the corpus comes after that."""
+    with Server(flags=[NO_MERGES, *flags]) as server:
+        parts = list(pieces(bodies(), chance.randint(2, 6)))
+        middle = chance.randrange(1, len(parts))
+        for i, body in enumerate(parts):
+            push(server, with_neighbours(body, chance) if i < middle else body)
+            if i + 1 == middle:
+                delete_neighbours(server)
+            elif chance.random() < 0.2:
+                server.flush()
+        run.ask(server, "half deleted")
+        server.kill()
+        server.start()
+        run.ask(server, "half deleted, killed, started")
+        server.flush()
+        restart(server, [MERGES, *flags])
+        ask_while(run, server, "half deleted, merged", server.merge)
+
+
+STATES = {"heads": in_heads, "half": half_flushed, "twice": twice, "merged": merged, "deleted": half_deleted}
 
 
 # ---- rounds ----
