@@ -27,6 +27,7 @@ from server import Server, skald  # noqa: E402
 SHOWN = 10  # differences that are printed
 NO_MERGES = "--compactor.compaction_interval=0s"
 MERGES = "--compactor.compaction_interval=20ms"
+NOW = "--compactor.delete_request_cancel_period=0s"
 
 
 # ---- the corpus ----
@@ -87,6 +88,13 @@ def delete_neighbours(server):
     for query, start, end in ((f'{selector} |= "{GONE}"', BEFORE_NS, GONE_NS[1]), (selector, *GONE_NS)):
         status, _, text = server.request("POST", "/loki/api/v1/delete", {"query": query, "start": start // 10**9, "end": end // 10**9})
         assert status == 204, (status, text)
+
+
+def wait_until_removed(server):
+    deadline = time.monotonic() + 120
+    while any(r["status"] != "processed" for r in json.loads(server.get("/loki/api/v1/delete")[1])):
+        assert time.monotonic() < deadline, server.get("/loki/api/v1/delete")
+        time.sleep(0.05)
 
 
 # ---- asking ----
@@ -290,6 +298,11 @@ def half_deleted(run, flags, chance):
         server.flush()
         restart(server, [MERGES, *flags])
         ask_while(run, server, "half deleted, merged", server.merge)
+        restart(server, [MERGES, NOW, *flags])
+        ask_while(run, server, "removed", lambda: wait_until_removed(server))
+        server.kill()
+        server.start()
+        run.ask(server, "removed, killed, started")
 
 
 STATES = {"heads": in_heads, "half": half_flushed, "twice": twice, "merged": merged, "deleted": half_deleted}
