@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import random
+import shutil
 import sys
 import threading
 import time
@@ -208,16 +209,21 @@ def ask_while(run, server, state, busy):
     done = threading.Event()
 
     def ask():
-        while not done.is_set():
-            run.ask(server, f"{state}, meanwhile")
+        try:
+            while not done.is_set():
+                run.ask(server, f"{state}, meanwhile")
+        except (OSError, http.client.HTTPException) as error:
+            run.fail(f"{state}, meanwhile", repr(error))
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
-    busy()
-    done.set()
-    for thread in threads:
-        thread.join()
+    try:
+        busy()
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
     run.ask(server, state)
 
 
@@ -280,6 +286,38 @@ def merged(run, flags, chance):
         run.ask(server, "merged, killed, started")
 
 
+def rebuild(server, flags):
+    """Make the index again from the segments, by hand."""
+    assert server.stop(60) == 0
+    status, text, problem = skald("rebuild-index", server.data)
+    assert status == 0, (status, text, problem)
+    server.flags = list(flags)
+    server.start()
+
+
+def rebuilt(run, flags, chance):
+    """The index made again from segments, of which some hold chunks that were merged into others, and from the log."""
+    with Server(flags=[NO_MERGES, *flags]) as server:
+        for body in pieces(bodies(), chance.randint(2, 12)):
+            push(server, body)
+            if chance.random() < 0.8:
+                server.flush()
+        rebuild(server, [MERGES, *flags])
+        ask_while(run, server, "rebuilt, merged", server.merge)
+        rebuild(server, [NO_MERGES, *flags])
+        run.ask(server, "merged, rebuilt")
+        server.kill()
+        shutil.rmtree(os.path.join(server.data, "index"))
+        server.start()
+        run.ask(server, "index lost")
+        server.kill()
+        with open(os.path.join(server.data, "index", "data.mdb"), "r+b") as index:
+            index.seek(4096 * chance.randrange(2, 8))
+            index.write(bytes(64))
+        server.start()
+        run.ask(server, "index damaged")
+
+
 def half_deleted(run, flags, chance):
     """Half of what was pushed is deleted, in heads and in chunks; the rest of the corpus comes after that."""
     with Server(flags=[NO_MERGES, *flags]) as server:
@@ -296,6 +334,8 @@ def half_deleted(run, flags, chance):
         server.start()
         run.ask(server, "half deleted, killed, started")
         server.flush()
+        rebuild(server, [NO_MERGES, *flags])
+        run.ask(server, "half deleted, rebuilt")
         restart(server, [MERGES, *flags])
         ask_while(run, server, "half deleted, merged", server.merge)
         restart(server, [MERGES, NOW, *flags])
@@ -303,9 +343,11 @@ def half_deleted(run, flags, chance):
         server.kill()
         server.start()
         run.ask(server, "removed, killed, started")
+        rebuild(server, [MERGES, NOW, *flags])
+        ask_while(run, server, "removed, rebuilt", lambda: wait_until_removed(server))
 
 
-STATES = {"heads": in_heads, "half": half_flushed, "twice": twice, "merged": merged, "deleted": half_deleted}
+STATES = {"heads": in_heads, "half": half_flushed, "twice": twice, "merged": merged, "rebuilt": rebuilt, "deleted": half_deleted}
 
 
 # ---- rounds ----
