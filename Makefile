@@ -43,11 +43,13 @@ BENCH_BYTES = 1000000000
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SAN = fuzzer,address,undefined
 FUZZ_SECONDS = 30
-C_FILES = $(SOURCES) $(wildcard server/*.c tests/*/*.c tests/unit/*/*.c bench/*.c)
-H_FILES = $(wildcard $(LAYERS:%=%/*.h) tests/*/*.h bench/*.h)
+TORTURE = $(patsubst tests/torture/%.c,%,$(wildcard tests/torture/*.c))
+TORTURE_OBJECTS = $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/torture/support/*.c) tests/support/random.c)
+C_FILES = $(SOURCES) $(wildcard server/*.c tests/*/*.c tests/unit/*/*.c tests/torture/*/*.c bench/*.c)
+H_FILES = $(wildcard $(LAYERS:%=%/*.h) tests/*/*.h tests/torture/*/*.h bench/*.h)
 
 .PHONY: all help check lint tidy format format-check unit test bench docs clean \
-	fuzz fuzz-regressions fuzzers torture
+	fuzz fuzz-regressions fuzzers torture torture-programs
 .DELETE_ON_ERROR:
 .SECONDARY: # keep objects that only a pattern rule names
 
@@ -154,6 +156,13 @@ $(OUT)/tests/fuzz/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(OUT)/libskald.a
 torture: all torture-programs
 	$(quiet)$(MAKE) --no-print-directory CC=clang CXX=clang++ SAN=$(FUZZ_SAN) fuzzers
 	$(quiet)tests/torture/run $(TORTURE_ARGS)
+
+## torture-programs  the programs of tests/torture/
+torture-programs: $(TORTURE:%=$(OUT)/tests/torture/%)
+
+$(OUT)/tests/torture/%: $(OUT)/tests/torture/%.o $(TORTURE_OBJECTS) $(OUT)/libskald.a
+	$(call say,LINK,$@)
+	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS) -ldl
 
 ## docs          regenerate docs/config.md
 docs: build/skald

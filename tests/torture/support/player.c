@@ -1,0 +1,277 @@
+#include "tests/torture/support/player.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/time.h"
+#include "server/store/merge.h"
+
+#include "base/banned.h"
+
+enum {
+    ARENA_BYTES_MAX = 64 * 1024 * 1024,
+    SMALL_WAL_FILE_BYTES = 8 * 1024,
+    SMALL_WAL_BYTES = 40 * 1024,
+    SMALL_SEGMENT_BYTES = 24 * 1024,
+    SMALL_CHUNK_BYTES = 8 * 1024,
+    SMALL_BLOCK_BYTES = 1024,
+    SMALL_INDEX_BYTES = 32 * 1024 * 1024,
+};
+
+#define MERGE_SECONDS_MAX 20
+
+/* ---- acknowledgements ---- */
+
+static void note_ack(struct player *p, size_t step, enum status st)
+{
+    if (st != ST_OK || p->ledger == NULL || step >= p->scenario->step_count)
+        return;
+    counter_set(&p->ledger->states[step], STEP_ACKED);
+    if (p->acked != NULL)
+        p->acked(p->context, step);
+}
+
+/* The mutex is held. NULL: not yet. */
+static const struct settled *find_settled(const struct player *p, uint64_t seq)
+{
+    for (size_t i = 0; i < p->settled_count; i++) {
+        if (p->settled[i].seq >= seq)
+            return &p->settled[i];
+    }
+    return NULL;
+}
+
+static void see_settled(void *context, uint64_t seq, enum status st)
+{
+    struct player *p = context;
+
+    (void)pthread_mutex_lock(&p->mutex);
+    ASSERT(p->settled_count < PLAYER_SETTLED_MAX);
+    p->settled[p->settled_count++] = (struct settled){seq, st};
+    for (size_t i = 0; i < p->pending_count;) {
+        if (p->pending[i].seq > seq) {
+            i++;
+            continue;
+        }
+        note_ack(p, p->pending[i].step, st);
+        p->pending[i] = p->pending[--p->pending_count];
+    }
+    (void)pthread_cond_broadcast(&p->changed);
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
+/* A push was taken as `seq`. */
+static void note_taken(struct player *p, size_t step, uint64_t seq)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    const struct settled *s = find_settled(p, seq);
+    if (s != NULL)
+        note_ack(p, step, s->status);
+    else
+        p->pending[p->pending_count++] = (struct pending_push){seq, step};
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
+static enum status wait_for(struct player *p, uint64_t seq)
+{
+    const struct settled *s;
+
+    (void)pthread_mutex_lock(&p->mutex);
+    while ((s = find_settled(p, seq)) == NULL)
+        (void)pthread_cond_wait(&p->changed, &p->mutex);
+    enum status st = s->status;
+    (void)pthread_mutex_unlock(&p->mutex);
+    return st;
+}
+
+void player_wait(struct player *p)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    while (p->pending_count > 0)
+        (void)pthread_cond_wait(&p->changed, &p->mutex);
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
+/* ---- opening and closing ---- */
+
+void player_init(struct player *p, const struct scenario *sc, struct ledger *l, const char *dir)
+{
+    memset(p, 0, sizeof(*p));
+    p->scenario = sc;
+    p->ledger = l;
+    p->merges = true;
+    (void)snprintf(p->dir, sizeof(p->dir), "%s", dir);
+    (void)pthread_mutex_init(&p->mutex, NULL);
+    (void)pthread_cond_init(&p->changed, NULL);
+    enum status st = config_init(&p->config, NULL);
+    if (st == ST_OK)
+        st = config_set(&p->config, STR("storage.data_dir"), str_from(p->dir), NULL);
+    if (st == ST_OK)
+        st = config_finish(&p->config, NULL);
+    ASSERT(st == ST_OK);
+
+    /* Below what a person may set: files of a few records turn over within a scenario. */
+    struct settings *s = &p->config.settings;
+    s->file_size = SMALL_WAL_FILE_BYTES;
+    s->size_target = SMALL_WAL_BYTES;
+    s->segment_max_bytes = SMALL_SEGMENT_BYTES;
+    s->chunk_target_size = SMALL_CHUNK_BYTES;
+    s->chunk_block_size = SMALL_BLOCK_BYTES;
+    s->index_max_bytes = SMALL_INDEX_BYTES;
+}
+
+void player_release(struct player *p)
+{
+    player_close(p);
+    config_release(&p->config);
+    (void)pthread_cond_destroy(&p->changed);
+    (void)pthread_mutex_destroy(&p->mutex);
+}
+
+static void hold_merges(struct player *p)
+{
+    if (!p->merges || p->held)
+        return;
+    p->hold = merge_hold(p->store);
+    p->held = true;
+}
+
+static void let_merges_go(struct player *p)
+{
+    if (p->held)
+        merge_let_go(p->store, p->hold);
+    p->held = false;
+}
+
+enum status player_open(struct player *p, struct err *err)
+{
+    const struct store_options options = {
+        .config = &p->config, .settled = see_settled, .context = p};
+
+    ASSERT(p->store == NULL);
+    p->config.settings.compaction_interval = p->merges ? MS_NS : 0;
+    enum status st = store_open(&options, &p->store, err);
+    if (st == ST_OK)
+        hold_merges(p);
+    return st;
+}
+
+void player_close(struct player *p)
+{
+    if (p->store == NULL)
+        return;
+    player_wait(p);
+    let_merges_go(p);
+    store_close(p->store, 0);
+    p->store = NULL;
+}
+
+/* ---- steps ---- */
+
+static void put_entry(struct buf *b, const struct scenario_entry *e)
+{
+    buf_printf(b,
+               "{\"stream\":{\"app\":\"app%u\",\"env\":\"%s\"},\"values\":[[\"%lld\",\"%.*s\"%s]]}",
+               e->stream, e->stream % 2 == 0 ? "prod" : "dev", (long long)e->ts_ns,
+               STR_ARG(e->line), e->metadata ? ",{\"trace\":\"t1\"}" : "");
+}
+
+static enum status push(struct player *p, const struct step *s, size_t number, bool waits,
+                        struct err *err)
+{
+    const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
+    struct push_request request;
+    struct arena a;
+    struct buf body;
+
+    arena_init(&a, ARENA_BYTES_MAX);
+    buf_init(&body, MIB);
+    buf_put(&body, STR("{\"streams\":["));
+    for (size_t i = 0; i < s->count; i++) {
+        buf_put(&body, i == 0 ? STR("") : STR(","));
+        put_entry(&body, &p->scenario->entries[s->entries[i]]);
+    }
+    buf_put(&body, STR("]}"));
+    struct store_push push = {
+        .tenant = scenario_tenants[s->tenant], .request = &request, .arena = &a};
+    enum status st = buf_status(&body, err);
+    if (st == ST_OK)
+        st = push_decode(&a, &spec, buf_str(&body), &request, err);
+    if (st == ST_OK)
+        st = store_push(p->store, &push, err);
+    if (st == ST_OK) {
+        note_taken(p, number, push.ret_seq);
+        if (waits) {
+            st = wait_for(p, push.ret_seq);
+            if (st != ST_OK)
+                err_set(err, st, "the log refused it");
+        }
+    }
+    buf_release(&body);
+    arena_release(&a);
+    return st;
+}
+
+enum status player_push_entries(struct player *p, unsigned tenant, const uint32_t *entries,
+                                size_t count, struct err *err)
+{
+    const struct step s = {.kind = STEP_PUSH, .tenant = tenant, .entries = entries, .count = count};
+
+    return push(p, &s, SIZE_MAX, true, err);
+}
+
+bool player_merge(struct player *p)
+{
+    const struct timespec moment = {0, 300 * 1000};
+    int64_t until_ns = time_mono_ns() + MERGE_SECONDS_MAX * SECOND_NS;
+    bool done = false;
+
+    let_merges_go(p);
+    while (!done && time_mono_ns() < until_ns) {
+        struct store_state state = store_state(p->store);
+        done = state.merge_days_pending == 0 && state.segments_dead == 0;
+        if (!done)
+            (void)nanosleep(&moment, NULL);
+    }
+    hold_merges(p);
+    return done;
+}
+
+static enum status play(struct player *p, size_t number, struct err *err)
+{
+    const struct step *s = &p->scenario->steps[number];
+
+    switch (s->kind) {
+    case STEP_PUSH:
+        return push(p, s, number, s->waits, err);
+    case STEP_FLUSH:
+        player_wait(p);
+        return store_flush(p->store, err);
+    case STEP_MERGE:
+        player_wait(p);
+        return player_merge(p) ? ST_OK : err_set(err, ST_TIMEOUT, "merging does not end");
+    case STEP_REOPEN:
+        player_close(p);
+        return player_open(p, err);
+    }
+    return ST_INTERNAL;
+}
+
+bool player_play(struct player *p, size_t begin, size_t end)
+{
+    struct err err;
+
+    for (size_t i = begin; i < end; i++) {
+        if (p->ledger != NULL)
+            counter_set(&p->ledger->states[i], STEP_SENT);
+        enum status st = play(p, i, &err);
+        if (st != ST_OK)
+            p->failures++;
+        else if (p->scenario->steps[i].kind != STEP_PUSH)
+            note_ack(p, i, st);
+        if (p->store == NULL)
+            return false;
+    }
+    player_wait(p);
+    return true;
+}

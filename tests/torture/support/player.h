@@ -1,0 +1,75 @@
+/*
+ * player.h - plays the steps of a scenario on a store, with settings so small that files turn over.
+ *
+ * Threads  One thread plays; acknowledgements are noted by the log's thread as they come.
+ */
+#ifndef TESTS_TORTURE_SUPPORT_PLAYER_H
+#define TESTS_TORTURE_SUPPORT_PLAYER_H
+
+#include <pthread.h>
+
+#include "base/err.h"
+#include "config/config.h"
+#include "server/store/store.h"
+#include "tests/torture/support/scenario.h"
+
+enum {
+    PLAYER_PATH_BYTES = 512,
+    PLAYER_SETTLED_MAX = 4096,
+};
+
+/* How far the log's thread has come, and with what status. */
+struct settled {
+    uint64_t seq;
+    enum status status;
+};
+
+struct pending_push {
+    uint64_t seq;
+    size_t step;
+};
+
+struct player {
+    const struct scenario *scenario;
+    struct ledger *ledger;
+    void (*acked)(void *context, size_t step); /* may be NULL */
+    void *context;
+    bool merges;
+    char dir[PLAYER_PATH_BYTES];
+    struct config config;
+    struct store *store;
+    unsigned hold; /* merging waits for this, except in STEP_MERGE */
+    bool held;
+    unsigned failures; /* steps that failed: only where file calls do */
+
+    pthread_mutex_t mutex; /* for all below */
+    pthread_cond_t changed;
+    struct settled settled[PLAYER_SETTLED_MAX];
+    size_t settled_count;
+    struct pending_push pending[SCENARIO_STEPS_MAX];
+    size_t pending_count;
+};
+
+/* `dir` is where the data goes. Nothing is opened. */
+void player_init(struct player *p, const struct scenario *sc, struct ledger *l, const char *dir);
+void player_release(struct player *p);
+
+MUST_CHECK enum status player_open(struct player *p, struct err *err);
+
+/* Without a flush. */
+void player_close(struct player *p);
+
+/* Play steps [begin, end); a step that fails is counted and left. False: the store is closed. */
+bool player_play(struct player *p, size_t begin, size_t end);
+
+/* Push entries as they are, apart from any step; waits until they are stored. */
+MUST_CHECK enum status player_push_entries(struct player *p, unsigned tenant,
+                                           const uint32_t *entries, size_t count, struct err *err);
+
+/* Wait until every push that was taken is stored or has failed. */
+void player_wait(struct player *p);
+
+/* Let merges go on until nothing is left to merge and no file to remove. False: not in time. */
+bool player_merge(struct player *p);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * points.h - a program that tries a number of points, each in processes of its own.
+ *
+ *     --seed=N    of the scenario and of the sample (1)
+ *     --sample=N  try so many points, chosen by the seed, instead of all
+ *     --only=N    try this point alone, and show what the store logs
+ *     --jobs=N    processes side by side (one for each processor)
+ */
+#ifndef TESTS_TORTURE_SUPPORT_POINTS_H
+#define TESTS_TORTURE_SUPPORT_POINTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+
+enum { POINTS_DIR_BYTES = 256 };
+
+struct points_options {
+    const char *program;
+    uint64_t seed;
+    uint64_t sample; /* 0: all */
+    uint64_t only;   /* 0: no */
+    uint64_t jobs;
+};
+
+/* What one point is tried with. */
+struct point {
+    uint64_t number;            /* from 1 */
+    uint64_t seed;              /* for what is random about it */
+    char dir[POINTS_DIR_BYTES]; /* empty; below a file system in memory, if there is one */
+};
+
+/* Ends the program if the arguments are wrong. */
+void points_options(struct points_options *o, int argc, char **argv);
+
+/*
+ * Call `try` for each of `count` points in a process of its own, which it may leave as it likes; a
+ * point is good if it returns true. Prints the command that repeats what is not, and at the end
+ * `N passed, N failed`. Returns the exit status of the program.
+ */
+int points_run(const struct points_options *o, uint64_t count,
+               bool (*try_point)(const struct point *p, void *context), void *context);
+
+/* Zeroed memory that processes share with those they fork. */
+void *points_shared(size_t bytes);
+
+/*
+ * Call `part` in a process of its own and wait for it. Returns its exit status, or minus the signal
+ * that ended it. One that does not end in time is killed, with SIGALRM.
+ */
+int points_process(void (*part)(void *context), void *context);
+
+#endif

@@ -1,0 +1,150 @@
+#include "tests/torture/support/scenario.h"
+
+#include "base/time.h"
+#include "tests/support/random.h"
+
+#include "base/banned.h"
+
+enum {
+    ARENA_BYTES_MAX = 64 * 1024 * 1024,
+    PUSHES = 64, /* of the scenario */
+    LATER = 12,  /* pushes to a store that came back */
+    ENTRIES_MAX = 12,
+    LINE_BYTES = 120,
+    LONG_LINE_BYTES = 3000,
+};
+
+const struct str scenario_tenants[SCENARIO_TENANTS] = {STR_INIT("alpha"), STR_INIT("beta")};
+
+/* The steps as they are made. */
+struct maker {
+    struct scenario *sc;
+    struct random random;
+};
+
+static struct step *add_step(struct maker *m, enum step_kind kind)
+{
+    ASSERT(m->sc->step_count < SCENARIO_STEPS_MAX);
+    struct step *s = &m->sc->steps[m->sc->step_count++];
+    *s = (struct step){.kind = kind, .waits = true};
+    return s;
+}
+
+static int64_t make_time(struct maker *m, const struct scenario_entry *before)
+{
+    struct random *r = &m->random;
+
+    if (before != NULL && !before->again && random_below(r, 6) == 0)
+        return before->ts_ns;
+    if (before != NULL && random_below(r, 3) != 0)
+        return before->ts_ns + 1 + (int64_t)random_below(r, 1000) * 1000003;
+    int64_t day_ns = (int64_t)random_below(r, SCENARIO_DAYS) * DAY_NS;
+    return SCENARIO_START_NS + day_ns + 7 + (int64_t)random_below(r, 86000) * SECOND_NS;
+}
+
+static uint32_t new_entry(struct maker *m, unsigned tenant, struct scenario_entry *before)
+{
+    struct scenario *sc = m->sc;
+    struct random *r = &m->random;
+    uint32_t number = (uint32_t)sc->entry_count++;
+    size_t longest = random_below(r, 12) == 0 ? LONG_LINE_BYTES : LINE_BYTES;
+    size_t bytes = 1 + random_below(r, longest);
+    char *letters = arena_bytes(&sc->arena, bytes);
+
+    ASSERT(letters != NULL);
+    random_letters(r, letters, bytes);
+    sc->entries[number] = (struct scenario_entry){
+        .tenant = tenant,
+        .stream = (unsigned)random_below(r, SCENARIO_STREAMS),
+        .ts_ns = make_time(m, before),
+        .line = arena_printf(&sc->arena, "e%u %.*s", number, (int)bytes, letters),
+        .metadata = random_below(r, 4) == 0,
+    };
+    if (before != NULL && before->ts_ns == sc->entries[number].ts_ns) {
+        sc->entries[number].stream = before->stream;
+        sc->entries[number].twin = before->twin = true;
+    }
+    return number;
+}
+
+/* An entry that was pushed before, of this tenant; the number of entries: there is none. */
+static uint32_t old_entry(struct maker *m, unsigned tenant)
+{
+    size_t count = m->sc->entry_count;
+    uint32_t number = count == 0 ? 0 : (uint32_t)random_below(&m->random, count);
+
+    if (count == 0 || m->sc->entries[number].tenant != tenant || m->sc->entries[number].twin)
+        return (uint32_t)count;
+    m->sc->entries[number].again = true;
+    return number;
+}
+
+static void add_push(struct maker *m)
+{
+    struct scenario *sc = m->sc;
+    struct step *s = add_step(m, STEP_PUSH);
+    size_t count = 1 + random_below(&m->random, ENTRIES_MAX);
+    uint32_t *numbers = arena_new(&sc->arena, uint32_t, count);
+    struct scenario_entry *before = NULL;
+
+    ASSERT(numbers != NULL);
+    s->tenant = (unsigned)random_below(&m->random, SCENARIO_TENANTS);
+    s->waits = random_below(&m->random, 4) != 0;
+    s->entries = numbers;
+    s->count = count;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t again =
+            random_below(&m->random, 8) == 0 ? old_entry(m, s->tenant) : (uint32_t)sc->entry_count;
+        numbers[i] = again < sc->entry_count ? again : new_entry(m, s->tenant, before);
+        before = &sc->entries[numbers[i]];
+    }
+}
+
+static void add_pushes(struct maker *m, size_t pushes)
+{
+    for (size_t i = 1; i <= pushes; i++) {
+        add_push(m);
+        if (random_below(&m->random, 4) == 0)
+            (void)add_step(m, STEP_FLUSH);
+        if (i % 20 == 0)
+            (void)add_step(m, STEP_MERGE);
+        if (i % 27 == 0)
+            (void)add_step(m, STEP_REOPEN);
+    }
+    (void)add_step(m, STEP_FLUSH);
+}
+
+void scenario_make(struct scenario *sc, uint64_t seed)
+{
+    struct maker m = {.sc = sc, .random = random_of(seed)};
+
+    *sc = (struct scenario){.seed = seed};
+    arena_init(&sc->arena, ARENA_BYTES_MAX);
+    sc->entries =
+        arena_new(&sc->arena, struct scenario_entry, (size_t)(PUSHES + LATER) * ENTRIES_MAX);
+    sc->steps = arena_new(&sc->arena, struct step, SCENARIO_STEPS_MAX);
+    ASSERT(sc->entries != NULL && sc->steps != NULL);
+    add_pushes(&m, PUSHES);
+    (void)add_step(&m, STEP_MERGE);
+    sc->later = sc->step_count;
+    add_pushes(&m, LATER);
+}
+
+void scenario_release(struct scenario *sc)
+{
+    arena_release(&sc->arena);
+}
+
+void ledger_presence(struct ledger *l, const struct scenario *sc, uint8_t *ret_presence)
+{
+    memset(ret_presence, PRESENCE_NONE, sc->entry_count);
+    for (size_t i = 0; i < sc->step_count; i++) {
+        const struct step *s = &sc->steps[i];
+        uint64_t state = counter_get(&l->states[i]);
+        if (s->kind != STEP_PUSH || state == STEP_NOT_SENT)
+            continue;
+        uint8_t presence = state == STEP_ACKED ? PRESENCE_MUST : PRESENCE_EITHER;
+        for (size_t k = 0; k < s->count; k++)
+            ret_presence[s->entries[k]] = MAX_OF(ret_presence[s->entries[k]], presence);
+    }
+}
