@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -230,15 +231,45 @@ void io_forget(int fd, uint64_t begin, uint64_t end)
         (void)posix_fadvise(fd, (off_t)from, (off_t)(end - from), POSIX_FADV_DONTNEED);
 }
 
+/* Make the name of a directory durable. */
+static enum status sync_parent(const char *path, bool made, struct err *err)
+{
+    char parent[PATH_MAX];
+    size_t len = strlen(path);
+
+    while (len > 0 && path[len - 1] == '/')
+        len--;
+    while (len > 0 && path[len - 1] != '/')
+        len--;
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    if (len >= sizeof(parent))
+        return err_set(err, ST_INVALID, "the path %.60s... is too long", path);
+    memcpy(parent, len == 0 ? "." : path, MAX_OF(len, 1));
+    parent[MAX_OF(len, 1)] = '\0';
+    int fd = io_openat(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0 && errno == EACCES && !made)
+        return ST_OK; /* somebody else made it */
+    if (fd < 0)
+        return err_errno(err, "open directory %s", parent);
+    enum status st = io_fsync(fd) < 0 ? err_errno(err, "sync directory %s", parent) : ST_OK;
+    (void)close(fd);
+    return st;
+}
+
+/*
+ * The directory above is synced even if this one is there: the process that made it may have died
+ * before it came to that.
+ */
 enum status io_mkdir(const char *path, struct err *err)
 {
     struct stat st;
 
     if (MAY(.call = IO_MKDIR, .fd = AT_FDCWD, .name = path) && mkdir(path, 0750) == 0)
-        return ST_OK;
+        return sync_parent(path, true, err);
     int error = errno;
     if (error == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return ST_OK;
+        return sync_parent(path, false, err);
     errno = error;
     return err_errno(err, "make directory %s", path);
 }

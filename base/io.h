@@ -93,7 +93,7 @@ MUST_CHECK enum status io_room(const char *path, struct io_room *ret_room, struc
 /* Nobody will read the bytes [begin, end) soon: what of them is synced leaves the page cache. */
 void io_forget(int fd, uint64_t begin, uint64_t end);
 
-/* Make the directory `path` unless it is there. */
+/* Make the directory `path` unless it is there. On ST_OK its name is durable, not its content. */
 MUST_CHECK enum status io_mkdir(const char *path, struct err *err);
 
 /*

@@ -241,6 +241,20 @@ static void fill_lock_file(const char *dir)
         (void)close(fd);
 }
 
+/* LMDB syncs its file, but not the directory that the file's name is in. */
+static enum status sync_names(const char *dir, struct err *err)
+{
+    int fd = -1;
+
+    enum status st = io_open_dir(dir, &fd, err);
+    if (st != ST_OK)
+        return st;
+    if (io_fsync(fd) < 0)
+        st = err_errno(err, "index: sync directory %s", dir);
+    (void)close(fd);
+    return st;
+}
+
 enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_index,
                        struct err *err)
 {
@@ -270,6 +284,8 @@ enum status index_open(const char *dir, uint64_t map_bytes, struct index **ret_i
         (void)mdb_reader_check(ix->env, &dead); /* slots of a process that was killed */
         st = open_databases(ix, err);
     }
+    if (st == ST_OK)
+        st = sync_names(dir, err);
     if (st != ST_OK) {
         index_close(ix);
         return st;

@@ -155,14 +155,15 @@ int main(int argc, char **argv)
 {
     struct points_options o;
     struct crash c = {.dir = NULL};
-    char dir[] = "/tmp/skald-torture-XXXXXX";
+    char dir[POINTS_DIR_BYTES];
 
     points_options(&o, argc, argv);
     scenario_make(&c.scenario, o.seed);
     c.shared = points_shared(sizeof(*c.shared));
     c.death.shared = c.shared;
-    c.dir = mkdtemp(dir);
-    if (c.dir == NULL || points_process(play, &c) != 0)
+    points_dir(dir);
+    c.dir = dir;
+    if (points_process(play, &c) != 0)
         return 1;
     check_dir_remove(dir);
     uint64_t steps = counter_get(&c.shared->calls);

@@ -22,13 +22,19 @@ enum {
 
 /* ---- acknowledgements ---- */
 
-static void note_ack(struct player *p, size_t step, enum status st)
+static void note_state(struct player *p, size_t step, enum step_state state)
 {
-    if (st != ST_OK || p->ledger == NULL || step >= p->scenario->step_count)
+    if (p->ledger == NULL || step >= p->scenario->step_count)
         return;
-    counter_set(&p->ledger->states[step], STEP_ACKED);
-    if (p->acked != NULL)
-        p->acked(p->context, step);
+    counter_set(&p->ledger->states[step], state);
+    if (p->noted != NULL)
+        p->noted(p->context, step, state);
+}
+
+static void note_end(struct player *p, size_t step, enum status st)
+{
+    if (st == ST_OK)
+        note_state(p, step, STEP_ACKED);
 }
 
 /* The mutex is held. NULL: not yet. */
@@ -53,7 +59,7 @@ static void see_settled(void *context, uint64_t seq, enum status st)
             i++;
             continue;
         }
-        note_ack(p, p->pending[i].step, st);
+        note_end(p, p->pending[i].step, st);
         p->pending[i] = p->pending[--p->pending_count];
     }
     (void)pthread_cond_broadcast(&p->changed);
@@ -66,7 +72,7 @@ static void note_taken(struct player *p, size_t step, uint64_t seq)
     (void)pthread_mutex_lock(&p->mutex);
     const struct settled *s = find_settled(p, seq);
     if (s != NULL)
-        note_ack(p, step, s->status);
+        note_end(p, step, s->status);
     else
         p->pending[p->pending_count++] = (struct pending_push){seq, step};
     (void)pthread_mutex_unlock(&p->mutex);
@@ -262,13 +268,12 @@ bool player_play(struct player *p, size_t begin, size_t end)
     struct err err;
 
     for (size_t i = begin; i < end; i++) {
-        if (p->ledger != NULL)
-            counter_set(&p->ledger->states[i], STEP_SENT);
+        note_state(p, i, STEP_SENT);
         enum status st = play(p, i, &err);
         if (st != ST_OK)
             p->failures++;
         else if (p->scenario->steps[i].kind != STEP_PUSH)
-            note_ack(p, i, st);
+            note_end(p, i, st);
         if (p->store == NULL)
             return false;
     }

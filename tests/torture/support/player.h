@@ -32,7 +32,7 @@ struct pending_push {
 struct player {
     const struct scenario *scenario;
     struct ledger *ledger;
-    void (*acked)(void *context, size_t step); /* may be NULL */
+    void (*noted)(void *context, size_t step, enum step_state state); /* may be NULL */
     void *context;
     bool merges;
     char dir[PLAYER_PATH_BYTES];

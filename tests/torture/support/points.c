@@ -124,15 +124,22 @@ static const char *base_dir(void)
     return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 }
 
+void points_dir(char dir[POINTS_DIR_BYTES])
+{
+    (void)snprintf(dir, POINTS_DIR_BYTES, "%s/skald-torture-XXXXXX", base_dir());
+    if (mkdtemp(dir) == NULL) {
+        perror(dir);
+        exit(2);
+    }
+}
+
 static bool run_point(struct trial *t, uint64_t number)
 {
     struct random r = random_of(t->options->seed * 1000003 + number);
 
     t->point.number = number;
     t->point.seed = random_u64(&r);
-    (void)snprintf(t->point.dir, sizeof(t->point.dir), "%s/skald-torture-%ld", base_dir(),
-                   (long)getpid());
-    check_dir_make(t->point.dir);
+    points_dir(t->point.dir);
     int status = points_process(run_trial, t);
     check_dir_remove(t->point.dir);
     if (status == 0)

@@ -43,6 +43,9 @@ void points_options(struct points_options *o, int argc, char **argv);
 int points_run(const struct points_options *o, uint64_t count,
                bool (*try_point)(const struct point *p, void *context), void *context);
 
+/* A new empty directory, in memory if possible. */
+void points_dir(char dir[POINTS_DIR_BYTES]);
+
 /* Zeroed memory that processes share with those they fork. */
 void *points_shared(size_t bytes);
 

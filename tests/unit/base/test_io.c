@@ -226,6 +226,32 @@ Test(io, interruptions)
 
 /* ---- directories ---- */
 
+/* The name of a directory is durable, whoever made it: a power cut would take all that is in it. */
+Test(io, mkdir_is_durable)
+{
+    char path[TEST_PATH_BYTES];
+    struct seen s = {0};
+    struct place p;
+
+    place_init(&p);
+    io_hook_set(see, &s);
+    REQUIRE_OK(io_mkdir(files_path(path, p.dir, "sub//"), NULL));
+    cr_expect(s.calls[IO_MKDIR] == 1 && s.calls[IO_SYNC] == 1);
+    cr_expect_str_eq(s.name, "", "a sync comes last");
+    REQUIRE_OK(io_mkdir(path, NULL));
+    cr_expect_eq(s.calls[IO_SYNC], 2);
+    for (uint64_t at = 1; at <= 3; at++) {
+        struct fault f = {.at = at, .error = EIO};
+        fault_begin(&f);
+        EXPECT_STATUS("not durable", io_mkdir(path, NULL), ST_IO);
+        fault_end();
+    }
+    cr_assert_eq(chdir(p.dir), 0);
+    REQUIRE_OK(io_mkdir("here", NULL));
+    EXPECT_STATUS("/", io_mkdir("/", NULL), ST_OK);
+    place_release(&p);
+}
+
 static enum status count_name(void *context, const char *name, struct err *err)
 {
     size_t *count = context;
