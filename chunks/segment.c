@@ -429,9 +429,19 @@ enum status segments_remove(struct segments *s, struct segment_name name, struct
         evict(s, i);
     lock_give(&s->lock);
     segment_file_name(name, file);
-    if (io_unlinkat(s->dir_fd, file) < 0 && errno != ENOENT)
+    if (io_unlinkat(s->dir_fd, file) == 0)
+        return ST_OK;
+    if (errno != ENOENT)
         return err_errno(err, "remove %s/%s", s->dir, file);
-    return ST_OK;
+    /*
+     * It was removed before. If the sync of the directory failed then, the system may have dropped
+     * that change, and the next sync would succeed without it: so it is made once more.
+     */
+    int fd = io_openat(s->dir_fd, file, O_WRONLY | O_CREAT, 0640);
+    if (fd < 0)
+        return err_errno(err, "make and remove %s/%s", s->dir, file);
+    (void)close(fd);
+    return io_unlinkat(s->dir_fd, file) == 0 ? ST_OK : err_errno(err, "remove %s/%s", s->dir, file);
 }
 
 enum status segments_sync_names(struct segments *s, struct err *err)

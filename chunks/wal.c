@@ -86,7 +86,10 @@ static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, stru
     if (st != ST_OK)
         return st;
     wal_file_name(number, name);
-    int fd = io_openat(w->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC, 0640);
+    /* One that an attempt left whose sync failed, and which could not be removed then. */
+    if (io_unlinkat(w->dir_fd, name) < 0 && errno != ENOENT)
+        return err_errno(err, "remove %s/%s", w->options.dir, name);
+    int fd = io_openat(w->dir_fd, name, O_RDWR | O_CREAT | O_EXCL, 0640);
     if (fd < 0)
         return err_errno(err, "create %s/%s", w->options.dir, name);
 

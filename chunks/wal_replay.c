@@ -145,6 +145,25 @@ static enum status replay_number(struct replay *r, uint64_t number, bool newest,
     return st == ST_OK ? ST_OK : err_prefix(err, st, "%s", f.name);
 }
 
+/*
+ * The process before may have died between a write and its sync: what was replayed is on the disk
+ * by chance only. When the log goes on in a new file this one must be whole; else a power cut would
+ * leave damage in the middle of the log.
+ */
+static enum status sync_newest(const struct replay *r, uint64_t number, struct err *err)
+{
+    char name[WAL_NAME_BYTES];
+
+    wal_file_name(number, name);
+    int fd = io_openat(r->dir_fd, name, O_RDWR, 0);
+    if (fd < 0)
+        return errno == ENOENT ? ST_OK : err_errno(err, "open %s", name); /* it was removed */
+    enum status st =
+        io_fsync(fd) < 0 || io_fsync(r->dir_fd) < 0 ? err_errno(err, "sync %s", name) : ST_OK;
+    (void)close(fd);
+    return st;
+}
+
 enum status wal_replay(const char *dir, apply_fn *apply, void *context,
                        struct wal_replay *ret_result, struct err *err)
 {
@@ -160,6 +179,8 @@ enum status wal_replay(const char *dir, apply_fn *apply, void *context,
     st = wal_numbers(dir, &numbers, &count, err);
     for (size_t i = 0; i < count && st == ST_OK; i++)
         st = replay_number(&r, numbers[i], i + 1 == count, err);
+    if (st == ST_OK && count > 0)
+        st = sync_newest(&r, numbers[count - 1], err);
     mem_free(numbers);
     (void)close(r.dir_fd);
     if (st == ST_OK)

@@ -8,9 +8,11 @@
  *      committed lengths
  *
  * When anything fails before the commit nothing has happened: the next attempt overwrites what was
- * written. After a failed commit that is so only if the index still takes writes; if it does not,
- * nobody knows what its file says, and no segment may be touched until a restart has looked. The
- * caller drops the heads after a success.
+ * written, and writes it to another file if it was a sync that failed: the system may have dropped
+ * what it could not write, and would call the next sync of the same pages a success. After a failed
+ * commit that is so only if the index still takes writes; if it does not, nobody knows what its
+ * file says, and no segment may be touched until a restart has looked. The caller drops the heads
+ * after a success.
  *
  * What a merge has made is committed in the same way, by the same thread: its transaction takes the
  * references of the chunks that were merged away and names the new one instead. A segment that
@@ -88,8 +90,8 @@ static struct open_segment *find_segment(const struct flushing *f, struct str te
     const struct store *s = f->store;
     struct open_segment *segment = open_segments_newest(&s->flusher.segments, tenant, day, state);
 
-    while (segment != NULL && (segment->written_bytes >= store_settings(s)->segment_max_bytes ||
-                               is_leaving(f, segment->name.id)))
+    while (segment != NULL && (segment->sync_failed || is_leaving(f, segment->name.id) ||
+                               segment->written_bytes >= store_settings(s)->segment_max_bytes))
         segment = segment->older;
     return segment;
 }
@@ -275,18 +277,25 @@ static bool has_new_bytes(const struct open_segment *segment)
 
 static enum status sync_segments(struct store *s, struct err *err)
 {
+    struct open_segment *used = s->flusher.segments.used;
     bool new_names = false;
     enum status st = ST_OK;
 
-    for (struct open_segment *segment = s->flusher.segments.used; segment != NULL && st == ST_OK;
-         segment = segment->next_used) {
+    for (struct open_segment *o = used; o != NULL && st == ST_OK; o = o->next_used) {
         if (flag_get(&s->flusher.abandon))
-            st = err_set(err, ST_CANCELLED, "the store is being closed");
-        else if (has_new_bytes(segment))
-            st = segments_sync(s->segments, segment->name, err);
-        new_names |= segment->new_file;
+            return err_set(err, ST_CANCELLED, "the store is being closed");
+        if (!has_new_bytes(o))
+            continue;
+        st = segments_sync(s->segments, o->name, err);
+        o->sync_failed = st != ST_OK;
+        new_names |= o->new_file;
     }
-    return st == ST_OK && new_names ? segments_sync_names(s->segments, err) : st;
+    if (st != ST_OK || !new_names)
+        return st;
+    st = segments_sync_names(s->segments, err);
+    for (struct open_segment *o = used; o != NULL && st != ST_OK; o = o->next_used)
+        o->sync_failed |= o->new_file;
+    return st;
 }
 
 /* How far the stream of `item` is flushed, and the days its chunks lie on. */
@@ -372,19 +381,28 @@ static enum status commit(struct flushing *f, struct err *err)
 }
 
 /*
- * Forget what a batch that failed has written; whoever met a full disk gives it back. When the
- * store is being closed the next start does that: it may be a hundred thousand files.
+ * Forget what a batch that failed has written; whoever met a full disk gets it back. A file that
+ * holds nothing else goes: if its sync failed, or that of its name, a later one that succeeds says
+ * nothing of what the first was for, so the next attempt makes another file. When the store is
+ * being closed the next start does that: it may be a hundred thousand files.
  */
 static void forget_written(struct store *s, struct open_segment *segment)
 {
+    bool is_new = segment->committed_bytes == 0;
+    enum status st = ST_OK;
     struct err err;
 
     if (has_new_bytes(segment) && segment->has_file && !s->flusher.broken &&
-        !flag_get(&s->flusher.abandon) &&
-        segments_cut(s->segments, segment->name, segment->committed_bytes, &err) != ST_OK)
-        LOG(LOG_WARN, "cannot cut a segment after a failure", LOG_ERR(&err));
+        !flag_get(&s->flusher.abandon)) {
+        st = is_new ? segments_remove(s->segments, segment->name, &err)
+                    : segments_cut(s->segments, segment->name, segment->committed_bytes, &err);
+        if (st != ST_OK)
+            LOG(LOG_WARN, "cannot cut a segment after a failure", LOG_ERR(&err));
+        else if (is_new)
+            segment->sync_failed = false;
+    }
     segment->written_bytes = segment->committed_bytes;
-    segment->has_file = segment->committed_bytes > 0;
+    segment->has_file = !is_new;
 }
 
 /* After a success the written bytes are committed; after a failure they are forgotten. */

@@ -31,6 +31,7 @@ struct recording {
     struct trace *trace;
     char dir[POINTS_DIR_BYTES];
     uint64_t dies_at; /* call of the trace; 0: it lives */
+    bool written;     /* the last call was a write */
     size_t begin;     /* step */
 };
 
@@ -40,10 +41,12 @@ static int record_call(struct io_event *e, void *context)
 {
     struct recording *r = context;
 
-    if (r->dies_at != 0 && trace_calls(r->trace) >= r->dies_at) {
+    if (r->dies_at != 0 && trace_calls(r->trace) >= r->dies_at && r->written &&
+        e->call == IO_SYNC) {
         trace_end(r->trace);
         _exit(EXIT_DIED);
     }
+    r->written = e->call == IO_WRITE;
     trace_call(r->trace, e, e->bytes);
     return 0;
 }
@@ -75,7 +78,7 @@ static void play(void *context)
     _exit(p->failures > 0 ? 1 : 0);
 }
 
-/* A process dies after each quarter of the steps, at a call that chance chooses. */
+/* Processes die with something written and not synced, at calls that chance chooses. */
 static bool record(struct recording *r, uint64_t seed)
 {
     struct random random = random_of(seed);

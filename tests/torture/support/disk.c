@@ -26,7 +26,8 @@ struct change {
     struct str bytes;
     struct str name;
     struct str to;
-    size_t node; /* that gets the name */
+    size_t node;   /* that gets the name */
+    bool doubtful; /* its sync failed: another one that succeeds says nothing of it */
 };
 
 struct node {
@@ -182,6 +183,8 @@ static void play_event(struct disk *d, const struct trace_event *e, struct ledge
     case TRACE_SYNC:
         n = node_of(d, e->path);
         ASSERT(n != NULL);
+        for (size_t i = n->synced; e->size != 0 && i < n->count; i++)
+            n->changes[i].doubtful = true;
         n->synced = n->count;
         break;
     case TRACE_LINK:
@@ -235,10 +238,10 @@ struct writing {
     struct random *random;
 };
 
-/* Does a change that was not synced reach the disk? */
-static bool is_kept(struct writing *w)
+/* Does change `i` of a node reach the disk, for sure or because chance will have it? */
+static bool is_kept(struct writing *w, const struct node *n, size_t i)
 {
-    return w->loss == DISK_LOSS_NONE ||
+    return w->loss == DISK_LOSS_NONE || (i < n->synced && !n->changes[i].doubtful) ||
            (w->loss == DISK_LOSS_SOME && random_below(w->random, 2) == 0);
 }
 
@@ -300,7 +303,7 @@ static void write_file(struct writing *w, const struct node *n, const char *path
 
     for (size_t i = 0; i < n->count; i++) {
         const struct change *change = &n->changes[i];
-        if (i < n->synced || is_kept(w))
+        if (is_kept(w, n, i))
             apply(&c, change);
         else if (w->loss == DISK_LOSS_SOME && change->kind == TRACE_WRITE &&
                  random_below(w->random, 2) == 0)
@@ -362,7 +365,7 @@ static void write_directory(struct writing *w, const struct node *n, const char 
 
     ASSERT(l != NULL);
     for (size_t i = 0; i < n->count; i++) {
-        if (i < n->synced || is_kept(w))
+        if (is_kept(w, n, i))
             apply_name(l, &n->changes[i]);
     }
     for (size_t i = 0; i < l->count; i++) {

@@ -7,6 +7,7 @@
  *     a sync of its directory, whose own name needs a sync of the directory above
  *   - what was not synced may be there, or not, each call by itself and in any order; of a write,
  *     any of its sectors of 512 bytes; its other bytes are what was there before, or zeros
+ *   - what a sync that failed was for may be lost for ever, whatever later syncs say
  *   - a rename happens or does not; so does a link or the removal of a name
  *   - a commit of the index is durable and whole when it returns. (Its file calls are LMDB's; but
  *     the name of its file is in a directory like any other.)

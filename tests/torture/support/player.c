@@ -255,6 +255,8 @@ static enum status play(struct player *p, size_t number, struct err *err)
         return store_flush(p->store, err);
     case STEP_MERGE:
         player_wait(p);
+        if (store_state(p->store).flush_failing && store_flush(p->store, err) != ST_OK)
+            return err->status; /* merges wait for it */
         return player_merge(p) ? ST_OK : err_set(err, ST_TIMEOUT, "merging does not end");
     case STEP_REOPEN:
         player_close(p);

@@ -35,6 +35,7 @@ struct player {
     void (*noted)(void *context, size_t step, enum step_state state); /* may be NULL */
     void *context;
     bool merges;
+    bool damage_is_fine; /* for check_store(): the log may be said to be damaged when it opens */
     char dir[PLAYER_PATH_BYTES];
     struct config config;
     struct store *store;

@@ -145,7 +145,7 @@ static bool kind_of(const struct io_event *e, enum trace_kind *ret_kind)
     return true;
 }
 
-void trace_call(struct trace *t, const struct io_event *e, size_t bytes)
+static void record(struct trace *t, const struct io_event *e, size_t bytes, bool failed)
 {
     static char path[PATH_MAX * 2], to[PATH_MAX * 2]; /* under the mutex */
     struct trace_event event = {.offset = e->offset, .size = e->offset};
@@ -163,9 +163,21 @@ void trace_call(struct trace *t, const struct io_event *e, size_t bytes)
             event.to = path_of(t, e->fd, e->to, to);
         if (event.kind == TRACE_CREATE)
             event.size = (e->flags & O_TRUNC) != 0 ? 1 : 0;
+        if (event.kind == TRACE_SYNC)
+            event.size = failed ? 1 : 0;
         put_event(t, &event, e->parts, e->call == IO_WRITE ? bytes : 0);
     }
     (void)pthread_mutex_unlock(&mutex);
+}
+
+void trace_call(struct trace *t, const struct io_event *e, size_t bytes)
+{
+    record(t, e, bytes, false);
+}
+
+void trace_failed_sync(struct trace *t, const struct io_event *e)
+{
+    record(t, e, 0, true);
 }
 
 void trace_note(struct trace *t, size_t step, enum step_state state)

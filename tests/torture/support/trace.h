@@ -2,7 +2,8 @@
  * trace.h - everything a store did to its files, in order, with all bytes.
  *
  * A trace lives in memory that outlives the processes that record it; one process after the other
- * goes on with it. Paths are relative to the directory that the trace was begun with.
+ * goes on with it. Paths are relative to the directory that the trace was begun with; the store is
+ * in `data` below it.
  */
 #ifndef TESTS_TORTURE_SUPPORT_TRACE_H
 #define TESTS_TORTURE_SUPPORT_TRACE_H
@@ -17,7 +18,7 @@
 enum trace_kind {
     TRACE_CREATE, /* a file; size 1: what is there is emptied */
     TRACE_WRITE,
-    TRACE_SYNC, /* a file or a directory */
+    TRACE_SYNC, /* a file or a directory; size 1: it failed */
     TRACE_TRUNCATE,
     TRACE_LINK,
     TRACE_UNLINK,
@@ -44,6 +45,9 @@ struct trace *trace_new(const char *dir);
 
 /* Record a call that is about to be made, of which `bytes` are written. Any thread. */
 void trace_call(struct trace *t, const struct io_event *e, size_t bytes);
+
+/* A sync that will fail. */
+void trace_failed_sync(struct trace *t, const struct io_event *e);
 void trace_note(struct trace *t, size_t step, enum step_state state);
 
 /* This process records nothing more: it is about to die, and no event may be left in part. */

@@ -246,6 +246,39 @@ Test(wal, golden)
     log_release(&l);
 }
 
+/* What the process before wrote, and did not come to sync, is synced before the log goes on. */
+static int note_last_syncs(struct io_event *event, void *context)
+{
+    size_t *syncs = context;
+
+    *syncs = event->call == IO_SYNC ? *syncs + 1 : 0;
+    return 0;
+}
+
+Test(wal, replay_ends_with_syncs)
+{
+    size_t syncs = 0;
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    REQUIRE_OK(push(&l, STR("one")));
+    log_close(&l);
+    io_hook_set(note_last_syncs, &syncs);
+    (void)expect_replay("one", l.dir, "1:one ");
+    io_hook_set(NULL, NULL);
+    cr_expect_eq(syncs, 2, "of the file and of its directory; %zu", syncs);
+    struct fault f = {.at = 1, .error = EIO, .kinds = 1U << IO_SYNC};
+    struct replayed got = {.stop_at = 0};
+    struct wal_replay result;
+    buf_init(&got.text, MIB);
+    fault_begin(&f);
+    EXPECT_STATUS("no sync", wal_replay(l.dir, note_record, &got, &result, NULL), ST_IO);
+    fault_end();
+    buf_release(&got.text);
+    log_release(&l);
+}
+
 /* ---- group commit ---- */
 
 struct slow {
