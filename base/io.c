@@ -265,8 +265,13 @@ enum status io_mkdir(const char *path, struct err *err)
 {
     struct stat st;
 
-    if (MAY(.call = IO_MKDIR, .fd = AT_FDCWD, .name = path) && mkdir(path, 0750) == 0)
-        return sync_parent(path, true, err);
+    if (MAY(.call = IO_MKDIR, .fd = AT_FDCWD, .name = path) && mkdir(path, 0750) == 0) {
+        enum status made = sync_parent(path, true, err);
+        /* A later sync that succeeds would say nothing of this name: it is made anew then. */
+        if (made != ST_OK && MAY(.call = IO_UNLINK, .fd = AT_FDCWD, .name = path))
+            (void)rmdir(path);
+        return made;
+    }
     int error = errno;
     if (error == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return sync_parent(path, false, err);

@@ -41,6 +41,7 @@ struct shared {
     struct ledger ledger;
     struct counter calls;
     struct counter failed_syncs;
+    struct counter names_in_doubt;
 };
 
 struct failing {
@@ -55,6 +56,21 @@ struct failing {
     uint64_t seed;
 };
 
+/*
+ * The name of LMDB's file is synced once, at the first start, and cannot be made again as other
+ * names are: if that sync fails and a later start believes its own, the index is in doubt. It can
+ * be made again from the segments. A directory is in doubt, too, if the sync of its name fails and
+ * it cannot be removed: two failures at a first start.
+ */
+static bool is_index(int fd)
+{
+    char link[64], path[PLAYER_PATH_BYTES];
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, path, sizeof(path));
+    return len > 0 && str_ends(str_make(path, (size_t)len), STR("/index"));
+}
+
 static int fail_at(struct io_event *e, void *context)
 {
     struct failing *f = context;
@@ -67,6 +83,9 @@ static int fail_at(struct io_event *e, void *context)
         bool lies = e->call == IO_SYNC && f->way->error != EINTR;
         if (lies)
             counter_add(&f->shared->failed_syncs, 1);
+        if ((lies && is_index(e->fd)) ||
+            (e->call == IO_UNLINK && counter_get(&f->shared->failed_syncs) > 0))
+            counter_add(&f->shared->names_in_doubt, 1);
         if (lies && f->trace != NULL)
             trace_failed_sync(f->trace, e);
         return f->way->error;
@@ -208,7 +227,8 @@ static bool try_point(const struct point *point, void *context)
     }
     struct shared before = *f->shared;
     bool good = points_process(check, f) == 0;
-    for (unsigned i = 0; i < POWER_CUTS && good && counter_get(&before.failed_syncs) > 0; i++) {
+    bool cuts = counter_get(&before.failed_syncs) > 0 && counter_get(&before.names_in_doubt) == 0;
+    for (unsigned i = 0; i < POWER_CUTS && good && cuts; i++) {
         *f->shared = before;
         f->loss = i == 0 ? DISK_LOSS_ALL : DISK_LOSS_SOME;
         f->seed = point->seed + i;

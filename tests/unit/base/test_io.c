@@ -247,6 +247,11 @@ Test(io, mkdir_is_durable)
         fault_end();
     }
     cr_assert_eq(chdir(p.dir), 0);
+    struct fault no_sync = {.at = 1, .error = EIO, .kinds = 1U << IO_SYNC};
+    fault_begin(&no_sync);
+    EXPECT_STATUS("not synced", io_mkdir("here", NULL), ST_IO);
+    fault_end();
+    cr_expect_neq(access("here", F_OK), 0, "the next attempt must make it anew");
     REQUIRE_OK(io_mkdir("here", NULL));
     EXPECT_STATUS("/", io_mkdir("/", NULL), ST_OK);
     place_release(&p);
