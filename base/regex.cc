@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -559,13 +560,33 @@ extern "C" enum status regex_compile_in(struct arena *a, struct str pattern,
     return ST_OK;
 }
 
-extern "C" bool regex_search(const struct regex *re, struct str text)
+namespace
 {
+
+std::atomic<uint64_t> search_failures;
+
+bool note_search_failure()
+{
+    search_failures.fetch_add(1, std::memory_order_relaxed);
+    return false;
+}
+
+} // namespace
+
+extern "C" uint64_t regex_search_failures(void)
+{
+    return search_failures.load(std::memory_order_relaxed);
+}
+
+extern "C" bool regex_search(const struct regex *re, struct str text)
+try {
     std::string copy;
     std::vector<size_t> origin;
 
     return find(re->re, piece(text), nullptr, 0) ||
            (sanitize(text, &copy, &origin) && find(re->re, copy, nullptr, 0));
+} catch (const std::bad_alloc &) {
+    return note_search_failure();
 }
 
 extern "C" bool regex_may_match(const struct regex *re, regex_probe_fn *may_contain, void *context)
@@ -619,7 +640,7 @@ extern "C" struct str regex_group_name(const struct regex *re, size_t i)
  */
 extern "C" bool regex_match(const struct regex *re, struct str text, struct str *groups,
                             size_t count)
-{
+try {
     re2::StringPiece found[kGroupsMax];
     subject s(text);
 
@@ -628,11 +649,13 @@ extern "C" bool regex_match(const struct regex *re, struct str text, struct str 
     for (size_t i = 0; i < count; i++)
         groups[i] = i < kGroupsMax ? s.original(found[i]) : str_make(nullptr, 0);
     return true;
+} catch (const std::bad_alloc &) {
+    return note_search_failure();
 }
 
 extern "C" void regex_match_all(const struct regex *re, struct str text, size_t count,
                                 regex_match_fn *found, void *context)
-{
+try {
     re2::StringPiece hits[kGroupsMax];
     struct str groups[kGroupsMax];
     size_t wanted = std::min(count, re->names.size()), at = 0;
@@ -657,4 +680,6 @@ extern "C" void regex_match_all(const struct regex *re, struct str text, size_t 
                 : 1;
         at = end == at ? at + step : end;
     }
+} catch (const std::bad_alloc &) {
+    (void)note_search_failure();
 }

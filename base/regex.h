@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -43,6 +44,13 @@ size_t regex_program_size(const struct regex *re);
  * request that is full of large expressions may be busy with compiling them.
  */
 size_t regex_work_bytes(const struct regex *re);
+
+/*
+ * How many searches and matches of this process have ended for want of memory so far: they said no.
+ * Who finds the number changed must not trust what it was told meanwhile. One number for all
+ * threads, so that a search costs nothing for it; others that search then give up as well.
+ */
+uint64_t regex_search_failures(void);
 
 /* Does the expression match anywhere in `text`? Anchors are the pattern's own. */
 bool regex_search(const struct regex *re, struct str text);

@@ -1,5 +1,6 @@
 #include "query/engine.h"
 
+#include "base/regex.h"
 #include "query/log_query.h"
 #include "query/parser.h"
 #include "query/pipeline.h"
@@ -238,7 +239,7 @@ static enum status run_metric(const struct engine_query *q, struct result *ret_r
     return st == ST_OK ? make_result(q, &m, ret_result, err) : st;
 }
 
-enum status engine_run(const struct engine_query *q, struct result *ret_result, struct err *err)
+static enum status run(const struct engine_query *q, struct result *ret_result, struct err *err)
 {
     if (q->expr->kind != EXPR_LOG)
         return run_metric(q, ret_result, err);
@@ -247,4 +248,16 @@ enum status engine_run(const struct engine_query *q, struct result *ret_result, 
                        "log queries are not supported as an instant query type, please change your "
                        "query to a range query type");
     return log_query_run(q, ret_result, err);
+}
+
+enum status engine_run(const struct engine_query *q, struct result *ret_result, struct err *err)
+{
+    uint64_t failures = regex_search_failures();
+
+    enum status st = run(q, ret_result, err);
+    if (st == ST_OK && regex_search_failures() != failures) {
+        result_release(ret_result);
+        st = err_set(err, ST_NOMEM, "no memory to search with a regular expression");
+    }
+    return st;
 }

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/regex.h"
 #include "base/time.h"
 #include "server/store/memory.h"
 #include "server/store/retention.h"
@@ -203,11 +204,12 @@ static enum status visit_index(const struct lookup *l, struct matcher_list match
 
 static enum status visit_streams(struct lookup *l, struct matcher_list matchers, struct err *err)
 {
+    uint64_t failures = regex_search_failures();
     enum status st = visit_memory(l, matchers, err);
 
     if (st == ST_OK)
         st = visit_index(l, matchers, err);
-    return st;
+    return st == ST_OK && regex_search_failures() != failures ? ST_NOMEM : st;
 }
 
 /* ---- the calls ---- */

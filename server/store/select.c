@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/regex.h"
 #include "base/time.h"
 #include "server/store/memory.h"
 #include "server/store/select_internal.h"
@@ -413,6 +414,7 @@ static void end(struct selection *selection)
 static enum status begin(struct store_selection *s, struct err *err)
 {
     const struct source_request *r = &s->request;
+    uint64_t failures = regex_search_failures();
 
     s->hiding = hide_take(s->store, r->tenant);
     s->request.start_ns = MAX_OF(r->start_ns, s->hiding.floor_ns);
@@ -433,6 +435,8 @@ static enum status begin(struct store_selection *s, struct err *err)
         store_damage(s->store, r->tenant, time_day(r->start_ns), time_day(r->end_ns));
     s->q->stats.index_ns += time_mono_ns() - begin_ns;
     s->next_day = time_day(r->backward ? r->end_ns : r->start_ns);
+    if (st == ST_OK && regex_search_failures() != failures)
+        st = err_set(err, ST_NOMEM, "no memory to match streams");
     return st;
 }
 

@@ -171,6 +171,17 @@ static bool put_answers(struct store *s, struct buf *b)
     return !b->failed;
 }
 
+void check_queries(struct player *p)
+{
+    for (size_t t = 0; t < SCENARIO_TENANTS; t++) {
+        for (size_t i = 0; i < COUNT_OF(queries); i++) {
+            struct answer a;
+            struct err err;
+            answer_release(&a, ask(p->store, scenario_tenants[t], &queries[i], &a, &err));
+        }
+    }
+}
+
 /* ---- entries ---- */
 
 static struct str label_of(struct labels labels, const char *name)

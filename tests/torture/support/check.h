@@ -24,6 +24,9 @@ bool check_store(struct player *p);
 /* Only the first of these, on a store that is open. */
 bool check_entries(struct player *p);
 
+/* Ask all queries, whatever comes of it. */
+void check_queries(struct player *p);
+
 /* Empty the directory `path` (made if it is not there), or remove it. */
 void check_dir_make(const char *path);
 void check_dir_remove(const char *path);
