@@ -68,6 +68,13 @@ static const struct option *option_find(struct str section, struct str name)
     return NULL;
 }
 
+bool config_is_scalar(struct str section, struct str name)
+{
+    const struct option *o = option_find(section, name);
+
+    return o != NULL && o->kind != OPTION_LIST && o->kind != OPTION_RULES;
+}
+
 bool config_has_section(struct str name)
 {
     for (size_t i = 0; i < COUNT_OF(options) && name.len > 0; i++) {

@@ -9,6 +9,10 @@
 /* Check and remember one override; tenant and name already live in the arena. */
 MUST_CHECK enum status config_add_override(struct config *c, struct override o, struct err *err);
 
+/* Is there such a setting, and is it one value and not a list? `section` is empty at the top level.
+ */
+bool config_is_scalar(struct str section, struct str name);
+
 /* Is it the section of at least one setting? */
 bool config_has_section(struct str name);
 

@@ -37,11 +37,15 @@
       "Request line and headers.")                                                                \
     X(server, http_max_inflight_bytes, BYTES, "256MB", 1048576, 0,                                \
       "Request bodies in memory, of all connections together; beyond it pushes get 503.")         \
+    X(server, http_max_outgoing_bytes, BYTES, "512MB", 1048576, 0,                                \
+      "Answers in memory that are not sent, of all connections together; beyond it those that "   \
+      "have waited longest are given up, and a new one may get 503 instead.")                     \
     X(server, http_read_timeout, DURATION, "30s", MS_NS, 0,                                       \
       "A request must have arrived whole this long after its first byte (or, the first of a "     \
       "connection, after the connection).")                                                       \
     X(server, http_write_timeout, DURATION, "30s", MS_NS, 0,                                      \
-      "An answer of which nothing can be sent for this long ends the connection.")                \
+      "An answer of which less than 4 KB a second can be sent, over this long, ends the "         \
+      "connection.")                                                                              \
     X(server, http_idle_timeout, DURATION, "2m", MS_NS, 0,                                        \
       "A connection may wait this long for its next request.")                                    \
     X(server, graceful_shutdown_timeout, DURATION, "8s", 0, 0,                                    \

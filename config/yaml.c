@@ -8,6 +8,7 @@
 
 #include <yaml.h>
 
+#include "base/map.h"
 #include "config/config_internal.h"
 
 #include "base/banned.h"
@@ -20,6 +21,7 @@ struct reader {
     yaml_event_t event;
     bool has_event;
     unsigned documents; /* that have begun */
+    struct map keys;    /* that were there, with those above them */
     const char *file;
     struct err *err;
 };
@@ -68,6 +70,50 @@ static enum status next(struct reader *r)
 static struct str scalar(const struct reader *r)
 {
     return str_make((const char *)r->event.data.scalar.value, r->event.data.scalar.length);
+}
+
+/* The key at `depth` of `path` and those above it, as `server.log_level`. */
+static struct str whole_key(struct reader *r, const struct str path[3], size_t depth, char between)
+{
+    struct arena *a = &r->config->arena;
+
+    if (depth == 0)
+        return path[0];
+    if (depth == 1)
+        return arena_printf(a, "%.*s%c%.*s", STR_ARG(path[0]), between, STR_ARG(path[1]));
+    return arena_printf(a, "%.*s%c%.*s%c%.*s", STR_ARG(path[0]), between, STR_ARG(path[1]), between,
+                        STR_ARG(path[2]));
+}
+
+static enum status fail_key(struct reader *r, const struct str path[3], size_t depth,
+                            const char *text)
+{
+    return err_set(r->err, ST_INVALID, "%s:%zu: %.*s %s", r->file, r->event.start_mark.line + 1,
+                   STR_ARG(whole_key(r, path, depth, '.')), text);
+}
+
+/* Each key stands once in its map: of two values one would be taken silently. */
+static enum status note_key(struct reader *r, const struct str path[3], size_t depth)
+{
+    /* the names of tenants may hold dots */
+    char between = str_eq(path[0], STR("overrides")) ? '\n' : '.';
+    struct str key = whole_key(r, path, depth, between);
+
+    if (key.ptr == NULL)
+        return arena_status(&r->config->arena, r->err);
+    if (map_get(&r->keys, key) != NULL)
+        return fail_key(r, path, depth, "is there a second time");
+    if (map_set(&r->keys, key, r) != ST_OK)
+        return err_set(r->err, ST_NOMEM, "%s: no memory", r->file);
+    return ST_OK;
+}
+
+/* Is the list that begins where one value belongs? */
+static bool is_list_for_scalar(const struct reader *r, const struct str path[3], size_t depth)
+{
+    struct str section = depth == 2 ? STR("limits") : depth == 1 ? path[0] : STR("");
+
+    return r->event.type == YAML_SEQUENCE_START_EVENT && config_is_scalar(section, path[depth]);
 }
 
 static enum status at_line(struct reader *r, enum status st)
@@ -177,7 +223,11 @@ static enum status read_map(struct reader *r, struct str path[3], size_t depth, 
         path[depth] = arena_str(&r->config->arena, scalar(r));
         if (path[depth].ptr == NULL)
             return arena_status(&r->config->arena, r->err);
-        st = next(r);
+        st = note_key(r, path, depth);
+        if (st == ST_OK)
+            st = next(r);
+        if (st == ST_OK && is_list_for_scalar(r, path, depth))
+            st = fail_key(r, path, depth, "takes one value, not a list");
         if (st != ST_OK)
             return st;
 
@@ -233,6 +283,7 @@ enum status config_read_yaml(struct config *c, struct str text, const char *file
     buf_init(&value, LIST_TEXT_BYTES_MAX);
     enum status st = read_document(&r, &value);
     buf_release(&value);
+    map_release(&r.keys);
     if (r.has_event)
         yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);

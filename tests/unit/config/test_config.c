@@ -247,6 +247,26 @@ static const struct yaml_case {
     {"map in a list", STR_INIT("limits:\n  log_level_fields:\n  - a: 1\n"),
      "f.yaml:3: expected a value"},
     {"list for a section", STR_INIT("server: [a]\n"), "f.yaml:1: there is no setting \"server\""},
+    {"list for one value", STR_INIT("server:\n  log_level: [info]\n"),
+     "f.yaml:2: server.log_level takes one value, not a list"},
+    {"list for one value of the top level", STR_INIT("auth_enabled:\n  - true\n"),
+     "f.yaml:2: auth_enabled takes one value, not a list"},
+    {"list for one value of a tenant", STR_INIT("overrides:\n  t.x:\n    max_line_size: [1]\n"),
+     "f.yaml:3: overrides.t.x.max_line_size takes one value, not a list"},
+    {"a setting twice", STR_INIT("server:\n  log_level: info\n\n  log_level: info\n"),
+     "f.yaml:4: server.log_level is there a second time"},
+    {"a section twice", STR_INIT("server:\n  log_level: info\nwal:\nserver:\n  http_threads: 1\n"),
+     "f.yaml:4: server is there a second time"},
+    {"a tenant twice",
+     STR_INIT("overrides:\n  t: {max_line_size: 1}\n  t: {max_query_series: 1}\n"),
+     "f.yaml:3: overrides.t is there a second time"},
+    {"a limit of a tenant twice",
+     STR_INIT("overrides:\n  t: {max_line_size: 1, max_line_size: 2}\n"),
+     "f.yaml:2: overrides.t.max_line_size is there a second time"},
+    {"the same names elsewhere",
+     STR_INIT("limits:\n  max_line_size: 1\noverrides:\n  limits: {max_line_size: 1}\n"
+              "  limits.max_line_size: {max_line_size: 2}\n  t: {max_line_size: 1}\n"),
+     NULL},
     {"list for the file", STR_INIT("- a\n"), "f.yaml:1: expected a map of sections"},
     {"text for the file", STR_INIT("hello\n"), "f.yaml:1: expected a map of sections"},
     {"map for a key", STR_INIT("? {a: 1}\n: 2\n"), "f.yaml:1: expected a key"},
@@ -412,7 +432,8 @@ Test(config, order_of_sources)
     struct config c;
 
     REQUIRE_OK(config_init(&c, NULL));
-    read_yaml(&c, "server:\n  http_listen_port: 80\n  http_listen_port: 81\n");
+    set(&c, "server.http_listen_port", "80");
+    read_yaml(&c, "server:\n  http_listen_port: 81\n");
     cr_expect_eq(c.settings.http_listen_port, 81);
     REQUIRE_OK(config_read_environment(&c, environment, NULL));
     cr_expect_eq(c.settings.http_listen_port, 82);
