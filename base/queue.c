@@ -60,6 +60,14 @@ void *queue_pop(struct queue *q)
     return item;
 }
 
+size_t queue_count(struct queue *q)
+{
+    lock_take(&q->lock);
+    size_t count = q->count;
+    lock_give(&q->lock);
+    return count;
+}
+
 void queue_close(struct queue *q)
 {
     lock_take(&q->lock);

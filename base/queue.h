@@ -34,6 +34,9 @@ MUST_CHECK enum status queue_push(struct queue *q, void *item);
 /* Wait for an item; NULL once the queue is closed and empty. */
 void *queue_pop(struct queue *q);
 
+/* How many items wait. */
+size_t queue_count(struct queue *q);
+
 /* Refuse further items and wake every reader. */
 void queue_close(struct queue *q);
 

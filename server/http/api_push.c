@@ -1,6 +1,8 @@
 /*
  * POST /loki/api/v1/push and /api/prom/push: what the body is in is decided by two headers, the
- * rest by the decoder and the store. Runs on the loop; the answer waits for the log.
+ * rest by the decoder and the store. Runs on the loop; the answer waits for the log. What turns out
+ * to take long runs again, on the bulk worker: the other connections of the loop do not wait for
+ * it.
  */
 #include "base/log.h"
 #include "proto/push.h"
@@ -10,6 +12,11 @@
 #include "base/banned.h"
 
 void api_push(struct request *r);
+
+enum {
+    LOOP_BYTES_MAX = 2 * 1024 * 1024, /* of a body, decompressed; agents send 1 MB */
+    LOOP_ARENA_BYTES_MAX = 4 * LOOP_BYTES_MAX,
+};
 
 static enum status read_encoding(const struct request *r, struct push_spec *spec, struct err *err)
 {
@@ -72,7 +79,25 @@ static enum status read_format(const struct request *r, struct push_spec *spec, 
     return ST_OK;
 }
 
-void api_push(struct request *r)
+/* On a loop: ST_LIMIT or ST_TOO_LARGE when it is too much to be done there. */
+static enum status decode(const struct request *r, struct push_spec *spec, struct arena *a,
+                          struct push_request *ret_push, struct err *err)
+{
+    size_t arena_bytes_max = a->max_bytes;
+
+    if (r->bulk)
+        return push_decode(a, spec, buf_str(&r->body), ret_push, err);
+    if (r->body.len > LOOP_BYTES_MAX)
+        return ST_TOO_LARGE;
+    spec->decompressed_bytes_max = MIN_OF(spec->decompressed_bytes_max, (size_t)LOOP_BYTES_MAX);
+    a->max_bytes = MIN_OF(arena_bytes_max, (size_t)LOOP_ARENA_BYTES_MAX);
+    enum status st = push_decode(a, spec, buf_str(&r->body), ret_push, err);
+    a->max_bytes = arena_bytes_max;
+    return st;
+}
+
+/* What is decoded lives in `a`; the head, in the arena of the request, is needed again later. */
+static void push_with(struct request *r, struct arena *a)
 {
     struct push_spec spec = {.decompressed_bytes_max =
                                  (size_t)server_settings(r->server)->max_decompressed_size};
@@ -83,13 +108,17 @@ void api_push(struct request *r)
     if (st == ST_OK)
         st = read_format(r, &spec, &err);
     if (st == ST_OK)
-        st = push_decode(&r->arena, &spec, buf_str(&r->body), &push, &err);
+        st = decode(r, &spec, a, &push, &err);
+    if ((st == ST_TOO_LARGE || st == ST_LIMIT) && !r->bulk) {
+        r->bulk = true;
+        return;
+    }
     if (st != ST_OK) {
         counter_add(&r->server->metrics.pushes_refused, 1);
         reply_error(r, st == ST_LIMIT ? ST_TOO_LARGE : st, &err, true);
         return;
     }
-    struct store_push p = {.tenant = r->tenant, .request = &push, .arena = &r->arena};
+    struct store_push p = {.tenant = r->tenant, .request = &push, .arena = a};
     if (spec.format == PUSH_PROTOBUF && spec.encoding == PUSH_PLAIN)
         p.body = buf_str(&r->body);
     st = store_push(r->server->store, &p, &err);
@@ -100,5 +129,16 @@ void api_push(struct request *r)
         reply_error(r, st, &err, true);
     if (st != ST_OK && p.ret_text.len > 0)
         reply_text(r, status_http(st), p.ret_text, true);
-    arena_release(&r->arena);
+}
+
+void api_push(struct request *r)
+{
+    bool on_loop = !r->bulk;
+    struct arena a;
+
+    arena_init(&a, r->arena.max_bytes);
+    push_with(r, &a);
+    arena_release(&a);
+    if (!on_loop || !r->bulk)
+        arena_release(&r->arena); /* nothing but the reply is needed while it waits */
 }

@@ -7,11 +7,19 @@
  *
  * A request that a worker has does not die with its connection: it is told (`gone`), comes back
  * some time, and is freed then.
+ *
+ * A client that closes its side may be gone, or still wait for the answer: TCP does not tell. While
+ * its request runs it is sent an interim answer, which a system whose client is gone resets.
+ *
+ * The bytes of answers that are not sent yet are counted over all connections. Where they are too
+ * many, the answers that have waited longest are given up, connection and all.
  */
 #include "server/http/conn.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,6 +45,7 @@ enum {
     REPLY_HEAD_BYTES_MAX = 4 * 1024,
     RECEIVE_BYTES_MIN = 64 * 1024,  /* room that a body gets; it doubles as bytes come */
     RECEIVE_BYTES_MAX = 512 * 1024, /* taken at once, then it is the turn of others */
+    SEND_RATE_MIN = 4 * 1024,       /* bytes a second, over http_write_timeout */
 };
 
 #define LINGER_NS (2 * SECOND_NS)
@@ -50,9 +59,12 @@ struct conn {
     int64_t deadline_ns;     /* of the state, monotonic; 0: none */
     bool close_after;        /* the reply that is being sent is the last one */
     bool in_request;         /* HEAD: bytes of a request have come */
+    bool at_eof;             /* the client has closed its side */
     struct request *request; /* from the head to the reply */
     struct http_chunked chunked;
-    size_t unsent_bytes; /* at the last tick */
+    size_t unsent_bytes;   /* when it was looked at last */
+    size_t outgoing_bytes; /* of its answer, in server.outgoing_bytes */
+    int64_t answered_ns;   /* WRITING: since when, monotonic */
 };
 
 static struct server *server_of(const struct conn *c)
@@ -115,9 +127,17 @@ static void request_free(struct request *r)
 
 /* ---- ending a connection ---- */
 
+static void uncount_answer(struct conn *c)
+{
+    counter_sub(&server_of(c)->outgoing_bytes, c->outgoing_bytes);
+    c->outgoing_bytes = 0;
+}
+
 static void conn_free(struct conn *c)
 {
     struct loop *l = c->loop;
+
+    uncount_answer(c);
 
     if (c->request != NULL && c->state == CONN_BUSY) {
         c->request->conn = NULL; /* it comes back to conn_answer() */
@@ -136,6 +156,13 @@ static void conn_free(struct conn *c)
     mem_free(c);
 }
 
+/* Nothing more can be done with the bytes that are there: wait for others, if any may come. */
+static void wait_for_input(struct conn *c)
+{
+    if (c->at_eof)
+        conn_free(c);
+}
+
 /* ---- replies ---- */
 
 static void free_body(const void *bytes, size_t len, void *context)
@@ -143,6 +170,54 @@ static void free_body(const void *bytes, size_t len, void *context)
     (void)len;
     (void)context;
     mem_free((void *)(uintptr_t)bytes);
+}
+
+/* Of the connections whose answers are being sent, the one that has been at it longest. */
+static struct conn *longest_writer(const struct loop *l)
+{
+    struct conn *longest = NULL;
+
+    for (struct conn *c = l->conns; c != NULL; c = c->next) {
+        if (c->outgoing_bytes > 0 && (longest == NULL || c->answered_ns < longest->answered_ns))
+            longest = c;
+    }
+    return longest;
+}
+
+bool conn_give_up_longest(struct loop *l)
+{
+    struct conn *c = longest_writer(l);
+
+    if (c == NULL)
+        return false;
+    counter_add(&l->server->metrics.answers_given_up, 1);
+    conn_free(c);
+    return true;
+}
+
+/*
+ * Count an answer among those that are not sent. False when that is too much in spite of what was
+ * given up for it: it is not counted then.
+ */
+static bool count_answer(struct conn *c, size_t bytes)
+{
+    struct server *s = server_of(c);
+    uint64_t max = server_settings(s)->http_max_outgoing_bytes;
+
+    counter_add(&s->outgoing_bytes, bytes);
+    while (counter_get(&s->outgoing_bytes) > max && conn_give_up_longest(c->loop)) {
+    }
+    uint64_t all = counter_get(&s->outgoing_bytes);
+    if (all <= max || all == bytes) {
+        c->outgoing_bytes = bytes;
+        return true;
+    }
+    counter_sub(&s->outgoing_bytes, bytes);
+    for (size_t i = 0; i < s->loop_count; i++) {
+        if (&s->loops[i] != c->loop)
+            mailbox_put_give_up(&s->loops[i].mailbox);
+    }
+    return false;
 }
 
 /* Hand the body over to the output; a long one without copying it. */
@@ -192,10 +267,26 @@ static void observe(const struct request *r)
                     time_mono_ns() - r->begin_ns);
 }
 
+/* What is not sent yet, or not taken: systems hold some megabytes for a slow reader. */
+static size_t unsent_bytes(const struct conn *c)
+{
+    int held = 0;
+
+    (void)ioctl(bufferevent_getfd(c->bev), SIOCOUTQ, &held);
+    return evbuffer_get_length(output_of(c)) + (size_t)MAX_OF(held, 0);
+}
+
 void conn_answer(struct request *r)
 {
     struct conn *c = r->conn;
+    struct buf *body = &r->reply.body;
 
+    if (c != NULL && body->len > COPIED_REPLY_MAX && !count_answer(c, body->capacity)) {
+        buf_release(body);
+        r->reply.is_gzip = false;
+        r->reply.retry_later = true;
+        reply_text(r, 503, STR("too many answers wait for their readers"), true);
+    }
     observe(r);
     if (c == NULL) {
         request_free(r);
@@ -207,7 +298,8 @@ void conn_answer(struct request *r)
     send_body(c, &r->reply.body);
     c->request = NULL;
     request_free(r);
-    c->unsent_bytes = evbuffer_get_length(output_of(c));
+    c->unsent_bytes = unsent_bytes(c);
+    c->answered_ns = time_mono_ns();
     set_state(c, CONN_WRITING, server_settings(server_of(c))->http_write_timeout);
 }
 
@@ -337,6 +429,8 @@ static void read_body(struct conn *c)
         refuse(c, 503, "The server cannot accept more requests at this time.");
     else if (whole)
         dispatch(c);
+    else
+        wait_for_input(c);
 }
 
 static void send_continue(struct conn *c)
@@ -411,14 +505,14 @@ static void look_for_head(struct conn *c)
         (void)evbuffer_drain(input, 2);
 
     size_t there = evbuffer_get_length(input);
-    if (there == 0)
-        return;
     struct evbuffer_ptr end = evbuffer_search(input, "\r\n\r\n", 4, NULL);
     size_t len = end.pos < 0 ? 0 : (size_t)end.pos + 4;
     if (len > max || (len == 0 && there >= max))
         refuse(c, 431, "request header fields too large");
     else if (len > 0)
         read_head(c, len);
+    else
+        wait_for_input(c);
 }
 
 /* Do what can be done with the bytes that are there. May free the connection. */
@@ -464,6 +558,7 @@ static void on_write(struct bufferevent *bev, void *context)
     (void)bev;
     if (c->state != CONN_WRITING)
         return;
+    uncount_answer(c);
     if (!c->close_after) {
         c->in_request = evbuffer_get_length(input_of(c)) > 0;
         start_next(c);
@@ -478,14 +573,23 @@ static void on_write(struct bufferevent *bev, void *context)
     set_state(c, CONN_CLOSING, LINGER_NS);
 }
 
+/* The client sends nothing more. False: it waits for nothing either, as far as can be known. */
+static bool goes_on_after_eof(struct conn *c)
+{
+    if (c->state == CONN_BUSY && c->request->head.is_http_1_0)
+        return false; /* it knows no interim answers */
+    if (c->state == CONN_BUSY && (c->request->route->flags & ROUTE_PUSH) == 0)
+        send_continue(c); /* see has_reset() */
+    return c->state == CONN_BUSY || c->state == CONN_WRITING;
+}
+
 static void on_event(struct bufferevent *bev, short what, void *context)
 {
     struct conn *c = context;
 
     (void)bev;
-    bool eof_while_writing = (what & BEV_EVENT_EOF) != 0 && c->state == CONN_WRITING;
-    if (eof_while_writing) {
-        c->close_after = true; /* it wants the reply, and nothing more */
+    if ((what & BEV_EVENT_EOF) != 0 && goes_on_after_eof(c)) {
+        c->at_eof = true;
         (void)bufferevent_disable(c->bev, EV_READ);
         return;
     }
@@ -522,21 +626,41 @@ void conn_accept(struct loop *l, int fd)
 
 /* ---- time ---- */
 
+/* Slow, but fast enough? Then it has another http_write_timeout. */
+static bool is_taking(struct conn *c, int64_t now_ns)
+{
+    int64_t timeout_ns = server_settings(server_of(c))->http_write_timeout;
+    size_t expected = (size_t)(timeout_ns / (SECOND_NS / SEND_RATE_MIN));
+    size_t unsent = unsent_bytes(c);
+
+    if (unsent >= c->unsent_bytes || c->unsent_bytes - unsent < expected)
+        return false;
+    c->unsent_bytes = unsent;
+    c->deadline_ns = now_ns + timeout_ns;
+    return true;
+}
+
 static void time_is_over(struct conn *c, int64_t now_ns)
 {
-    size_t unsent = evbuffer_get_length(output_of(c));
-
-    if (c->state == CONN_WRITING && unsent < c->unsent_bytes) { /* slow, but it moves */
-        c->unsent_bytes = unsent;
-        c->deadline_ns = now_ns + server_settings(server_of(c))->http_write_timeout;
+    if (c->state == CONN_WRITING && is_taking(c, now_ns))
         return;
-    }
     if (c->state == CONN_BODY) {
         counter_add(&server_of(c)->metrics.requests_timed_out, 1);
         refuse(c, 408, "the request did not arrive in time");
         return;
     }
     conn_free(c);
+}
+
+/* Has the client of a running request reset the connection, after it had closed its side? */
+static bool has_reset(const struct conn *c)
+{
+    int code = 0;
+    socklen_t len = sizeof(code);
+
+    return c->at_eof && c->state == CONN_BUSY &&
+           getsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_ERROR, &code, &len) == 0 &&
+           code != 0;
 }
 
 void conn_tick(struct loop *l, int64_t now_ns)
@@ -547,6 +671,8 @@ void conn_tick(struct loop *l, int64_t now_ns)
         next = c->next;
         if (c->deadline_ns != 0 && now_ns >= c->deadline_ns)
             time_is_over(c, now_ns);
+        else if (has_reset(c))
+            conn_free(c);
     }
 }
 

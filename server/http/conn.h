@@ -17,6 +17,9 @@ void conn_answer(struct request *r);
 /* End connections whose time is over. */
 void conn_tick(struct loop *l, int64_t now_ns);
 
+/* Give up the answer that has been waiting longest to be taken, if there is one. */
+bool conn_give_up_longest(struct loop *l);
+
 /* The loop is stopping: end what only waits for a next request. */
 void conn_close_idle(struct loop *l);
 void conn_close_all(struct loop *l);

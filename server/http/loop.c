@@ -84,9 +84,41 @@ static void wait_settled(struct loop *l, struct request *r)
     l->waiting_last = r;
 }
 
+/* The same for a push that comes back from the bulk worker: others may have overtaken it. */
+static void wait_settled_among(struct loop *l, struct request *r)
+{
+    struct request **at = &l->waiting_first;
+
+    while (*at != NULL && (*at)->wait_seq < r->wait_seq)
+        at = &(*at)->next;
+    r->next = *at;
+    *at = r;
+    if (r->next == NULL)
+        l->waiting_last = r;
+}
+
+/* Give a request to the bulk worker; it comes back to take_back(). */
+static void run_bulk(struct loop *l, struct request *r)
+{
+    bool is_push = r->bulk;
+    struct err err;
+
+    if (queue_push(&l->server->bulk_queue, r) == ST_OK) {
+        l->pushing += is_push ? 1 : 0;
+        return;
+    }
+    err_set(&err, ST_BUSY, "The server cannot accept more requests at this time.");
+    reply_error(r, ST_BUSY, &err, true);
+    conn_answer(r);
+}
+
 static void run_here(struct loop *l, struct request *r)
 {
     r->route->handler(r);
+    if (r->bulk) {
+        run_bulk(l, r);
+        return;
+    }
     if (r->wait_seq == 0) {
         conn_answer(r);
         return;
@@ -116,6 +148,10 @@ void loop_dispatch(struct loop *l, struct request *r)
         run_here(l, r);
         return;
     }
+    if (st == ST_OK && r->route->thread == RUN_ON_BULK_WORKER) {
+        run_bulk(l, r);
+        return;
+    }
     if (st == ST_OK && queue_push(&l->server->queue, r) == ST_OK)
         return;
     if (st == ST_OK)
@@ -126,20 +162,64 @@ void loop_dispatch(struct loop *l, struct request *r)
 
 /* ---- mail ---- */
 
+static void answer_push(struct request *r, enum status settled)
+{
+    struct err err;
+
+    if (settled != ST_OK) {
+        err_set(&err, settled == ST_FULL ? ST_FULL : ST_BUSY, "cannot write to the log: %s",
+                status_text(settled));
+        reply_error(r, err.status, &err, true);
+    }
+    conn_answer(r);
+}
+
+/*
+ * Remember what a push that the bulk worker has must know. What was stored between two failures
+ * counts as failed: the client sends it again, and nothing is stored twice.
+ */
+static void note_outcome(struct loop *l, struct settled settled)
+{
+    struct outcomes *o = &l->outcomes;
+
+    if (settled.status != ST_OK) {
+        if (o->failed_to == 0 || l->pushing == 0)
+            o->failed_after = o->seq;
+        o->failed_to = settled.seq;
+        o->failed_status = settled.status;
+    }
+    o->seq = settled.seq;
+}
+
+/* A request comes back from a worker. */
+static void take_back(struct loop *l, struct request *r)
+{
+    const struct outcomes *o = &l->outcomes;
+
+    if (r->bulk)
+        l->pushing--;
+    if (r->wait_seq == 0) {
+        conn_answer(r);
+        return;
+    }
+    request_drop_body(r);
+    if (r->wait_seq > o->seq)
+        wait_settled_among(l, r);
+    else if (r->wait_seq > o->failed_after && r->wait_seq <= o->failed_to)
+        answer_push(r, o->failed_status);
+    else
+        answer_push(r, ST_OK);
+}
+
 static void answer_settled(struct loop *l, struct settled settled)
 {
+    note_outcome(l, settled);
     while (l->waiting_first != NULL && l->waiting_first->wait_seq <= settled.seq) {
         struct request *r = l->waiting_first;
-        struct err err;
         l->waiting_first = r->next;
         if (l->waiting_first == NULL)
             l->waiting_last = NULL;
-        if (settled.status != ST_OK) {
-            err_set(&err, settled.status == ST_FULL ? ST_FULL : ST_BUSY,
-                    "cannot write to the log: %s", status_text(settled.status));
-            reply_error(r, err.status, &err, true);
-        }
-        conn_answer(r);
+        answer_push(r, settled.status);
     }
 }
 
@@ -203,8 +283,10 @@ static void on_mail(evutil_socket_t fd, short what, void *context)
     while (mail.requests != NULL) {
         struct request *r = mail.requests;
         mail.requests = r->next;
-        conn_answer(r);
+        take_back(l, r);
     }
+    if (mail.give_up)
+        (void)conn_give_up_longest(l);
     if (mail.stop_ns != 0)
         begin_stop(l, mail.stop_ns);
     end_if_done(l);
@@ -225,7 +307,7 @@ static void set_listening(struct loop *l, bool on)
 
 static bool has_room(struct loop *l)
 {
-    return counter_get(&l->server->connections) < server_settings(l->server)->http_max_connections;
+    return counter_get(&l->server->connections) < l->server->connections_max;
 }
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,

@@ -325,6 +325,13 @@ static void put_server(struct buf *b, struct server *s)
                s->connections_max);
     put_one(b, "skald_http_inflight_bytes", "gauge", "Request bodies in memory.",
             (double)counter_get(&s->inflight_bytes));
+    put_one(b, "skald_http_outgoing_bytes", "gauge", "Answers in memory that are not sent.",
+            (double)counter_get(&s->outgoing_bytes));
+    put_one(b, "skald_http_answers_given_up_total", "counter",
+            "Answers that slow readers did not get whole, for want of memory.",
+            (double)counter_get(&s->metrics.answers_given_up));
+    put_one(b, "skald_queries_waiting", "gauge", "Queries that wait for a thread.",
+            (double)queue_count(&s->queue));
     put_one(b, "skald_http_requests_timed_out_total", "counter",
             "Requests that did not arrive in time.",
             (double)counter_get(&s->metrics.requests_timed_out));

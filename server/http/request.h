@@ -51,6 +51,7 @@ struct request {
     struct str tenant;
     struct arena arena;
     int64_t begin_ns;  /* monotonic: when the head was there */
+    bool bulk;         /* a push that takes long: for the bulk worker */
     uint64_t wait_seq; /* a push: answer when this log record is settled; 0: at once */
     struct reply reply;
 };

@@ -6,10 +6,10 @@
 #define ROUTES(X)                                                                                        \
     /* methods   path                                 metric                           handler        thread  flags */ \
     X(GET,       "/ready",                            "ready",                         api_ready,     LOOP,   0)       \
-    X(GET,       "/metrics",                          "metrics",                       api_metrics,   WORKER, 0)       \
-    X(GET,       "/config",                           "config",                        api_config,    WORKER, 0)       \
+    X(GET,       "/metrics",                          "metrics",                       api_metrics,   LOOP,   0)       \
+    X(GET,       "/config",                           "config",                        api_config,    LOOP,   0)       \
     X(GET,       "/loki/api/v1/status/buildinfo",     "loki_api_v1_status_buildinfo",  api_buildinfo, LOOP,   0)       \
-    X(GET_POST,  "/flush",                            "flush",                         api_flush,     WORKER, 0)       \
+    X(GET_POST,  "/flush",                            "flush",                         api_flush,     BULK_WORKER, 0)       \
     X(POST,      "/loki/api/v1/push",                 "loki_api_v1_push",              api_push,      LOOP,   TENANT | PUSH)   \
     X(POST,      "/api/prom/push",                    "api_prom_push",                 api_push,      LOOP,   TENANT | PUSH)   \
     X(GET_POST,  "/loki/api/v1/query_range",          "loki_api_v1_query_range",       api_query,     WORKER, TENANT | PARAMS) \

@@ -21,6 +21,7 @@ enum route_flags {
 enum route_thread {
     RUN_ON_LOOP,
     RUN_ON_WORKER,
+    RUN_ON_BULK_WORKER, /* waits for a disk, but must not wait for queries */
 };
 
 struct route {

@@ -13,7 +13,10 @@
 
 #include "base/banned.h"
 
-enum { GZIP_BYTES_MIN = 1024 };
+enum {
+    GZIP_BYTES_MIN = 1024,
+    BULK_QUEUE_MAX = 256, /* the bodies have a budget of their own: http_max_inflight_bytes */
+};
 
 /* ---- workers ---- */
 
@@ -47,17 +50,31 @@ static void compress_reply(struct request *r)
     }
 }
 
-static void *work(void *context)
+static void serve_queue(struct queue *q)
 {
-    struct server *s = context;
-
-    for (struct request *r = queue_pop(&s->queue); r != NULL; r = queue_pop(&s->queue)) {
+    for (struct request *r = queue_pop(q); r != NULL; r = queue_pop(q)) {
         if (!flag_get(&r->gone)) {
             r->route->handler(r);
             compress_reply(r);
         }
         mailbox_put_request(&r->loop->mailbox, r);
     }
+}
+
+static void *work(void *context)
+{
+    struct server *s = context;
+
+    serve_queue(&s->queue);
+    return NULL;
+}
+
+/* One only: so the memory that a large push takes while it is decoded is there once. */
+static void *work_bulk(void *context)
+{
+    struct server *s = context;
+
+    serve_queue(&s->bulk_queue);
     return NULL;
 }
 
@@ -104,6 +121,8 @@ static enum status start_workers(struct server *s, struct err *err)
     size_t count = count_or_processors(settings->max_concurrent);
 
     enum status st = queue_init(&s->queue, (size_t)settings->max_outstanding, err);
+    if (st == ST_OK)
+        st = queue_init(&s->bulk_queue, BULK_QUEUE_MAX, err);
     if (st != ST_OK)
         return st;
     s->workers = mem_new(count, sizeof(*s->workers));
@@ -113,6 +132,9 @@ static enum status start_workers(struct server *s, struct err *err)
         if (pthread_create(&s->workers[s->worker_count], NULL, work, s) != 0)
             return err_set(err, ST_NOMEM, "cannot start a worker");
     }
+    if (pthread_create(&s->bulk_worker, NULL, work_bulk, s) != 0)
+        return err_set(err, ST_NOMEM, "cannot start the bulk worker");
+    s->has_bulk_worker = true;
     return ST_OK;
 }
 
@@ -200,9 +222,14 @@ static void stop_workers(struct server *s)
 {
     if (s->queue.items != NULL)
         queue_close(&s->queue);
+    if (s->bulk_queue.items != NULL)
+        queue_close(&s->bulk_queue);
     for (size_t i = 0; i < s->worker_count; i++)
         (void)pthread_join(s->workers[i], NULL);
+    if (s->has_bulk_worker)
+        (void)pthread_join(s->bulk_worker, NULL);
     queue_release(&s->queue);
+    queue_release(&s->bulk_queue);
     mem_free(s->workers);
 }
 

@@ -38,6 +38,7 @@ struct mailbox {
     struct settled settled[MAILBOX_SETTLED_MAX];
     size_t settled_count;
     int64_t stop_ns; /* not 0: accept nothing more, end when nothing runs or at this time */
+    bool give_up;    /* answers of all loops take too much: the oldest of this one is to go */
     int event_fd;
 };
 
@@ -47,6 +48,7 @@ void mailbox_release(struct mailbox *m);
 /* Give an answered request back to its loop. */
 void mailbox_put_request(struct mailbox *m, struct request *r);
 void mailbox_put_settled(struct mailbox *m, uint64_t seq, enum status st);
+void mailbox_put_give_up(struct mailbox *m);
 void mailbox_put_stop(struct mailbox *m, int64_t until_ns);
 
 /*
@@ -57,12 +59,25 @@ struct mail {
     struct settled settled[MAILBOX_SETTLED_MAX];
     size_t settled_count;
     bool left; /* some of what is settled was not taken */
+    bool give_up;
     int64_t stop_ns;
 };
 
 void mailbox_take(struct mailbox *m, bool settled, struct mail *ret_mail);
 
 /* ---- loops and connections ---- */
+
+/*
+ * What has become of log records that are settled, for pushes that come back from the bulk worker
+ * when theirs is: all up to `seq` are stored, save perhaps what is behind `failed_after` and not
+ * behind `failed_to`.
+ */
+struct outcomes {
+    uint64_t seq;
+    uint64_t failed_after;
+    uint64_t failed_to; /* 0: none has failed while the bulk worker had a push */
+    enum status failed_status;
+};
 
 struct loop {
     struct server *server;
@@ -80,6 +95,8 @@ struct loop {
     struct event *hold;    /* wakes to look again whether they may be answered */
     int64_t hold_begin_ns; /* monotonic: since when they may not; 0: they may */
     size_t running;        /* requests of this loop that are not answered */
+    size_t pushing;        /* of which so many are pushes that the bulk worker has */
+    struct outcomes outcomes;
     bool stopping;
     int64_t stop_ns; /* monotonic: then it ends whatever runs */
 };
@@ -92,9 +109,13 @@ struct server {
     pthread_t *workers;
     size_t worker_count;
     struct queue queue; /* requests for the workers */
+    pthread_t bulk_worker;
+    bool has_bulk_worker;
+    struct queue bulk_queue; /* for the bulk worker: flushes and large pushes */
     struct counter connections;
     uint64_t connections_max;      /* by the settings and by the descriptors there are */
     struct counter inflight_bytes; /* of request bodies */
+    struct counter outgoing_bytes; /* of answers that are not sent */
     struct metrics metrics;
     int64_t started_ns; /* wall time */
     uint16_t port;
