@@ -1,0 +1,653 @@
+#!/usr/bin/env python3
+"""Fifty pushing and twenty asking clients, some of them rude, and restarts in between; then compare with the ledger.
+
+    load.py [--seconds N] [--seed N]
+
+Half of the time the server is killed (kill -9) or stopped (SIGTERM) again and again; the other half it lives, and its memory
+and descriptors must stay what they are. Every line that was acknowledged must be stored exactly once, with its text; of a
+line that was not, no more than one copy. An answer has one of the documented statuses, a 503 has Retry-After, the log has no
+error, SIGTERM ends the process within ten seconds with status 0.
+
+The ledger keeps numbers, not lines: what a line says follows from its client, stream and number.
+"""
+import argparse
+import asyncio
+import collections
+import gzip
+import json
+import os
+import random
+import re
+import socket
+import struct
+import sys
+import time
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import wire  # noqa: E402
+from server import BINARY, Server, skald  # noqa: E402
+
+SANITIZED = "san-" in BINARY
+# Small, so that flushes, merges, new log files and removals of old ones happen all the time.
+MAX_OPEN_SEGMENTS = 32
+FLAGS = ["--wal.file_size=256KB", "--wal.size_target=2MB", "--ingester.chunk_target_size=64KB", "--ingester.memory_target=4MB",
+         "--ingester.chunk_idle_period=5s", "--storage.segment_max_bytes=16MB", "--compactor.compaction_interval=100ms",
+         f"--storage.max_open_segments={MAX_OPEN_SEGMENTS}", "--limits.max_entries_limit_per_query=100000", "--limits.max_query_length=0s",
+         "--limits.query_timeout=20s"]
+START = 1_772_322_900_000_000_000  # 2026-02-28T23:55:00Z: the lines of a short run go over the end of a day
+STEP = 250_000_000  # between the lines of a stream
+STREAMS = 2  # of each client
+PAGE = 50_000  # lines, when everything is compared
+REQUEST_SECONDS = 120 if SANITIZED else 60
+STOP_SECONDS = 40 if SANITIZED else 10
+MEMORY_SLACK = 64 << 20  # bytes that the second half of the run may end above where it began
+
+
+class Ledger:
+    """What became of the lines of a stream: all below `next` were sent, and acknowledged, save those of `unsure`."""
+
+    def __init__(self, client, stream):
+        self.client = client
+        self.stream = stream
+        self.next = 0
+        self.unsure = []  # [first, behind the last), in order
+        self.selector = f'{{job="load", client="{client}", stream="{stream}"}}'
+
+    def line(self, n):
+        return f"level=info client={self.client} stream={self.stream} n={n} {'x' * ((n * 7919 + self.stream) % 200)} end={n}"
+
+    def ns(self, n):
+        return START + n * STEP + self.stream
+
+    def give_up(self, first, behind):
+        if self.unsure and self.unsure[-1][1] == first:
+            self.unsure[-1][1] = behind
+        else:
+            self.unsure.append([first, behind])
+
+    def is_sure(self, first, behind):
+        return behind <= self.next and all(b <= first or a >= behind for a, b in self.unsure)
+
+
+class World:
+    """The server, what is expected of it, and what it did."""
+
+    def __init__(self, arguments):
+        self.random = random.Random(arguments.seed)
+        self.server = Server(flags=FLAGS, env={"SKALD_LOG": "info"})
+        self.generation = 0  # counts deaths
+        self.is_up = asyncio.Event()
+        self.end = asyncio.Event()
+        self.ledgers = []
+        self.statuses = collections.Counter()
+        self.counts = collections.Counter()
+        self.problems = []
+
+    @property
+    def stopping(self):
+        return self.end.is_set()
+
+    async def rest(self, shortest, longest):
+        """Sleep, but not beyond the end."""
+        try:
+            await asyncio.wait_for(self.end.wait(), self.random.uniform(shortest, longest))
+        except asyncio.TimeoutError:
+            pass
+
+    def problem(self, text):
+        if len(self.problems) < 20:
+            self.problems.append(text)
+            print(f"FAILED: {text}", flush=True)
+
+    def note(self, kind, status, headers):
+        """Count a status, and complain about one that is not documented."""
+        self.statuses[kind, status] += 1
+        good = {"push": (204, 429, 503), "query": (200, 429, 503, 504), "admin": (200, 204, 503)}[kind]
+        if status not in good:
+            self.problem(f"{kind}: status {status}")
+        if status == 503 and kind != "admin" and "retry-after" not in headers:
+            self.problem(f"{kind}: 503 without Retry-After")
+
+
+class Broken(Exception):
+    """The connection ended before the answer."""
+
+
+class Connection:
+    """HTTP/1.1 over one socket, as much of it as is needed."""
+
+    def __init__(self, world):
+        self.world = world
+        self.reader = self.writer = None
+        self.generation = 0  # of the server it leads to
+
+    async def open(self):
+        await self.world.is_up.wait()
+        self.generation = self.world.generation
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.world.server.port, limit=1 << 20)
+
+    def close(self, reset=False):
+        if self.writer is None:
+            return
+        if reset:
+            self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort() if reset else self.writer.close()
+        self.reader = self.writer = None
+
+    async def send(self, method, target, body=b"", headers=()):
+        if self.generation != self.world.generation:
+            self.close()
+        if self.writer is None:
+            await self.open()
+        lines = [f"{method} {target} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers]
+        self.writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        await self.writer.drain()
+
+    async def head(self):
+        """(status, headers); interim answers are left out."""
+        while True:
+            text = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            status = int(text[9:12])
+            if status != 100:
+                pairs = (line.split(": ", 1) for line in text.split("\r\n")[1:] if line)
+                return status, {name.lower(): value for name, value in pairs}
+
+    async def answer(self):
+        status, headers = await self.head()
+        body = await self.reader.readexactly(int(headers.get("content-length", "0")))
+        if headers.get("connection") == "close":
+            self.close()
+        return status, headers, body
+
+    async def guard(self, steps):
+        """Run a coroutine that speaks over this connection; Broken if it ended, which only a death of the server excuses."""
+        try:
+            return await asyncio.wait_for(steps, REQUEST_SECONDS)
+        except (asyncio.IncompleteReadError, OSError) as error:
+            self.close()
+            await asyncio.sleep(0.2)
+            if self.generation == self.world.generation:
+                self.world.problem(f"a connection ended without a reason: {error!r}")
+            raise Broken from error
+        except asyncio.TimeoutError as error:
+            self.close()
+            self.world.problem("no answer in time")
+            raise Broken from error
+
+    async def request(self, kind, method, target, body=b"", headers=()):
+        async def steps():
+            await self.send(method, target, body, headers)
+            return await self.answer()
+        status, answer_headers, text = await self.guard(steps())
+        self.world.note(kind, status, answer_headers)
+        return status, text
+
+
+def target(path, **params):
+    return "/loki/api/v1/" + path + ("?" + urllib.parse.urlencode(params) if params else "")
+
+
+# ---- clients that push ----
+
+class Pusher:
+    """Sends numbered lines of its own streams, each batch until it is acknowledged or, now and then, given up."""
+
+    def __init__(self, world, number):
+        self.world = world
+        self.random = random.Random(world.random.random())
+        self.ledgers = [Ledger(number, stream) for stream in range(STREAMS)]
+        world.ledgers += self.ledgers
+        self.connection = Connection(world)
+        self.sizes = (5, 100)
+        self.pause = (0.2, 1.4)
+
+    def body(self, batch):
+        """(body, headers) of a batch [(ledger, numbers), ...], in one of the forms there are."""
+        form = self.random.random()
+        if form < 0.5:
+            request = [(ledger.selector, [(ledger.ns(n), ledger.line(n).encode()) for n in numbers]) for ledger, numbers in batch]
+            return wire.snappy(wire.push_request(request)), ["Content-Type: application/x-protobuf"]
+        streams = ",".join(
+            '{"stream":{"job":"load","client":"%s","stream":"%s"},"values":[%s]}' % (
+                ledger.client, ledger.stream, ",".join(f'["{ledger.ns(n)}","{ledger.line(n)}"]' for n in numbers)) for ledger, numbers in batch)
+        text = f'{{"streams":[{streams}]}}'.encode()
+        if form < 0.9:
+            return text, ["Content-Type: application/json"]
+        return gzip.compress(text, 1), ["Content-Type: application/json", "Content-Encoding: gzip"]
+
+    async def push(self, body, headers):
+        status, _ = await self.connection.request("push", "POST", target("push"), body, headers)
+        return status == 204
+
+    async def push_batch(self, batch):
+        body, headers = self.body(batch)
+        tries = 1 if self.random.random() < 0.02 else 1000
+        for _ in range(tries):
+            try:
+                if await self.push(body, headers):
+                    return True
+            except Broken:
+                pass
+            if self.world.stopping:
+                break
+            await asyncio.sleep(0.1)
+        return False
+
+    async def run(self):
+        while not self.world.stopping:
+            batch = []
+            for ledger in self.ledgers:
+                count = self.random.randint(*self.sizes)
+                batch.append((ledger, range(ledger.next, ledger.next + count)))
+            acknowledged = await self.push_batch(batch)
+            for ledger, numbers in batch:
+                if not acknowledged:
+                    ledger.give_up(numbers.start, numbers.stop)
+                ledger.next = numbers.stop
+                self.world.counts["lines acknowledged" if acknowledged else "lines given up"] += len(numbers)
+            await self.world.rest(*self.pause)
+        self.connection.close()
+
+
+class LargePusher(Pusher):
+    """Batches that the server does not decode on a loop."""
+
+    def __init__(self, world, number):
+        super().__init__(world, number)
+        self.sizes = (7000, 8000)
+        self.pause = (5, 15)
+
+
+class StoppingPusher(Pusher):
+    """Stops in the middle of a request, by closing or resetting the connection; then sends the batch as it should be."""
+
+    async def push(self, body, headers):
+        rude = Connection(self.world)
+
+        async def steps():
+            await rude.open()
+            whole = b"\r\n".join([b"POST /loki/api/v1/push HTTP/1.1", b"Host: x", b"Content-Length: %d" % len(body),
+                                  *[h.encode() for h in headers]]) + b"\r\n\r\n" + body
+            rude.writer.write(whole[:self.random.randrange(len(whole))])
+            await asyncio.sleep(self.random.uniform(0, 0.5))
+            rude.close(reset=self.random.random() < 0.5)
+        await rude.guard(steps())
+        return await super().push(body, headers)
+
+
+class HalfClosedPusher(Pusher):
+    """Closes its side behind each request."""
+
+    async def push(self, body, headers):
+        connection = Connection(self.world)
+
+        async def steps():
+            await connection.send("POST", target("push"), body, headers)
+            connection.writer.write_eof()
+            return await connection.answer()
+        try:
+            status, answer_headers, _ = await connection.guard(steps())
+        finally:
+            connection.close()
+        self.world.note("push", status, answer_headers)
+        return status == 204
+
+
+# ---- clients that ask ----
+
+class Asker:
+    """Asks one of everything."""
+
+    def __init__(self, world, _number):
+        self.world = world
+        self.random = random.Random(world.random.random())
+        self.connection = Connection(world)
+
+    def ledger(self):
+        return self.random.choice(self.world.ledgers)
+
+    def range(self, ledger):
+        """Somewhere near the newest lines, or anywhere."""
+        back = self.random.choice([100, 1000, 10_000, 10**6])
+        last = ledger.next - self.random.randrange(back)
+        return {"start": ledger.ns(max(0, last - back)), "end": ledger.ns(max(1, last))}
+
+    def question(self):
+        ledger = self.ledger()
+        some = f'{{job="load", client=~"{ledger.client}|{self.ledger().client}"}}'
+        span = self.range(ledger)
+        return self.random.choice([
+            lambda: target("query_range", query=ledger.selector, limit=1000, **span),
+            lambda: target("query_range", query=some + f' |= "n={self.random.randrange(1 + ledger.next)} "', limit=100, **span),
+            lambda: target("query_range", query=some + ' | logfmt | n > 100 | line_format "{{.n}}"', limit=1000, **span),
+            lambda: target("query_range", query=f"sum by (stream) (count_over_time({some}[1m]))", step=60, **span),
+            lambda: target("query_range", query=f"quantile_over_time(0.9, {ledger.selector} | logfmt | unwrap n [5m]) by (client)", step=300, **span),
+            lambda: target("query", query=f"topk(3, sum by (client) (rate({some}[5m])))", time=span["end"]),
+            lambda: target("labels", **span), lambda: target("label/client/values", **span),
+            lambda: target("series", **{"match[]": some}, **span), lambda: target("index/stats", query=some, **span),
+            lambda: target("index/volume", query=some, **span), lambda: target("detected_fields", query=some, **span),
+            lambda: target("detected_labels", query=some, **span), lambda: target("patterns", query=some, **span)])()
+
+    def large_question(self):
+        return target("query_range", query='{job="load"}', limit=20_000, start=START, end=START + 10**6 * STEP, direction=self.random.choice(["forward", "backward"]))
+
+    async def ask(self):
+        status, text = await self.connection.request("query", "GET", self.question())
+        if status == 200 and "warnings" in json.loads(text):
+            self.world.problem(f"an answer with a warning: {text[:200]}")
+
+    async def run(self):
+        while not self.world.stopping:
+            try:
+                await self.ask()
+            except Broken:
+                pass
+            await self.world.rest(0.2, 1.5)
+        self.connection.close()
+
+
+class Comparer(Asker):
+    """Compares some lines that are acknowledged with what is stored."""
+
+    async def ask(self):
+        ledger = self.ledger()
+        count = self.random.randint(1, 2000)
+        first = self.random.randrange(max(1, ledger.next - count))
+        if self.random.random() < 0.5:  # the newest ones
+            first = max(0, ledger.next - count)
+        behind = min(first + count, ledger.next)
+        if first >= behind or not ledger.is_sure(first, behind):
+            return
+        direction = self.random.choice(["forward", "backward"])
+        status, text = await self.connection.request("query", "GET", target(
+            "query_range", query=ledger.selector, start=ledger.ns(first), end=ledger.ns(behind), limit=count, direction=direction))
+        if status != 200:
+            return
+        values = [v for s in json.loads(text)["data"]["result"] for v in s["values"]]
+        want = [[str(ledger.ns(n)), ledger.line(n)] for n in range(first, behind)]
+        if values != (want if direction == "forward" else want[::-1]):
+            self.world.problem(f"{ledger.selector}: lines {first} to {behind}: {len(values)} are there")
+        self.world.counts["lines compared while running"] += len(values)
+
+
+class SlowReader(Asker):
+    """Takes a large answer bit by bit, to its end."""
+
+    async def ask(self):
+        connection = Connection(self.world)
+
+        async def steps():
+            await connection.open()
+            connection.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+            await connection.send("GET", self.large_question())
+            status, headers = await connection.head()
+            left = int(headers["content-length"])
+            while left > 0:
+                piece = await connection.reader.read(min(left, 65536))
+                if not piece:
+                    raise ConnectionError("the answer is cut")
+                left -= len(piece)
+                await asyncio.sleep(0.05)
+            return status, headers
+        try:
+            self.world.note("query", *await connection.guard(steps()))
+            self.world.counts["large answers read slowly"] += 1
+        finally:
+            connection.close()
+
+
+class StoppingReader(Asker):
+    """Goes away in the middle of a large answer."""
+
+    async def ask(self):
+        connection = Connection(self.world)
+
+        async def steps():
+            await connection.send("GET", self.large_question())
+            await connection.reader.read(65536)
+        try:
+            await connection.guard(steps())
+        finally:
+            connection.close(reset=self.random.random() < 0.5)
+        self.world.counts["answers left in the middle"] += 1
+
+
+class Canceller(Asker):
+    """Asks much and goes away at once."""
+
+    async def ask(self):
+        connection = Connection(self.world)
+
+        async def steps():
+            await connection.send("GET", target("query_range", query='sum by (n) (count_over_time({job="load"} |~ "(x?){50}y" | logfmt [1m]))', step=60,
+                                                start=START, end=START + 10**5 * STEP))
+            await asyncio.sleep(self.random.uniform(0, 0.3))
+        try:
+            await connection.guard(steps())
+        finally:
+            connection.close(reset=self.random.random() < 0.5)
+        self.world.counts["queries cancelled"] += 1
+
+
+class HalfClosedAsker(Asker):
+    """Closes its side behind the question, and waits for the answer."""
+
+    async def ask(self):
+        connection = Connection(self.world)
+
+        async def steps():
+            await connection.send("GET", self.question())
+            connection.writer.write_eof()
+            return await connection.answer()
+        try:
+            status, headers, _ = await connection.guard(steps())
+            self.world.note("query", status, headers)
+        finally:
+            connection.close()
+
+
+class Administrator(Asker):
+    async def ask(self):
+        for method, path in [("GET", "/ready"), ("GET", "/metrics"), ("GET", "/config"), ("POST", "/flush")]:
+            await self.connection.request("admin", method, path)
+
+
+# Who takes part: what, how many, and whether they begin with the others. 50 push, 20 ask.
+ACTORS = [(Pusher, 40), (LargePusher, 2), (StoppingPusher, 4), (HalfClosedPusher, 4),
+          (Asker, 9), (Comparer, 4), (SlowReader, 3), (StoppingReader, 1), (Canceller, 1), (HalfClosedAsker, 1), (Administrator, 1)]
+
+
+# ---- the server's life ----
+
+async def stop_server(world):
+    """SIGTERM: in order, and in time."""
+    began = time.monotonic()
+    try:
+        status = await asyncio.to_thread(world.server.stop, STOP_SECONDS)
+    except Exception:  # noqa: B902  subprocess.TimeoutExpired
+        world.problem(f"SIGTERM has not ended it after {STOP_SECONDS} s")
+        world.server.kill()
+        return
+    world.counts["slowest stop, ms"] = max(world.counts["slowest stop, ms"], int((time.monotonic() - began) * 1000))
+    if status != 0:
+        world.problem(f"SIGTERM ended it with status {status}")
+
+
+async def restart(world):
+    world.is_up.clear()
+    world.generation += 1
+    if world.random.random() < 0.5:
+        await stop_server(world)
+        world.counts["stops"] += 1
+    else:
+        await asyncio.to_thread(world.server.kill)
+        world.counts["kills"] += 1
+    await asyncio.to_thread(world.server.start)
+    world.is_up.set()
+
+
+async def restarts(world, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        await asyncio.sleep(min(world.random.uniform(1, max(4, seconds / 30)), until - time.monotonic()))
+        await restart(world)
+
+
+def of_process(world, name):
+    with open(f"/proc/{world.server.process.pid}/status", encoding="ascii") as f:
+        return int(re.search(name + r":\s+(\d+)", f.read()).group(1))
+
+
+def descriptors(world):
+    """(sockets, other descriptors)"""
+    base = f"/proc/{world.server.process.pid}/fd"
+    links = []
+    for name in os.listdir(base):
+        try:
+            links.append(os.readlink(os.path.join(base, name)))
+        except OSError:
+            pass
+    sockets = sum(link.startswith("socket:") for link in links)
+    return sockets, len(links) - sockets
+
+
+def slope(samples):
+    """Of a line through (x, y) by least squares."""
+    n = len(samples)
+    mx, my = sum(x for x, _ in samples) / n, sum(y for _, y in samples) / n
+    spread = sum((x - mx) ** 2 for x, _ in samples)
+    return sum((x - mx) * (y - my) for x, y in samples) / spread if spread else 0
+
+
+async def watch(world, seconds):
+    """The server lives: memory of its own and descriptors, each second, of which the first third is for warming up."""
+    began, samples, most = time.monotonic(), [], 0
+    while (passed := time.monotonic() - began) < seconds:
+        await asyncio.sleep(1)
+        if passed > seconds / 3:
+            samples.append((passed, of_process(world, "RssAnon") * 1024))
+        most = max(most, descriptors(world)[1])
+    growth = slope(samples) * (samples[-1][0] - samples[0][0])
+    middle = sum(y for _, y in samples) / len(samples)
+    world.counts["memory, MB"] = int(middle / 2**20)
+    print(f"memory {middle / 2**20:.0f} MB, by the slope {growth / 2**20:+.1f} MB in {samples[-1][0] - samples[0][0]:.0f} s; at most {most} files open", flush=True)
+    if not SANITIZED and growth > max(MEMORY_SLACK, middle / 4):
+        world.problem(f"memory grew by {growth / 2**20:.0f} MB")
+    if most > MAX_OPEN_SEGMENTS * 2 + 100:
+        world.problem(f"{most} files open")
+
+
+async def check_quiet(world, threads):
+    """Nobody is connected any more: neither are sockets left, nor threads."""
+    deadline = time.monotonic() + 30
+    while True:
+        sockets, others = descriptors(world)
+        # what remains: listeners of the loops
+        if sockets <= len(os.sched_getaffinity(0)) and of_process(world, "Threads") <= threads:
+            break
+        if time.monotonic() > deadline:
+            world.problem(f"{sockets} sockets, {others} other descriptors and {of_process(world, 'Threads')} threads ({threads} at the start) are left")
+            break
+        await asyncio.sleep(0.2)
+
+
+# ---- at the end ----
+
+def check_page(world, ledger, values, n):
+    """Compare a page with the ledger, from line `n` on; returns the next line."""
+    unsure = iter([r for r in ledger.unsure if r[1] > n] + [[ledger.next, 1 << 62]])
+    gap = next(unsure)
+    for ns, line in values:
+        found, rest = divmod(int(ns) - START - ledger.stream, STEP)
+        while n < found:  # what is left out must be unsure
+            while gap[1] <= n:
+                gap = next(unsure)
+            if gap[0] > n:
+                world.problem(f"{ledger.selector}: line {n} was acknowledged and is not there")
+                return None
+            n = min(found, gap[1])
+        if found < n or rest:
+            world.problem(f"{ledger.selector}: line {found} is there twice")
+            return None
+        if line != ledger.line(found):
+            world.problem(f"{ledger.selector}: line {found} is {line[:100]!r}")
+            return None
+        n += 1
+    return n
+
+
+async def check_everything(world, ledgers):
+    """Every line of every ledger, page by page; returns how many are stored."""
+    connection, stored = Connection(world), 0
+    for ledger in ledgers:
+        n = 0
+        while n is not None and n < ledger.next:
+            status, text = await connection.request("query", "GET", target(
+                "query_range", query=ledger.selector, start=ledger.ns(n), end=ledger.ns(ledger.next), limit=PAGE, direction="forward"))
+            assert status == 200, text[:300]
+            answer = json.loads(text)
+            if "warnings" in answer:
+                world.problem(f"{ledger.selector}: {answer['warnings']}")
+            values = [v for s in answer["data"]["result"] for v in s["values"]]
+            n = check_page(world, ledger, values, n)
+            stored += len(values)
+            if n is not None and len(values) < PAGE:  # the last ones: what is behind them must be unsure
+                check_page(world, ledger, [(ledger.ns(ledger.next), ledger.line(ledger.next))], n)
+                break
+    connection.close()
+    return stored
+
+
+def check_log(world):
+    for line in world.server.log().splitlines():
+        if "level=error" in line or "level=warn" in line or "Sanitizer" in line:
+            world.problem(f"log: {line[:300]}")
+
+
+async def run(arguments):
+    world = World(arguments)
+    await asyncio.to_thread(world.server.start)
+    threads = of_process(world, "Threads")
+    world.is_up.set()
+    actors = [kind(world, number) for number, kind in enumerate(k for k, count in ACTORS for _ in range(count))]
+    tasks = [asyncio.create_task(actor.run()) for actor in actors]
+    await restarts(world, arguments.seconds / 2)
+    await watch(world, arguments.seconds / 2)
+    world.end.set()
+    for done in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(done, Exception):
+            world.problem(f"a client failed: {done!r}")
+    await check_quiet(world, threads)
+    stored = await check_everything(world, world.ledgers)
+    await restart(world)
+    await check_everything(world, world.random.sample(world.ledgers, len(world.ledgers) // 5))
+    await stop_server(world)
+    status, text, _ = skald("verify", world.server.data)
+    if status != 0:
+        world.problem(text.decode())
+    check_log(world)
+    print(", ".join(f"{name}: {count}" for name, count in sorted(world.counts.items())))
+    print("answers: " + ", ".join(f"{kind} {status}: {count}" for (kind, status), count in sorted(world.statuses.items())))
+    print(f"{stored} lines stored, each once")
+    return world
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}", flush=True)
+    world = asyncio.run(run(arguments))
+    if world.problems:
+        print(f"again: tests/torture/load.py --seconds {arguments.seconds:g} --seed {arguments.seed}\ndata kept in {world.server.directory}")
+        print(f"0 passed, {len(world.problems)} failed")
+        return 1
+    world.server.close()
+    print("1 passed, 0 failed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
