@@ -156,6 +156,15 @@ static void conn_free(struct conn *c)
     mem_free(c);
 }
 
+/* End a connection whose peer takes too long: what the system holds for it goes as well. */
+static void conn_reset(struct conn *c)
+{
+    static const struct linger at_once = {.l_onoff = 1};
+
+    (void)setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    conn_free(c);
+}
+
 /* Nothing more can be done with the bytes that are there: wait for others, if any may come. */
 static void wait_for_input(struct conn *c)
 {
@@ -191,7 +200,7 @@ bool conn_give_up_longest(struct loop *l)
     if (c == NULL)
         return false;
     counter_add(&l->server->metrics.answers_given_up, 1);
-    conn_free(c);
+    conn_reset(c);
     return true;
 }
 
@@ -649,7 +658,10 @@ static void time_is_over(struct conn *c, int64_t now_ns)
         refuse(c, 408, "the request did not arrive in time");
         return;
     }
-    conn_free(c);
+    if (c->state == CONN_WRITING)
+        conn_reset(c);
+    else
+        conn_free(c);
 }
 
 /* Has the client of a running request reset the connection, after it had closed its side? */
