@@ -193,38 +193,33 @@ static struct conn *longest_writer(const struct loop *l)
     return longest;
 }
 
-bool conn_give_up_longest(struct loop *l)
+bool conn_make_room(struct loop *l, size_t bytes)
 {
-    struct conn *c = longest_writer(l);
+    struct server *s = l->server;
+    uint64_t max = server_settings(s)->http_max_outgoing_bytes;
+    struct conn *c = NULL;
 
-    if (c == NULL)
-        return false;
-    counter_add(&l->server->metrics.answers_given_up, 1);
-    conn_reset(c);
-    return true;
+    while (counter_get(&s->outgoing_bytes) + bytes > max && (c = longest_writer(l)) != NULL) {
+        counter_add(&s->metrics.answers_given_up, 1);
+        conn_reset(c);
+    }
+    uint64_t others = counter_get(&s->outgoing_bytes);
+    return others == 0 || others + bytes <= max; /* one alone may be as large as its query may be */
 }
 
-/*
- * Count an answer among those that are not sent. False when that is too much in spite of what was
- * given up for it: it is not counted then.
- */
+/* Count an answer among those that are not sent; false when that would be too much. */
 static bool count_answer(struct conn *c, size_t bytes)
 {
     struct server *s = server_of(c);
-    uint64_t max = server_settings(s)->http_max_outgoing_bytes;
 
-    counter_add(&s->outgoing_bytes, bytes);
-    while (counter_get(&s->outgoing_bytes) > max && conn_give_up_longest(c->loop)) {
-    }
-    uint64_t all = counter_get(&s->outgoing_bytes);
-    if (all <= max || all == bytes) {
+    if (conn_make_room(c->loop, bytes)) {
+        counter_add(&s->outgoing_bytes, bytes);
         c->outgoing_bytes = bytes;
         return true;
     }
-    counter_sub(&s->outgoing_bytes, bytes);
     for (size_t i = 0; i < s->loop_count; i++) {
         if (&s->loops[i] != c->loop)
-            mailbox_put_give_up(&s->loops[i].mailbox);
+            mailbox_put_wanted(&s->loops[i].mailbox, bytes);
     }
     return false;
 }

@@ -17,8 +17,11 @@ void conn_answer(struct request *r);
 /* End connections whose time is over. */
 void conn_tick(struct loop *l, int64_t now_ns);
 
-/* Give up the answer that has been waiting longest to be taken, if there is one. */
-bool conn_give_up_longest(struct loop *l);
+/*
+ * Give up answers of this loop, those first that have been waiting longest to be taken, until there
+ * is room for one of so many bytes. False: there is none, and nothing is left to give up.
+ */
+bool conn_make_room(struct loop *l, size_t bytes);
 
 /* The loop is stopping: end what only waits for a next request. */
 void conn_close_idle(struct loop *l);

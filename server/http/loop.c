@@ -285,8 +285,8 @@ static void on_mail(evutil_socket_t fd, short what, void *context)
         mail.requests = r->next;
         take_back(l, r);
     }
-    if (mail.give_up)
-        (void)conn_give_up_longest(l);
+    if (mail.wanted_bytes > 0)
+        (void)conn_make_room(l, mail.wanted_bytes);
     if (mail.stop_ns != 0)
         begin_stop(l, mail.stop_ns);
     end_if_done(l);

@@ -70,10 +70,10 @@ void mailbox_put_stop(struct mailbox *m, int64_t until_ns)
     wake(m);
 }
 
-void mailbox_put_give_up(struct mailbox *m)
+void mailbox_put_wanted(struct mailbox *m, size_t bytes)
 {
     lock_take(&m->lock);
-    m->give_up = true;
+    m->wanted_bytes = MAX_OF(m->wanted_bytes, bytes);
     lock_give(&m->lock);
     wake(m);
 }
@@ -91,11 +91,11 @@ void mailbox_take(struct mailbox *m, bool settled, struct mail *ret_mail)
         ret_mail->settled[i] = m->settled[i];
     ret_mail->left = m->settled_count > ret_mail->settled_count;
     ret_mail->stop_ns = m->stop_ns;
-    ret_mail->give_up = m->give_up;
+    ret_mail->wanted_bytes = m->wanted_bytes;
     m->first = NULL;
     m->last = NULL;
     m->settled_count = ret_mail->left ? m->settled_count : 0;
     m->stop_ns = 0;
-    m->give_up = false;
+    m->wanted_bytes = 0;
     lock_give(&m->lock);
 }

@@ -37,8 +37,8 @@ struct mailbox {
     struct request *last;
     struct settled settled[MAILBOX_SETTLED_MAX];
     size_t settled_count;
-    int64_t stop_ns; /* not 0: accept nothing more, end when nothing runs or at this time */
-    bool give_up;    /* answers of all loops take too much: the oldest of this one is to go */
+    int64_t stop_ns;     /* not 0: accept nothing more, end when nothing runs or at this time */
+    size_t wanted_bytes; /* answers of all loops left no room for one so large: give some up */
     int event_fd;
 };
 
@@ -48,7 +48,7 @@ void mailbox_release(struct mailbox *m);
 /* Give an answered request back to its loop. */
 void mailbox_put_request(struct mailbox *m, struct request *r);
 void mailbox_put_settled(struct mailbox *m, uint64_t seq, enum status st);
-void mailbox_put_give_up(struct mailbox *m);
+void mailbox_put_wanted(struct mailbox *m, size_t bytes);
 void mailbox_put_stop(struct mailbox *m, int64_t until_ns);
 
 /*
@@ -59,7 +59,7 @@ struct mail {
     struct settled settled[MAILBOX_SETTLED_MAX];
     size_t settled_count;
     bool left; /* some of what is settled was not taken */
-    bool give_up;
+    size_t wanted_bytes;
     int64_t stop_ns;
 };
 

@@ -105,19 +105,19 @@ class SlowReaders(unittest.TestCase):
             slow = [connect(server, receive_bytes=4096) for _ in range(20)]
             for s in slow:
                 s.sendall(get(large_answer()))
-            most = 0
-            for _ in range(20):
+            most, whole, deadline = 0, 0, time.monotonic() + 120
+            while whole < 10:
+                self.assertLess(time.monotonic(), deadline, "a client that reads is not served")
                 with connect(server) as s:
                     s.sendall(get(large_answer(), "Connection: close\r\n"))
                     answer = read_all(s)
-                    self.assertIn(answer[:12], (b"HTTP/1.1 200", b"HTTP/1.1 503"))
-                    if answer[:12] == b"HTTP/1.1 503":
-                        self.assertIn(b"\r\nRetry-After: ", answer)
-                    else:
-                        self.assertTrue(is_whole(answer))
+                if answer[:12] == b"HTTP/1.1 503":
+                    self.assertIn(b"\r\nRetry-After: ", answer)
+                elif answer:
+                    self.assertEqual(answer[:12], b"HTTP/1.1 200")
+                    whole += is_whole(answer)
                 most = max(most, server.metric("skald_http_outgoing_bytes"))
-            self.assertEqual(answer[:12], b"HTTP/1.1 200")
-            self.assertLessEqual(most, 16 << 20)
+            self.assertLessEqual(most, 24 << 20)  # two loops may look at the same time
             self.assertGreater(server.metric("skald_http_answers_given_up_total"), 0)
             for s in slow:
                 s.close()
@@ -208,6 +208,62 @@ class LargePushes(unittest.TestCase):
             self.assertIn(204, statuses)
             until(lambda: server.metric("skald_http_inflight_bytes") == 0, "bodies are still counted")
             self.assertEqual(server.stop(), 0)
+
+
+class LargePushesOnAFullDisk(unittest.TestCase):
+    """A log that fails now and then, while pushes of all sizes come and go: what was acknowledged is there."""
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="skald-disk-")
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", self.directory], capture_output=True, check=False).returncode:
+            os.rmdir(self.directory)
+            self.skipTest("cannot mount a tmpfs here")
+
+    def tearDown(self):
+        subprocess.run(["umount", "-l", self.directory], check=False)
+        os.rmdir(self.directory)
+
+    def test_outcomes(self):
+        ballast = os.path.join(self.directory, "ballast")
+        server = Server(directory=self.directory, flags=["--wal.file_size=1MB", "--wal.size_target=8MB", "--ingester.chunk_encoding=none",
+                                                          "--limits.max_entries_limit_per_query=100000"])
+        server.log_path = tempfile.mktemp(prefix="skald-log-")
+        acknowledged, statuses, stop = [], set(), threading.Event()
+
+        def push(number, count):
+            for n in range(10**6):
+                if stop.is_set():
+                    return
+                first = n * count
+                body = {"streams": [{"stream": {"p": str(number)}, "values": [[str(NOW + i), f"{i} " + "x" * 80] for i in range(first, first + count)]}]}
+                status = server.push_body(json.dumps(body).encode())[0]
+                statuses.add(status)
+                if status == 204:
+                    acknowledged.append((number, first, count))
+                time.sleep(0.02)
+        try:
+            server.start()
+            threads = [threading.Thread(target=push, args=(i, 25_000 if i < 2 else 10)) for i in range(6)]
+            for t in threads:
+                t.start()
+            for _ in range(8):  # the disk is full, and it is not
+                with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as f:
+                    while True:
+                        f.write(bytes(1 << 20))
+                time.sleep(0.3)
+                os.remove(ballast)
+                time.sleep(0.3)
+            stop.set()
+            for t in threads:
+                t.join()
+            self.assertLessEqual(statuses, {204, 503})
+            self.assertIn(204, statuses)
+            stored = {p: {ns - NOW for ns, _ in server.entries(f'{{p="{p}"}}', NOW, NOW + 10**9, batch=100_000)} for p in range(6)}
+            for number, first, count in acknowledged:
+                self.assertTrue(stored[number].issuperset(range(first, first + count)), (number, first))
+        finally:
+            server.kill()
+            os.remove(server.log_path)
 
 
 class Stopping(unittest.TestCase):
