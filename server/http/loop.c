@@ -174,27 +174,10 @@ static void answer_push(struct request *r, enum status settled)
     conn_answer(r);
 }
 
-/*
- * Remember what a push that the bulk worker has must know. What was stored between two failures
- * counts as failed: the client sends it again, and nothing is stored twice.
- */
-static void note_outcome(struct loop *l, struct settled settled)
-{
-    struct outcomes *o = &l->outcomes;
-
-    if (settled.status != ST_OK) {
-        if (o->failed_to == 0 || l->pushing == 0)
-            o->failed_after = o->seq;
-        o->failed_to = settled.seq;
-        o->failed_status = settled.status;
-    }
-    o->seq = settled.seq;
-}
-
 /* A request comes back from a worker. */
 static void take_back(struct loop *l, struct request *r)
 {
-    const struct outcomes *o = &l->outcomes;
+    enum status st;
 
     if (r->bulk)
         l->pushing--;
@@ -203,17 +186,15 @@ static void take_back(struct loop *l, struct request *r)
         return;
     }
     request_drop_body(r);
-    if (r->wait_seq > o->seq)
-        wait_settled_among(l, r);
-    else if (r->wait_seq > o->failed_after && r->wait_seq <= o->failed_to)
-        answer_push(r, o->failed_status);
+    if (outcomes_find(&l->outcomes, r->wait_seq, &st))
+        answer_push(r, st);
     else
-        answer_push(r, ST_OK);
+        wait_settled_among(l, r);
 }
 
 static void answer_settled(struct loop *l, struct settled settled)
 {
-    note_outcome(l, settled);
+    outcomes_note(&l->outcomes, settled.seq, settled.status, l->pushing > 0);
     while (l->waiting_first != NULL && l->waiting_first->wait_seq <= settled.seq) {
         struct request *r = l->waiting_first;
         l->waiting_first = r->next;

@@ -17,6 +17,7 @@
 #include "base/queue.h"
 #include "config/config.h"
 #include "server/http/metrics.h"
+#include "server/http/outcomes.h"
 #include "server/http/request.h"
 #include "server/http/server.h"
 #include "server/store/store.h"
@@ -67,18 +68,6 @@ void mailbox_take(struct mailbox *m, bool settled, struct mail *ret_mail);
 
 /* ---- loops and connections ---- */
 
-/*
- * What has become of log records that are settled, for pushes that come back from the bulk worker
- * when theirs is: all up to `seq` are stored, save perhaps what is behind `failed_after` and not
- * behind `failed_to`.
- */
-struct outcomes {
-    uint64_t seq;
-    uint64_t failed_after;
-    uint64_t failed_to; /* 0: none has failed while the bulk worker had a push */
-    enum status failed_status;
-};
-
 struct loop {
     struct server *server;
     pthread_t thread;
@@ -92,11 +81,11 @@ struct loop {
     struct conn *conns;            /* all of this loop */
     struct request *waiting_first; /* pushes that wait for the log, by sequence number */
     struct request *waiting_last;
-    struct event *hold;    /* wakes to look again whether they may be answered */
-    int64_t hold_begin_ns; /* monotonic: since when they may not; 0: they may */
-    size_t running;        /* requests of this loop that are not answered */
-    size_t pushing;        /* of which so many are pushes that the bulk worker has */
-    struct outcomes outcomes;
+    struct event *hold;       /* wakes to look again whether they may be answered */
+    int64_t hold_begin_ns;    /* monotonic: since when they may not; 0: they may */
+    size_t running;           /* requests of this loop that are not answered */
+    size_t pushing;           /* of which so many are pushes that the bulk worker has */
+    struct outcomes outcomes; /* of log records */
     bool stopping;
     int64_t stop_ns; /* monotonic: then it ends whatever runs */
 };
