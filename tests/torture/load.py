@@ -453,7 +453,8 @@ class Administrator(Asker):
             await self.connection.request("admin", method, path)
 
 
-# Who takes part: what, how many, and whether they begin with the others. 50 push, 20 ask.
+# Who takes part, and how many: 50 push, 20 ask. One more kind is a class with run(), and what it does to lines that are
+# acknowledged belongs into the ledgers.
 ACTORS = [(Pusher, 40), (LargePusher, 2), (StoppingPusher, 4), (HalfClosedPusher, 4),
           (Asker, 9), (Comparer, 4), (SlowReader, 3), (StoppingReader, 1), (Canceller, 1), (HalfClosedAsker, 1), (Administrator, 1)]
 
