@@ -69,6 +69,7 @@ struct wal {
     struct flag full;
     bool turn; /* somebody wants a new file to be begun */
     enum status turn_status;
+    struct err turn_err;
 
     int fd;        /* of the newest, -1: it is not for writing; these two are the thread's own */
     uint32_t salt; /* of the newest */
@@ -244,14 +245,13 @@ static void turn_over(struct wal *w)
     enum status st = w->failed ? ST_IO : ST_OK;
     struct err err;
 
-    if (st == ST_OK && (w->fd < 0 || w->newest->seq_max != 0)) {
+    err_set(&err, ST_IO, "the log has failed");
+    if (st == ST_OK && (w->fd < 0 || w->newest->seq_max != 0))
         st = rotate(w, &err);
-        if (st != ST_OK)
-            LOG(LOG_WARN, "cannot begin a new log file", LOG_ERR(&err));
-    }
     lock_take(&w->lock);
     w->turn = false;
     w->turn_status = st;
+    w->turn_err = err;
     lock_cond_broadcast(&w->turned);
     lock_give(&w->lock);
 }
@@ -486,8 +486,10 @@ enum status wal_turn(struct wal *w, struct err *err)
     while (w->turn)
         lock_cond_wait(&w->turned, &w->lock);
     enum status st = w->turn_status;
+    if (st != ST_OK && err != NULL)
+        *err = w->turn_err;
     lock_give(&w->lock);
-    return st == ST_OK ? ST_OK : err_set(err, st, "cannot begin a new log file");
+    return st;
 }
 
 uint64_t wal_next_seq(struct wal *w)

@@ -271,12 +271,15 @@ static void note_look(struct store *s, size_t i, const struct looked_at *l, bool
 /* A day that fails is said once, and one in each pass: if all fail it is for the same reason. */
 static void note_failure(struct store *s, size_t i, const struct err *err, bool *said)
 {
-    struct merge_day *d = s->merger.days[i];
-
+    lock_take(&s->flusher.lock);
+    struct merge_day *d = s->merger.days[i]; /* a day stays where it is, the table does not */
+    bool known = d->failing || *said;
+    d->failing |= !known;
+    lock_give(&s->flusher.lock);
     counter_add(&s->merger.failures, 1);
-    if (d->failing || *said)
+    if (known)
         return;
-    d->failing = *said = true;
+    *said = true;
     LOG(LOG_ERROR, "cannot merge chunks of a day, trying again", LOG_STR("tenant", d->tenant),
         LOG_INT("day", d->day), LOG_ERR(err));
 }

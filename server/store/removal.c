@@ -6,7 +6,10 @@
 
 #include "base/banned.h"
 
-enum { DUE_ARENA_BYTES_MAX = 1 << 28 };
+enum {
+    DUE_ARENA_BYTES_MAX = 1 << 28,
+    ROUNDS_AT_ONCE = 8,
+};
 
 #define STUCK_NS HOUR_NS             /* until a damaged chunk is tried again */
 #define LOG_FLUSH_NS (5 * SECOND_NS) /* a flush that takes longer has less to do the next time */
@@ -22,6 +25,7 @@ struct round {
     struct hiding hiding;
     size_t days;
     size_t days_done;
+    bool said; /* that a day failed */
 };
 
 /* ---- requests that cannot be processed now ---- */
@@ -131,8 +135,10 @@ static enum status sweep_day(struct round *r, struct segment_span segments, stru
         return st;
     if (st != ST_OK) {
         counter_add(&s->merger.failures, 1);
-        LOG(LOG_ERROR, "cannot remove deleted lines of a day, trying again",
-            LOG_STR("tenant", r->tenant), LOG_INT("day", job.day), LOG_ERR(err));
+        if (!r->said)
+            LOG(LOG_ERROR, "cannot remove deleted lines of a day, trying again",
+                LOG_STR("tenant", r->tenant), LOG_INT("day", job.day), LOG_ERR(err));
+        r->said = true;
         fail_day(r, job.day, MINUTE_NS);
     } else if (left) {
         fail_day(r, job.day, STUCK_NS);
@@ -191,7 +197,22 @@ static void end_round(const struct round *r)
     }
 }
 
-/* False: nothing is due. */
+/* A failure is counted each time, and said once. */
+static void report(struct store *s, enum status st, const struct err *err)
+{
+    struct removal *r = &s->merger.removal;
+
+    if (st == ST_CANCELLED)
+        return;
+    if (st != ST_OK) {
+        counter_add(&s->merger.failures, 1);
+        if (!r->failing)
+            LOG(LOG_ERROR, "cannot remove deleted lines, trying again", LOG_ERR(err));
+    }
+    r->failing = st != ST_OK;
+}
+
+/* False: nothing is due, or it failed. */
 static bool make_round(struct store *s)
 {
     struct round r = {.store = s, .hiding = {.floor_ns = INT64_MIN}};
@@ -207,8 +228,7 @@ static bool make_round(struct store *s)
         st = clean_log(s, &err);
     if (st == ST_OK)
         end_round(&r);
-    else if (st != ST_CANCELLED)
-        LOG(LOG_ERROR, "cannot remove deleted lines, trying again", LOG_ERR(&err));
+    report(s, st, &err);
     hide_set_drop(r.hiding.set);
     arena_release(&r.arena);
     return st == ST_OK && r.count > 0;
@@ -231,10 +251,9 @@ static bool finish_round(struct store *s)
         return false;
     if (st == ST_OK)
         st = deletes_processed(s, r->tenant, r->swept, r->swept_count, &err);
-    if (st != ST_OK) {
-        LOG(LOG_ERROR, "cannot end delete requests, trying again", LOG_ERR(&err));
+    report(s, st, &err);
+    if (st != ST_OK)
         return false;
-    }
     r->swept_count = 0;
     merge_note_tenant(s, r->tenant); /* what the requests kept apart may be merged */
     return true;
@@ -242,9 +261,11 @@ static bool finish_round(struct store *s)
 
 bool removal_look(struct store *s)
 {
-    do {
+    for (unsigned i = 0; i < ROUNDS_AT_ONCE; i++) {
         if (!finish_round(s))
             return true;
-    } while (!flag_get(&s->merger.stop) && !flag_get(&s->flush_failing) && make_round(s));
-    return false;
+        if (flag_get(&s->merger.stop) || flag_get(&s->flush_failing) || !make_round(s))
+            return false;
+    }
+    return true; /* there may be more */
 }
