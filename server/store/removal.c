@@ -255,6 +255,7 @@ static bool finish_round(struct store *s)
     if (st != ST_OK)
         return false;
     r->swept_count = 0;
+    r->stuck_count = 0;              /* what they were about may be gone */
     merge_note_tenant(s, r->tenant); /* what the requests kept apart may be merged */
     return true;
 }

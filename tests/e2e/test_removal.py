@@ -122,12 +122,12 @@ class RemovalTest(unittest.TestCase):
             self.assertEqual(answers(server), expected)  # at once
             wait_processed(server)
             self.assertEqual(answers(server), expected)
+            self.assertEqual(server.stop(), 0)
             lines = dump(server)
             self.assertFalse(SECRET in lines)
             self.assertFalse("app=gone" in lines)
             self.assertTrue("app=stays" in lines)
             self.assertEqual(files_with(server, SECRET), [])
-            self.assertEqual(server.stop(), 0)
             status, text, errors = skald("verify", server.data)
             self.assertEqual(status, 0, (text, errors))
             server.start()
