@@ -463,7 +463,8 @@ static enum status load_segments(struct store *s, struct err *err)
             counter_add(&s->merger.segments_killed, 1);
         }
         if (st != ST_OK || ref.state == SEGMENT_DEAD ||
-            ref.committed_bytes >= store_settings(s)->segment_max_bytes)
+            ref.committed_bytes >= store_settings(s)->segment_max_bytes ||
+            !store_segment_is_itself(s, (struct segment_name){ref.id, ref.day}))
             continue;
         struct tenant *tenant = store_tenant(s, ref.tenant, true);
         if (tenant != NULL)

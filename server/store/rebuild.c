@@ -17,8 +17,9 @@
 #include "base/banned.h"
 
 enum {
-    BATCH_CHUNKS = 20000, /* that are committed together */
-    ASIDE_MAX = 1000,     /* old indexes that are kept */
+    BATCH_CHUNKS = 20000,  /* that are committed together */
+    NUMBERS_GAP = 1 << 22, /* what cannot be read, or is restored later, may have had higher ones */
+    ASIDE_MAX = 1000,      /* old indexes that are kept */
 };
 
 /* ---- reading segments ---- */
@@ -171,7 +172,11 @@ static enum status read_chunks(struct finding *f, struct found_segment *s, struc
         enum status found = segment_walk_next(w, &place, &why);
         if (found == ST_NOT_FOUND)
             return ST_OK;
-        if (found == ST_OK)
+        if (found == ST_IO) { /* a bad place of the disk: what is behind it may be there, too */
+            place = (struct chunk_place){.offset = w->offset, .bytes = w->end - w->offset};
+            w->offset = w->end;
+            st = add_damage(f, &place, s->tenant, s->name.day, why.text);
+        } else if (found == ST_OK)
             st = add_chunk(f, s, &place, false);
         else if (found == ST_CORRUPT)
             st = add_unreadable(f, s, w, &place, why.text);
@@ -197,7 +202,7 @@ static enum status read_segment(struct finding *f, struct found_segment *s, stru
     st = segment_walk_header(&w, &header, err);
     if (st == ST_OK)
         s->tenant = arena_str(&f->arena, header.tenant);
-    if (st == ST_OK || st == ST_CORRUPT)
+    if (st == ST_OK || st == ST_CORRUPT || st == ST_IO)
         st = read_chunks(f, s, &w, err);
     segment_walk_close(&w);
     s->end = (uint32_t)f->count;
@@ -408,6 +413,9 @@ static enum status put_segments(struct finding *f, struct index *ix, struct err 
         index_batch_abort(b);
         return st;
     }
+    counters.next_segment += f->segment_count > 0 ? NUMBERS_GAP : 0;
+    counters.next_chunk += f->count > 0 ? NUMBERS_GAP : 0;
+    counters.seq += f->count > 0 ? NUMBERS_GAP : 0;
     index_batch_counters(b, counters);
     return index_batch_commit(b, err);
 }

@@ -26,8 +26,15 @@ enum { READ_ARENA_BYTES_MAX = 1 << 30 }; /* of the index, while the log is repla
 static void cut_segment(struct store *s, const struct segment_ref *segment)
 {
     struct segment_name name = {segment->id, segment->day};
+    char file[SEGMENT_FILE_NAME_BYTES];
     struct err err;
 
+    if (!store_segment_is_itself(s, name)) {
+        segment_file_name(name, file);
+        LOG(LOG_ERROR, "a file is another segment than its name says, its entries are missing",
+            LOG_TEXT("file", file));
+        return;
+    }
     enum status st = segments_cut(s->segments, name, segment->committed_bytes, &err);
     if (st == ST_NOT_FOUND && segment->committed_bytes == 0)
         return; /* the crash came before the file was made */

@@ -213,6 +213,24 @@ enum status store_open_index(struct store *s, struct err *err)
     return st == ST_OK ? index_open(path, max_bytes, &s->index, err) : st;
 }
 
+/* ---- segments in the wrong place ---- */
+
+bool store_segment_is_itself(const struct store *s, struct segment_name name)
+{
+    char file[SEGMENT_FILE_NAME_BYTES], path[STORE_PATH_BYTES + SEGMENT_FILE_NAME_BYTES + 16];
+    struct segment_header header;
+    struct segment_walk w;
+
+    segment_file_name(name, file);
+    (void)snprintf(path, sizeof(path), "%s/%s", s->segments_dir, file);
+    if (segment_walk_open(&w, path, NULL) != ST_OK)
+        return true; /* there is nothing that could be another one */
+    bool other = segment_walk_header(&w, &header, NULL) == ST_OK &&
+                 (header.name.id != name.id || header.name.day != name.day);
+    segment_walk_close(&w);
+    return !other;
+}
+
 /* ---- damage that is known ---- */
 
 enum status store_load_damage(struct store *s, struct err *err)

@@ -136,6 +136,9 @@ MUST_CHECK enum status store_open_index(struct store *s, struct err *err);
 MUST_CHECK enum status store_load_damage(struct store *s, struct err *err);
 void store_free_damage(struct store *s);
 
+/* False: the file of this name is that of another segment, and must be left as it is. */
+bool store_segment_is_itself(const struct store *s, struct segment_name name);
+
 /* How many places cannot be read that may have held entries of a tenant and these days. */
 uint64_t store_damage(const struct store *s, struct str tenant, int32_t first_day,
                       int32_t last_day);
