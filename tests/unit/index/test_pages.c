@@ -19,7 +19,7 @@
 
 #define MAP_BYTES ((uint64_t)256 << 20)
 
-enum { CHUNKS_MAX = 20000, VALUE_BYTES = 9000 };
+enum { CHUNKS_MAX = 20000, VALUE_BYTES = 9000, STREAMS = 5000 };
 
 struct churn {
     struct random random;
@@ -32,11 +32,11 @@ struct churn {
 
 static void add_stream(struct churn *c, struct index_batch *b, unsigned number)
 {
-    static char filler[VALUE_BYTES];
-    char text[32];
+    static char filler[VALUE_BYTES], texts[STREAMS][8]; /* the batch borrows them */
+    char *text = texts[number];
 
     memset(filler, 'x', sizeof(filler));
-    int len = snprintf(text, sizeof(text), "%u", number);
+    int len = snprintf(text, sizeof(texts[number]), "%u", number);
     size_t long_bytes = number % 50 == 0 ? random_below(&c->random, sizeof(filler)) + 1 : 3;
     struct label pairs[] = {{STR("app"), STR("web")},
                             {STR("long"), str_make(filler, long_bytes)},
@@ -67,7 +67,7 @@ static void change(struct churn *c, struct index *ix)
         c->refs[at] = c->refs[--c->count];
     }
     for (size_t i = random_below(&c->random, 400); i > 0; i--)
-        add_stream(c, b, (unsigned)random_below(&c->random, 5000));
+        add_stream(c, b, (unsigned)random_below(&c->random, STREAMS));
     REQUIRE_OK(index_batch_commit(b, NULL));
 }
 
