@@ -1,5 +1,6 @@
 #include "server/store/deletes.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -602,6 +603,19 @@ static enum status use_list(struct store *s, const struct delete_list *list, str
     return st;
 }
 
+/* A crash may have left a list that never took its place. */
+static void remove_new(const char *dir)
+{
+    int dir_fd = -1;
+
+    if (io_open_dir(dir, &dir_fd, NULL) != ST_OK)
+        return;
+    if (io_unlinkat(dir_fd, NEW_FILE_NAME) < 0 && errno != ENOENT)
+        LOG(LOG_WARN, "cannot remove a file of no use", LOG_TEXT("file", NEW_FILE_NAME),
+            LOG_TEXT("err", strerror(errno)));
+    (void)close(dir_fd);
+}
+
 enum status deletes_open(struct store *s, uint64_t *ret_chunk_max, struct err *err)
 {
     struct delete_list list;
@@ -610,6 +624,7 @@ enum status deletes_open(struct store *s, uint64_t *ret_chunk_max, struct err *e
 
     arena_init(&arena, DELETE_LIST_BYTES_MAX);
     buf_init(&bytes, DELETE_LIST_BYTES_MAX);
+    remove_new(s->dir);
     enum status st = read_list(s->dir, &arena, &bytes, &list, err);
     if (st == ST_OK)
         st = use_list(s, &list, err);

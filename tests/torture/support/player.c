@@ -124,6 +124,7 @@ void player_init(struct player *p, const struct scenario *sc, struct ledger *l, 
     s->chunk_target_size = SMALL_CHUNK_BYTES;
     s->chunk_block_size = SMALL_BLOCK_BYTES;
     s->index_max_bytes = SMALL_INDEX_BYTES;
+    s->delete_request_cancel_period = 0; /* deleted lines leave the disk at once */
 }
 
 void player_release(struct player *p)
@@ -235,12 +236,27 @@ bool player_merge(struct player *p)
     let_merges_go(p);
     while (!done && time_mono_ns() < until_ns) {
         struct store_state state = store_state(p->store);
-        done = state.merge_days_pending == 0 && state.segments_dead == 0;
+        done =
+            state.merge_days_pending == 0 && state.segments_dead == 0 && state.deletes_pending == 0;
         if (!done)
             (void)nanosleep(&moment, NULL);
     }
     hold_merges(p);
     return done;
+}
+
+static enum status delete_lines(struct player *p, const struct step *s, struct err *err)
+{
+    char query[64];
+    int64_t begin_ns = SCENARIO_START_NS + s->day * DAY_NS;
+    uint32_t id;
+
+    (void)snprintf(query, sizeof(query), "{app=\"app%u\"} |= \"%c\"", s->stream, s->letter);
+    const struct delete_wish wish = {.tenant = scenario_tenants[s->tenant],
+                                     .query = str_from(query),
+                                     .start_ns = begin_ns,
+                                     .end_ns = begin_ns + DAY_NS - 1};
+    return store_delete(p->store, &wish, &id, err);
 }
 
 static enum status play(struct player *p, size_t number, struct err *err)
@@ -261,6 +277,9 @@ static enum status play(struct player *p, size_t number, struct err *err)
     case STEP_REOPEN:
         player_close(p);
         return player_open(p, err);
+    case STEP_DELETE:
+        player_wait(p);
+        return delete_lines(p, s, err);
     }
     return ST_INTERNAL;
 }

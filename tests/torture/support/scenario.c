@@ -100,12 +100,32 @@ static void add_push(struct maker *m)
     }
 }
 
+static void add_delete(struct maker *m)
+{
+    struct step *s = add_step(m, STEP_DELETE);
+
+    s->tenant = (unsigned)random_below(&m->random, SCENARIO_TENANTS);
+    s->stream = (unsigned)random_below(&m->random, SCENARIO_STREAMS);
+    s->day = (unsigned)random_below(&m->random, SCENARIO_DAYS);
+    s->letter = (char)('a' + random_below(&m->random, 26));
+}
+
+bool step_deletes(const struct step *s, const struct scenario_entry *e)
+{
+    int64_t begin_ns = SCENARIO_START_NS + s->day * DAY_NS;
+
+    return e->tenant == s->tenant && e->stream == s->stream && e->ts_ns >= begin_ns &&
+           e->ts_ns < begin_ns + DAY_NS && memchr(e->line.ptr, s->letter, e->line.len) != NULL;
+}
+
 static void add_pushes(struct maker *m, size_t pushes)
 {
     for (size_t i = 1; i <= pushes; i++) {
         add_push(m);
         if (random_below(&m->random, 4) == 0)
             (void)add_step(m, STEP_FLUSH);
+        if (i % 7 == 0)
+            add_delete(m);
         if (i % 20 == 0)
             (void)add_step(m, STEP_MERGE);
         if (i % 27 == 0)
@@ -141,6 +161,11 @@ void ledger_presence(struct ledger *l, const struct scenario *sc, uint8_t *ret_p
     for (size_t i = 0; i < sc->step_count; i++) {
         const struct step *s = &sc->steps[i];
         uint64_t state = counter_get(&l->states[i]);
+        for (size_t k = 0; s->kind == STEP_DELETE && k < sc->entry_count; k++) {
+            if (state != STEP_NOT_SENT && ret_presence[k] == PRESENCE_MUST &&
+                step_deletes(s, &sc->entries[k]))
+                ret_presence[k] = state == STEP_ACKED ? PRESENCE_NONE : PRESENCE_EITHER;
+        }
         if (s->kind != STEP_PUSH || state == STEP_NOT_SENT)
             continue;
         uint8_t presence = state == STEP_ACKED ? PRESENCE_MUST : PRESENCE_EITHER;

@@ -2,9 +2,9 @@
  * scenario.h - what is done to a store in the torture tests, and what must be in it afterwards.
  *
  * A scenario is made of a seed: pushes of two tenants to a few streams over three days, out of
- * order, with entries of equal time and entries that come again; flushes, merges and orderly
- * restarts in between. The same seed makes the same steps. No entry of equal time comes again:
- * where it then stands depends on what is in one chunk, as in Loki.
+ * order, with entries of equal time and entries that come again; flushes, merges, delete requests
+ * and orderly restarts in between. The same seed makes the same steps. No entry of equal time comes
+ * again: where it then stands depends on what is in one chunk, as in Loki.
  *
  * The ledger says how far each step has got. It lives in memory that outlives the process that
  * plays the scenario: what it says of a step was true when the process died.
@@ -47,6 +47,7 @@ enum step_kind {
     STEP_FLUSH,
     STEP_MERGE,  /* merging goes on until nothing is left to do */
     STEP_REOPEN, /* close without a flush, open again */
+    STEP_DELETE, /* of lines of a stream and day that hold a letter */
 };
 
 struct step {
@@ -54,7 +55,10 @@ struct step {
     unsigned tenant;
     const uint32_t *entries; /* of a push, by number */
     size_t count;
-    bool waits; /* the next step comes when this one is settled */
+    bool waits;      /* the next step comes when this one is settled */
+    unsigned stream; /* of a delete request */
+    unsigned day;
+    char letter;
 };
 
 struct scenario {
@@ -69,6 +73,9 @@ struct scenario {
 
 void scenario_make(struct scenario *sc, uint64_t seed);
 void scenario_release(struct scenario *sc);
+
+/* Does a delete request concern an entry that was there before? */
+bool step_deletes(const struct step *s, const struct scenario_entry *e);
 
 enum step_state {
     STEP_NOT_SENT,
