@@ -1,6 +1,7 @@
 #include "server/store/hide.h"
 
 #include "base/mem.h"
+#include "base/regex.h"
 #include "base/time.h"
 #include "query/parser.h"
 #include "server/store/retention.h"
@@ -193,6 +194,7 @@ enum status hide_stream(struct arena *a, const struct hiding *h, struct labels l
                         struct hide_stream *ret_stream, struct err *err)
 {
     struct hide_stream s = {.labels = labels, .floor_ns = INT64_MIN};
+    uint64_t failures = regex_search_failures();
     size_t capacity = 0;
 
     if (h->limits != NULL)
@@ -205,6 +207,9 @@ enum status hide_stream(struct arena *a, const struct hiding *h, struct labels l
             return arena_status(a, err);
         s.rules[s.count++] = &h->set->rules[i];
     }
+    /* A rule with !~ would hide, and let merges remove, what it does not concern. */
+    if (regex_search_failures() != failures)
+        return err_set(err, ST_NOMEM, "no memory to match delete requests");
     *ret_stream = s;
     return ST_OK;
 }
@@ -390,6 +395,7 @@ static enum status hide_error(const struct hider *x, enum status st, struct err 
 enum status hide_block(struct hider *x, const struct hide_stream *h, uint64_t last_id,
                        struct block *b, struct err *err)
 {
+    uint64_t failures = regex_search_failures();
     enum status st = ST_OK;
     uint32_t left;
     size_t bytes;
@@ -407,6 +413,8 @@ enum status hide_block(struct hider *x, const struct hide_stream *h, uint64_t la
         if (last_id <= h->rules[i]->chunk_max)
             st = hide_by_rule(x, h->rules[i], h->labels, b, hidden);
     }
+    if (st == ST_OK && regex_search_failures() != failures)
+        st = ST_NOMEM;
     if (st != ST_OK)
         return hide_error(x, st, err);
     count_left(b, hidden, &left, &bytes);
