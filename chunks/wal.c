@@ -96,7 +96,9 @@ static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, stru
 
     buf_init(&header, WAL_FILE_HEADER_BYTES * 2);
     wal_put_file_header(&header, &(struct wal_file_header){number, salt});
-    st = io_write_all(fd, buf_str(&header), 0, err);
+    st = buf_status(&header, err);
+    if (st == ST_OK)
+        st = io_write_all(fd, buf_str(&header), 0, err);
     buf_release(&header);
     if (st == ST_OK && (io_fsync(fd) < 0 || io_fsync(w->dir_fd) < 0))
         st = err_errno(err, "sync %s/%s", w->options.dir, name);
