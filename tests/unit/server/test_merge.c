@@ -1,6 +1,7 @@
 /* Merging in a store that runs; what it waits for is a state, never a time. */
 #include "server/store/merge.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <lmdb.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/crc.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "server/store/store.h"
@@ -316,10 +318,10 @@ Test(merge, no_memory)
     }
 }
 
-/* Cut the first record of a chunk in the index. */
+/* Cut the first record of a chunk in the index; its checksum is right, so the start believes it. */
 static void damage_index(const struct fixture *f)
 {
-    enum { MAP_BYTES = 1 << 26, DATABASES = 16, CUT_BYTES = 8 };
+    enum { MAP_BYTES = 1 << 26, DATABASES = 16, CUT_BYTES = 8, CRC_BYTES = 4 };
     char path[TEST_PATH_BYTES];
     MDB_cursor *cursor;
     MDB_val k, v;
@@ -335,8 +337,11 @@ static void damage_index(const struct fixture *f)
     cr_assert_eq(mdb_dbi_open(txn, "chunks", 0, &chunks), 0);
     cr_assert_eq(mdb_cursor_open(txn, chunks, &cursor), 0);
     cr_assert_eq(mdb_cursor_get(cursor, &k, &v, MDB_FIRST), 0);
-    char bytes[CUT_BYTES];
-    memcpy(bytes, v.mv_data, sizeof(bytes));
+    char bytes[CUT_BYTES + CRC_BYTES];
+    memcpy(bytes, v.mv_data, CUT_BYTES);
+    uint32_t crc =
+        htole32(crc32c(crc32c(0, str_make(k.mv_data, k.mv_size)), str_make(bytes, CUT_BYTES)));
+    memcpy(bytes + CUT_BYTES, &crc, CRC_BYTES);
     v = (MDB_val){sizeof(bytes), bytes};
     cr_assert_eq(mdb_cursor_put(cursor, &k, &v, MDB_CURRENT), 0);
     mdb_cursor_close(cursor);
