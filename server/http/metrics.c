@@ -231,15 +231,72 @@ static void put_deletes(struct buf *b, struct server *s)
 
 /* ---- store and process ---- */
 
+struct row {
+    const char *name;
+    const char *type;
+    const char *help;
+    uint64_t value;
+};
+
+static void put_rows(struct buf *b, const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        put_one(b, rows[i].name, rows[i].type, rows[i].help, (double)rows[i].value);
+}
+
+static void put_merges(struct buf *b, const struct store_state *state)
+{
+    const struct row rows[] = {
+        {"skald_merges_total", "counter", "Chunks that were made of smaller ones.", state->merges},
+        {"skald_merge_chunks_total", "counter", "Chunks that were merged into others.",
+         state->chunks_merged},
+        {"skald_merge_read_bytes_total", "counter", "Bytes of chunks that were merged.",
+         state->merge_bytes_in},
+        {"skald_merge_written_bytes_total", "counter", "Bytes of chunks that merges made.",
+         state->merge_bytes_out},
+        {"skald_merge_failures_total", "counter", "Looks for small chunks that failed.",
+         state->merges_failed},
+        {"skald_merge_chunks_blocked_total", "counter",
+         "Chunks that cannot be merged: damaged, or the order of equal times would change.",
+         state->chunks_unmergeable},
+        {"skald_merge_days_pending", "gauge",
+         "Days of a tenant that may have something to merge; 0: nothing is left.",
+         state->merge_days_pending},
+        {"skald_segments_removed_total", "counter", "Segment files that were removed.",
+         state->segments_removed},
+        {"skald_segments_dead", "gauge", "Segment files that are to be removed.",
+         state->segments_dead},
+    };
+
+    put_rows(b, rows, COUNT_OF(rows));
+}
+
+/* What is dropped, and why pushes may be refused. */
+static void put_room(struct buf *b, const struct store_state *state)
+{
+    const struct row rows[] = {
+        {"skald_data_bytes", "gauge",
+         "Segments, index and log; only where storage.max_bytes or min_free_bytes is set.",
+         state->data_bytes},
+        {"skald_retention_days_dropped_total", "counter",
+         "Days of a tenant that were dropped because they were too old.", state->days_expired},
+        {"skald_space_days_dropped_total", "counter",
+         "Days of all tenants that were dropped for want of room.", state->days_dropped},
+        {"skald_dropped_bytes_total", "counter", "Bytes of segments of dropped days.",
+         state->bytes_dropped},
+        {"skald_streams_forgotten_total", "counter",
+         "Streams that left the index with their last chunk.", state->streams_forgotten},
+        {"skald_store_full", "gauge", "1: there is no room, pushes are refused until there is.",
+         state->full},
+    };
+
+    put_rows(b, rows, COUNT_OF(rows));
+}
+
 static void put_store(struct buf *b, struct server *s)
 {
     struct store_state state = store_state(s->store);
-    const struct {
-        const char *name;
-        const char *type;
-        const char *help;
-        uint64_t value;
-    } rows[] = {
+    const struct row rows[] = {
         {"loki_ingester_memory_chunks", "gauge", "Chunks in memory.", state.heads},
         {"loki_ingester_chunks_created_total", "counter", "Chunks begun.", state.chunks_created},
         {"loki_ingester_chunks_flush_failures_total", "counter", "Flushes that failed.",
@@ -266,42 +323,11 @@ static void put_store(struct buf *b, struct server *s)
          state.flush_failing},
         {"skald_corrupt_blocks_total", "counter", "Damaged blocks that queries met.",
          state.corrupt_blocks},
-        {"skald_merges_total", "counter", "Chunks that were made of smaller ones.", state.merges},
-        {"skald_merge_chunks_total", "counter", "Chunks that were merged into others.",
-         state.chunks_merged},
-        {"skald_merge_read_bytes_total", "counter", "Bytes of chunks that were merged.",
-         state.merge_bytes_in},
-        {"skald_merge_written_bytes_total", "counter", "Bytes of chunks that merges made.",
-         state.merge_bytes_out},
-        {"skald_merge_failures_total", "counter", "Looks for small chunks that failed.",
-         state.merges_failed},
-        {"skald_merge_chunks_blocked_total", "counter",
-         "Chunks that cannot be merged: damaged, or the order of equal times would change.",
-         state.chunks_unmergeable},
-        {"skald_merge_days_pending", "gauge",
-         "Days of a tenant that may have something to merge; 0: nothing is left.",
-         state.merge_days_pending},
-        {"skald_segments_removed_total", "counter", "Segment files that were removed.",
-         state.segments_removed},
-        {"skald_data_bytes", "gauge",
-         "Segments, index and log; only where storage.max_bytes or min_free_bytes is set.",
-         state.data_bytes},
-        {"skald_retention_days_dropped_total", "counter",
-         "Days of a tenant that were dropped because they were too old.", state.days_expired},
-        {"skald_space_days_dropped_total", "counter",
-         "Days of all tenants that were dropped for want of room.", state.days_dropped},
-        {"skald_dropped_bytes_total", "counter", "Bytes of segments of dropped days.",
-         state.bytes_dropped},
-        {"skald_streams_forgotten_total", "counter",
-         "Streams that left the index with their last chunk.", state.streams_forgotten},
-        {"skald_store_full", "gauge", "1: there is no room, pushes are refused until there is.",
-         state.full},
-        {"skald_segments_dead", "gauge", "Segment files that are to be removed.",
-         state.segments_dead},
     };
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        put_one(b, rows[i].name, rows[i].type, rows[i].help, (double)rows[i].value);
+    put_rows(b, rows, COUNT_OF(rows));
+    put_merges(b, &state);
+    put_room(b, &state);
     put_family(b, "loki_ingester_chunks_flushed_total", "counter", "Chunks flushed, by reason.");
     for (unsigned i = 0; i < SEAL_REASON_COUNT; i++)
         buf_printf(b, "loki_ingester_chunks_flushed_total{reason=\"%s\"} %" PRIu64 "\n",
