@@ -55,7 +55,8 @@ static void serve_queue(struct queue *q)
     for (struct request *r = queue_pop(q); r != NULL; r = queue_pop(q)) {
         if (!flag_get(&r->gone)) {
             r->route->handler(r);
-            compress_reply(r);
+            if (!r->bulk) /* the head of a push is gone by now */
+                compress_reply(r);
         }
         mailbox_put_request(&r->loop->mailbox, r);
     }

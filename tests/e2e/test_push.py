@@ -164,6 +164,17 @@ class Push(ServerTest):
             self.assertIn("has timestamp too new", answer[-200:])
             self.assertEqual(lines(around_now(server, '{job="refused"}')), ["good"])
 
+    def test_a_large_one_that_is_refused(self):
+        """The answer is the same, compressed or not: that of more than 2 MB is made behind the loop."""
+        labels = {f"label_{i:02}": "v" * 2000 for i in range(14)}
+        with Server() as server:
+            for size in 10, 3 << 20:
+                entries = [(NOW + 3600 * 10**9, "refused"), (NOW, "x" * size)]
+                answers = [server.push([(labels, entries)], headers=more) for more in ({}, {"Accept-Encoding": "gzip"})]
+                self.assertEqual(answers[0], answers[1])
+                self.assertEqual(answers[0][0], 400)
+                self.assertGreater(len(answers[0][1]), 20000)
+
     def test_metadata_names(self):
         metadata = {"a.b": "1", "a__c": "2", "weird-key!!x": "3", "9x": "4", "__y__": "5", "empty": "", "_lead": "6"}
         self.assertEqual(self.server.push([({"m": "names"}, [(NOW, "x", metadata)])])[0], 204)
