@@ -168,14 +168,19 @@ static enum status sweep(struct round *r, struct err *err)
 /*
  * The log still has what it was flushed from. All that the requests hide was flushed when they
  * came, so what keeps its files is other records, and that the newest one is never removed.
+ *
+ * This comes before any chunk goes: were the index lost while the log still has lines of which no
+ * chunk tells any more that they were flushed, the replay would bring them back.
  */
 static enum status clean_log(struct store *s, struct err *err)
 {
-    uint64_t seq = wal_next_seq(s->wal);
+    uint64_t seq = wal_next_seq(s->wal), gone_seq;
 
     enum status st = wal_turn(s->wal, err);
     if (st == ST_OK)
         st = flusher_force(s, LOG_FLUSH_NS, err);
+    if (st == ST_OK)
+        st = wal_gone_seq(s->wal, &gone_seq, err); /* durably */
     if (st != ST_OK)
         return st;
     uint64_t oldest_seq = wal_state(s->wal).oldest_seq_max;
@@ -223,9 +228,9 @@ static bool make_round(struct store *s)
     if (st == ST_OK && r.count > 0)
         st = make_rules(&r, &err);
     if (st == ST_OK && r.count > 0)
-        st = sweep(&r, &err);
-    if (st == ST_OK && r.count > 0)
         st = clean_log(s, &err);
+    if (st == ST_OK && r.count > 0)
+        st = sweep(&r, &err);
     if (st == ST_OK)
         end_round(&r);
     report(s, st, &err);

@@ -1,9 +1,9 @@
 /*
  * removal.h - what delete requests hide leaves the disk, in the background.
  *
- *     due requests of a tenant -> day by day: chunks that they concern are written again without
- *     what is hidden, segments that hold dead bytes are emptied -> their files are gone ->
- * processed
+ *     due requests of a tenant -> the log forgets what is flushed -> day by day: chunks that they
+ *     concern are written again without what is hidden, segments that hold dead bytes are emptied
+ *     -> their files are gone -> processed
  *
  * The merger does it, between its looks: it reads and packs, the flusher writes (I5). Until a
  * request is processed it hides all the same, so it may be interrupted anywhere and begins anew

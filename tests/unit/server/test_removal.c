@@ -453,6 +453,45 @@ Test(removal, failures, .timeout = 300)
     }
 }
 
+/* ---- an index that is lost ---- */
+
+static void lose_index(struct fixture *f)
+{
+    char index[TEST_PATH_BYTES], path[TEST_PATH_BYTES];
+
+    store_close(f->store, 0);
+    (void)files_path(index, f->dir, "index");
+    cr_assert_eq(unlink(files_path(path, index, "data.mdb")), 0);
+}
+
+/* The log files of a store stay, whoever removes them. */
+static int keep_log(struct io_event *event, void *context)
+{
+    (void)context;
+    return event->call == IO_UNLINK && strstr(event->name, ".wal") != NULL ? EACCES : 0;
+}
+
+/* As long as the log has the lines of a request their chunks stay, for they tell what is flushed.
+ */
+Test(removal, log_that_stays_and_index_that_is_lost)
+{
+    struct fixture f;
+
+    fixture_prepare(&f, "1ms");
+    fixture_open(&f);
+    push_all(&f);
+    io_hook_set(keep_log, NULL);
+    delete_lines(&f, "{app=\"a\"}");
+    cr_expect_eq(seen_lines(&f), 0);
+    while (store_state(f.store).merges_failed == 0)
+        wait_a_little();
+    lose_index(&f);
+    io_hook_set(NULL, NULL);
+    fixture_open(&f);
+    cr_expect_eq(seen_lines(&f), 0, "they are back");
+    fixture_end(&f);
+}
+
 /* ---- kills ---- */
 
 enum { NOT_KILLED = 7 };
