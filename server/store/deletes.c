@@ -165,7 +165,7 @@ static void remove_at(struct delete_list *list, size_t i)
 
 /* The rules of a tenant; NULL: it has none. */
 static enum status compile_rules(const struct delete_list *list, struct str tenant,
-                                 struct hide_set **ret_set, struct err *err)
+                                 size_t bytes_max, struct hide_set **ret_set, struct err *err)
 {
     struct hide_spec *specs = mem_new(DELETE_LIST_TENANT_MAX, sizeof(*specs));
     enum status st = ST_OK;
@@ -180,7 +180,7 @@ static enum status compile_rules(const struct delete_list *list, struct str tena
             specs[count++] = (struct hide_spec){r->query, r->start_ns, r->end_ns, r->chunk_max};
     }
     if (count > 0)
-        st = hide_set_new(specs, count, ret_set, err);
+        st = hide_set_new(specs, count, bytes_max, ret_set, err);
     if (st == ST_LIMIT)
         err_set(err, st, "%zu delete requests that are not processed take too much memory", count);
     mem_free(specs);
@@ -319,6 +319,7 @@ static void use_state(struct store *s, struct delete_state *state)
 /* Nothing can fail once the file is written. */
 static enum status apply(struct store *s, struct delete_change *c, struct err *err)
 {
+    size_t bytes_max = c->kind == CHANGE_CREATE ? HIDE_SET_BYTES_MAX : HIDE_SET_BYTES_ANY;
     struct str tenant = c->request.tenant;
     struct delete_state *next = NULL;
     struct hide_set *set = NULL;
@@ -328,7 +329,7 @@ static enum status apply(struct store *s, struct delete_change *c, struct err *e
         return st;
     st = edit(s, next, c, err);
     if (st == ST_OK)
-        st = compile_rules(&next->list, tenant, &set, err);
+        st = compile_rules(&next->list, tenant, bytes_max, &set, err);
     if (st == ST_OK && hide_reserve(&s->hidden, tenant) != ST_OK)
         st = err_set(err, ST_NOMEM, "no memory for delete requests");
     if (st == ST_OK)
@@ -412,7 +413,7 @@ static enum status check_query(struct str query, struct err *err)
     if (query.len > DELETE_QUERY_BYTES_MAX)
         return err_set(err, ST_INVALID, "the query has %zu bytes, more than %d", query.len,
                        DELETE_QUERY_BYTES_MAX);
-    enum status st = hide_set_new(&spec, 1, &set, err);
+    enum status st = hide_set_new(&spec, 1, HIDE_SET_BYTES_MAX, &set, err);
     if (st != ST_OK)
         return err_prefix(err, st, "invalid query expression");
     hide_set_drop(set);
@@ -582,7 +583,7 @@ static enum status begin_hiding(struct store *s, const struct delete_list *list,
     hide_give(&before);
     if (is_done)
         return ST_OK;
-    enum status st = compile_rules(list, tenant, &set, err);
+    enum status st = compile_rules(list, tenant, HIDE_SET_BYTES_ANY, &set, err);
     if (st == ST_OK && hide_reserve(&s->hidden, tenant) != ST_OK) {
         hide_set_drop(set);
         st = err_set(err, ST_NOMEM, "no memory for delete requests");

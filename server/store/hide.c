@@ -9,8 +9,6 @@
 
 #include "base/banned.h"
 
-enum { SET_BYTES_MAX = 256 * 1024 * 1024 };
-
 /* ---- sets ---- */
 
 static enum status compile_rule(struct arena *a, const struct hide_spec *spec,
@@ -40,8 +38,8 @@ static enum status compile_rule(struct arena *a, const struct hide_spec *spec,
     return st;
 }
 
-enum status hide_set_new(const struct hide_spec *specs, size_t count, struct hide_set **ret_set,
-                         struct err *err)
+enum status hide_set_new(const struct hide_spec *specs, size_t count, size_t bytes_max,
+                         struct hide_set **ret_set, struct err *err)
 {
     struct hide_set *set = mem_new(1, sizeof(*set));
     enum status st = ST_OK;
@@ -49,7 +47,7 @@ enum status hide_set_new(const struct hide_spec *specs, size_t count, struct hid
     if (set == NULL)
         return err_set(err, ST_NOMEM, "no memory for delete requests");
     refs_init(&set->refs);
-    arena_init(&set->arena, SET_BYTES_MAX);
+    arena_init(&set->arena, bytes_max);
     set->rules = arena_new(&set->arena, struct hide_rule, count);
     set->count = count;
     if (set->rules == NULL)

@@ -62,11 +62,19 @@ struct hide_set {
 };
 
 /*
- * Compile rules. The caller owns the set.
+ * What the rules of a tenant may take for another request to be accepted. Requests that are in the
+ * list already hide whatever they take: to refuse them would be to show deleted lines, or to serve
+ * nothing.
+ */
+#define HIDE_SET_BYTES_MAX ((size_t)256 * 1024 * 1024)
+#define HIDE_SET_BYTES_ANY (SIZE_MAX / 2)
+
+/*
+ * Compile rules in at most `bytes_max` of memory. The caller owns the set.
  *
  * ST_INVALID  a query is no log query, or does not compile      ST_LIMIT  they take too much memory
  */
-MUST_CHECK enum status hide_set_new(const struct hide_spec *specs, size_t count,
+MUST_CHECK enum status hide_set_new(const struct hide_spec *specs, size_t count, size_t bytes_max,
                                     struct hide_set **ret_set, struct err *err);
 
 /* Give back one ownership; accepts NULL. */

@@ -85,7 +85,7 @@ static enum status make_rules(struct round *r, struct err *err)
         specs[i] = (struct hide_spec){request->query, request->start_ns, request->end_ns,
                                       request->chunk_max};
     }
-    return hide_set_new(specs, r->count, &r->hiding.set, err);
+    return hide_set_new(specs, r->count, HIDE_SET_BYTES_ANY, &r->hiding.set, err);
 }
 
 static bool is_of_day(const struct delete_request *request, int32_t day)

@@ -293,6 +293,32 @@ Test(deletes, limit)
     fixture_end(&f);
 }
 
+/* Requests that are processed may be in force again, all of them, when the index was made anew. */
+Test(deletes, many_in_force_again)
+{
+    struct delete_list list = {0};
+    struct fixture f;
+    uint32_t id = 500;
+
+    fixture_prepare(&f);
+    list.items = arena_new(&f.arena, struct delete_request, DELETE_LIST_TENANT_MAX);
+    for (; list.count < DELETE_LIST_TENANT_MAX; list.count++)
+        list.items[list.count] =
+            (struct delete_request){.id = (uint32_t)list.count,
+                                    .processed = true,
+                                    .tenant = STR("t"),
+                                    .query = STR("{app=~\"[a-z]+\"} |~ \"[a-z0-9]{20}\""),
+                                    .end_ns = 1};
+    write_file(&f, &list);
+    fixture_open(&f);
+    store_close(f.store, 0);
+    REQUIRE_OK(deletes_reset(f.dir, NULL));
+    fixture_open(&f);
+    REQUIRE_OK(deletes_processed(f.store, STR("t"), &id, 1, NULL));
+    EXPECT_STATUS("one more", delete_odd(&f, &id), ST_LIMIT);
+    fixture_end(&f);
+}
+
 /* ---- failures ---- */
 
 /* Whichever file call fails, a request that was answered with an error hides all it names or

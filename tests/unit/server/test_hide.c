@@ -172,7 +172,8 @@ Test(hide, block)
         struct hiding h = {0};
         struct buf text;
         buf_init(&text, MIB);
-        REQUIRE_OK(hide_set_new(c->specs, c->specs[1].query.len > 0 ? 2 : 1, &h.set, NULL));
+        REQUIRE_OK(hide_set_new(c->specs, c->specs[1].query.len > 0 ? 2 : 1, HIDE_SET_BYTES_MAX,
+                                &h.set, NULL));
         read_entries(&entries, c->from);
         hide_in(&h, c->last_id, c->floor_ns, &entries.block, &text);
         EXPECT_STR(c->name, buf_str(&text), str_from(c->want));
@@ -230,7 +231,7 @@ Test(hide, random_blocks)
             buf_printf(&want, "%s%d%.*s%s", want.len == 0 ? "" : " ", (int)e->ts_ns[i],
                        STR_ARG(line), e->sets[i] == 1 ? "+" : "");
         }
-        REQUIRE_OK(hide_set_new(&spec, 1, &h.set, NULL));
+        REQUIRE_OK(hide_set_new(&spec, 1, HIDE_SET_BYTES_MAX, &h.set, NULL));
         hide_in(&h, 1, INT64_MIN, &e->block, &got);
         cr_expect(str_eq(buf_str(&got), buf_str(&want)), "seed %" PRIu64 ": got %.*s, want %.*s",
                   r.seed, STR_ARG(buf_str(&got)), STR_ARG(buf_str(&want)));
@@ -254,7 +255,7 @@ Test(hide, concerns)
     struct arena arena;
 
     arena_init(&arena, ARENA_BYTES);
-    REQUIRE_OK(hide_set_new(specs, 2, &h.set, NULL));
+    REQUIRE_OK(hide_set_new(specs, 2, HIDE_SET_BYTES_MAX, &h.set, NULL));
     REQUIRE_OK(hide_stream(&arena, &h, stream_labels, &s, NULL));
     cr_expect_eq(s.count, 2);
     cr_expect(!hide_concerns(&s, 5, 0, 99));
@@ -286,7 +287,7 @@ Test(hide, other_streams_have_no_rules)
     struct arena arena;
 
     arena_init(&arena, ARENA_BYTES);
-    REQUIRE_OK(hide_set_new(&spec, 1, &h.set, NULL));
+    REQUIRE_OK(hide_set_new(&spec, 1, HIDE_SET_BYTES_MAX, &h.set, NULL));
     REQUIRE_OK(hide_stream(&arena, &h, stream_labels, &s, NULL));
     cr_expect_eq(s.count, 0);
     hide_give(&h);
@@ -306,7 +307,8 @@ Test(hide, queries_that_are_refused)
         const struct hide_spec spec = {queries[i], ALL_TIMES, 5};
         struct hide_set *set = NULL;
         struct err err;
-        EXPECT_STATUS(queries[i].ptr, hide_set_new(&spec, 1, &set, &err), ST_INVALID);
+        EXPECT_STATUS(queries[i].ptr, hide_set_new(&spec, 1, HIDE_SET_BYTES_MAX, &set, &err),
+                      ST_INVALID);
         cr_expect_null(set);
     }
 }
