@@ -112,24 +112,35 @@ static enum status take_block(struct merging *m, const struct block *b)
     return ST_OK;
 }
 
-static enum status read_head(struct merging *m, const struct chunk_ref *ref, struct err *err)
+enum status merge_head(struct merge_packer *p, struct arena *a, const struct chunk_ref *ref,
+                       struct chunk_head *ret_head, struct err *err)
 {
-    struct arena *a = &m->packer->arena;
+    struct chunk_head h;
 
-    enum status st = read_stored(m->packer, ref, 0, ref->head_bytes, err);
+    enum status st = read_stored(p, ref, 0, ref->head_bytes, err);
     if (st != ST_OK)
         return st;
-    struct str bytes = arena_str(a, buf_str(&m->packer->stored));
+    struct str bytes = arena_str(a, buf_str(&p->stored));
     if (bytes.ptr == NULL)
         return arena_status(a, err);
-    st = chunk_head_parse(a, bytes, &m->head, err);
+    st = chunk_head_parse(a, bytes, &h, err);
     if (st != ST_OK)
         return st;
-    const struct chunk_head *h = &m->head;
-    if (h->chunk_id != ref->chunk_id || h->summary.entries != ref->entries ||
-        h->summary.chunk_bytes != ref->chunk_bytes || h->summary.min_ns != ref->min_ns ||
-        h->summary.max_ns != ref->max_ns)
+    if (h.chunk_id != ref->chunk_id || h.summary.entries != ref->entries ||
+        h.summary.chunk_bytes != ref->chunk_bytes || h.summary.min_ns != ref->min_ns ||
+        h.summary.max_ns != ref->max_ns)
         return err_set(err, ST_CORRUPT, "the index speaks of another chunk");
+    *ret_head = h;
+    return ST_OK;
+}
+
+static enum status read_head(struct merging *m, const struct chunk_ref *ref, struct err *err)
+{
+    const struct chunk_head *h = &m->head;
+
+    enum status st = merge_head(m->packer, &m->packer->arena, ref, &m->head, err);
+    if (st != ST_OK)
+        return st;
     if (m->spec.tenant.ptr == NULL) {
         m->spec.tenant = h->tenant;
         m->spec.labels = h->labels;

@@ -52,6 +52,11 @@ MUST_CHECK enum status merge_pack(struct merge_packer *p, const struct merge_sou
                                   struct buf *out, struct chunk_ref *ret_ref, size_t *ret_bad,
                                   struct err *err);
 
+/* Read the head of a chunk; it is made in `a`. ST_CORRUPT: it is damaged. */
+MUST_CHECK enum status merge_head(struct merge_packer *p, struct arena *a,
+                                  const struct chunk_ref *ref, struct chunk_head *ret_head,
+                                  struct err *err);
+
 /* Append the bytes of a chunk as they are. ST_CORRUPT: its head is damaged. */
 MUST_CHECK enum status merge_copy(struct merge_packer *p, const struct chunk_ref *ref,
                                   struct buf *out, struct err *err);

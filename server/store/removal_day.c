@@ -19,7 +19,7 @@ enum {
 
 struct wanted_chunk {
     struct chunk_ref ref;
-    bool all; /* everything in it is hidden */
+    bool all; /* everything in it is hidden, if its last id is not above its first one */
 };
 
 struct removing {
@@ -145,7 +145,6 @@ static enum status make(struct removing *r, const struct chunk_ref *from, struct
     return merge_copy(&r->maker.packer, from, bytes, err);
 }
 
-/* What is damaged stays, and with it the request. */
 static void note_damage(struct removing *r, const struct chunk_ref *ref, const struct err *err)
 {
     char file[SEGMENT_FILE_NAME_BYTES];
@@ -154,6 +153,38 @@ static void note_damage(struct removing *r, const struct chunk_ref *ref, const s
     segment_file_name((struct segment_name){ref->segment_id, ref->day}, file);
     LOG(LOG_ERROR, "a damaged chunk keeps deleted lines from leaving the disk",
         LOG_TEXT("segment", file), LOG_INT("offset", ref->offset), LOG_ERR(err));
+}
+
+/*
+ * A damaged chunk goes if all of it is hidden, or might be and nobody can read any of it; if some
+ * is it stays, and with it the request. What a request is about is told by the last id, in its
+ * head.
+ */
+static enum status do_damaged(struct removing *r, const struct wanted_chunk *w, struct err *err)
+{
+    const struct merged_chunk nothing = {.from = &w->ref, .from_count = 1};
+    const struct chunk_ref *ref = &w->ref;
+    struct hide_stream hide;
+    struct chunk_head head;
+    bool all = w->all;
+
+    arena_reset(&r->stream_arena);
+    enum status st = merge_head(&r->maker.packer, &r->stream_arena, ref, &head, NULL);
+    if (st == ST_OK && !r->moving) {
+        st = hide_stream(&r->stream_arena, r->job->hiding, head.labels, &hide, err);
+        if (st != ST_OK)
+            return st;
+        uint64_t last_id = head.chunk_id + head.id_span;
+        if (!hide_concerns(&hide, last_id, ref->min_ns, ref->max_ns))
+            return ST_OK;
+        all = hide_is_all(&hide, last_id, ref->min_ns, ref->max_ns);
+    } else if (st != ST_OK && !merge_is_damage(st)) {
+        return err_set(err, st, "cannot read a damaged chunk: %s", status_text(st));
+    }
+    if (all)
+        return merge_maker_add(&r->maker, &nothing, err);
+    note_damage(r, ref, err);
+    return ST_OK;
 }
 
 static enum status do_chunk(struct removing *r, const struct wanted_chunk *w, struct err *err)
@@ -170,13 +201,8 @@ static enum status do_chunk(struct removing *r, const struct wanted_chunk *w, st
     enum status st = make(r, &w->ref, &chunk.ref, err);
     if (st != ST_OK)
         bytes->len = MIN_OF(chunk.begin, bytes->len);
-    if (merge_is_damage(st) && w->all) {
-        chunk.ref = (struct chunk_ref){.entries = 0}; /* nobody could read it anyway */
-        st = ST_OK;
-    } else if (merge_is_damage(st)) {
-        note_damage(r, &w->ref, err);
-        return ST_OK;
-    }
+    if (merge_is_damage(st))
+        return do_damaged(r, w, err);
     if (st == ST_OK && !r->moving && chunk.ref.entries == w->ref.entries) {
         bytes->len = chunk.begin; /* the rules do not concern it after all */
         return ST_OK;

@@ -402,6 +402,69 @@ Test(removal, damaged_chunk)
     fixture_end(&f);
 }
 
+/* The file of delete requests of a store that is closed: one that is to hide all up to a chunk. */
+static void write_request(const struct fixture *f, uint64_t chunk_max)
+{
+    struct delete_request request = {.id = 1,
+                                     .tenant = STR("t"),
+                                     .query = STR("{app=\"a\"}"),
+                                     .start_ns = START_NS,
+                                     .end_ns = START_NS + HOUR_NS,
+                                     .created_ns = START_NS,
+                                     .chunk_max = chunk_max};
+    const struct delete_list list = {&request, 1};
+    char path[TEST_PATH_BYTES];
+    struct buf bytes;
+
+    buf_init(&bytes, DELETE_LIST_BYTES_MAX);
+    delete_list_encode(&list, &bytes);
+    files_write(files_path(path, f->dir, "deletes"), buf_str(&bytes));
+    buf_release(&bytes);
+}
+
+/* The last line of the file is not what it was. */
+static enum status damage_end(void *context, const char *name, struct err *err)
+{
+    enum { FROM_END = 40 };
+    const char *dir = context;
+    char path[TEST_PATH_BYTES];
+
+    (void)err;
+    if (name[0] == '.')
+        return ST_OK;
+    struct str bytes = files_read(files_path(path, dir, name));
+    char *copy = (char *)(uintptr_t)bytes.ptr;
+    copy[bytes.len - FROM_END] ^= 1;
+    files_write(path, bytes);
+    mem_free(copy);
+    return ST_OK;
+}
+
+/*
+ * Chunks that came before and after a request are merged when it is processed, and it is in force
+ * again when the index was made anew: it is not about any line of such a chunk.
+ */
+Test(removal, damaged_chunk_that_is_younger)
+{
+    char segments[TEST_PATH_BYTES];
+    struct fixture f;
+
+    fixture_prepare(&f, "1ms");
+    fixture_open(&f);
+    push_all(&f);
+    wait_until_quiet(&f);
+    store_close(f.store, 0);
+    (void)files_path(segments, f.dir, "segments");
+    cr_assert_eq(files_count(segments, ".seg"), 1);
+    REQUIRE_OK(io_list(segments, damage_end, segments, NULL));
+    write_request(&f, 1);
+    fixture_open(&f);
+    wait_until_processed(&f);
+    wait_until_quiet(&f);
+    cr_expect_eq(files_count(segments, ".seg"), 1, "what can be read of it is lost");
+    fixture_end(&f);
+}
+
 /* Chunks below the floor of their stream go, those of other streams of the day stay. */
 Test(removal, expired_chunks)
 {
