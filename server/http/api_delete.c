@@ -1,6 +1,7 @@
 /*
- * Deleting log lines: /loki/api/v1/delete. Parameters come from the query string only. Run by
- * workers: a request is answered when it is durable and hides what it names.
+ * Deleting log lines: /loki/api/v1/delete. Parameters come from the query string only. Run by the
+ * bulk worker: a request is answered when everything in memory is flushed, it is durable and hides
+ * what it names; a few of them would keep all workers from queries so long.
  */
 #include <inttypes.h>
 

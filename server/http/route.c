@@ -29,7 +29,7 @@
     X(GET_POST,  "/loki/api/v1/detected_fields",      "loki_api_v1_detected_fields",   api_detected_fields, WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/detected_field/{name}/values", "loki_api_v1_detected_field_name_values", api_detected_fields, WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/patterns",             "loki_api_v1_patterns",          api_patterns,  WORKER, TENANT | PARAMS) \
-    X(DELETES,   "/loki/api/v1/delete",               "loki_api_v1_delete",            api_delete,    WORKER, TENANT | QUERY)
+    X(DELETES,   "/loki/api/v1/delete",               "loki_api_v1_delete",            api_delete,    BULK_WORKER, TENANT | QUERY)
 /* clang-format on */
 
 #define X(methods, path, metric, handler, thread, flags) void handler(struct request *r);
