@@ -369,11 +369,13 @@ static void report(struct store *s, uint64_t forced, enum status st, const struc
         flag_clear(&s->flush_failing);
     }
     lock_take(&f->lock);
-    f->completed = forced;
-    f->last_status = st;
-    if (st != ST_OK)
-        f->last_err = *err;
-    lock_cond_broadcast(&f->done);
+    if (forced != f->completed) { /* who waits must not be told of a later round, of less */
+        f->completed = forced;
+        f->last_status = st;
+        if (st != ST_OK)
+            f->last_err = *err;
+        lock_cond_broadcast(&f->done);
+    }
     lock_give(&f->lock);
 }
 
