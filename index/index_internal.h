@@ -48,13 +48,20 @@ struct index {
     size_t map_bytes;
 };
 
+struct tenant_name {
+    uint32_t tenant;
+    struct str name; /* borrows the read */
+};
+
 struct index_read {
     struct index *index;
     MDB_txn *txn;
     struct arena *arena;   /* of the request */
     index_check_fn *check; /* NULL: nothing ends it */
     void *check_context;
-    unsigned steps; /* since it began */
+    unsigned steps;              /* since it began */
+    struct tenant_name *tenants; /* by number, once one is asked for */
+    size_t tenant_count;
 };
 
 /* ---- keys: big endian, built in place ---- */

@@ -6,6 +6,8 @@
  */
 #include "index/index.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "base/num.h"
 #include "index/index_internal.h"
@@ -35,6 +37,7 @@ void index_read_end(struct index_read *r)
     if (r == NULL)
         return;
     mdb_txn_abort(r->txn);
+    mem_free(r->tenants);
     mem_free(r);
 }
 
@@ -570,28 +573,72 @@ enum status index_pairs(struct index_read *r, const struct pair_range *range, in
 
 /* ---- segments ---- */
 
-/* The name of a tenant by its number: there are few, so they are searched. */
-static enum status tenant_name(struct index_read *r, uint32_t tenant, struct str *ret_name)
+static int compare_tenants(const void *a, const void *b)
+{
+    const struct tenant_name *x = a, *y = b;
+
+    return (x->tenant > y->tenant) - (x->tenant < y->tenant);
+}
+
+static enum status add_tenant(struct index_read *r, MDB_val k, MDB_val v, size_t *capacity)
+{
+    struct tenant_name t = {.name = str_of(k)};
+    struct str in;
+
+    if (record_open(r->index, k, v, &in) != ST_OK || !get_u32(&in, &t.tenant))
+        return ST_OK; /* who asks for it finds that it is missing */
+    if (r->tenant_count == *capacity) {
+        size_t more = *capacity == 0 ? 16 : *capacity * 2;
+        struct tenant_name *wider = mem_grow(r->tenants, more, sizeof(*wider));
+        if (wider == NULL)
+            return ST_NOMEM;
+        r->tenants = wider;
+        *capacity = more;
+    }
+    r->tenants[r->tenant_count++] = t;
+    return ST_OK;
+}
+
+/* Who lists segments asks for a name with each of them. */
+static enum status load_tenants(struct index_read *r)
 {
     MDB_cursor *cursor = NULL;
+    size_t capacity = 0;
     MDB_val k, v;
-    uint32_t number;
 
+    r->tenant_count = 0;
     enum status st = cursor_open(r, INDEX_TENANTS, &cursor, NULL);
     if (st != ST_OK)
         return st;
     int error = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
-    st = ST_CORRUPT;
-    for (; error == 0 && st != ST_OK; error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-        struct str in;
-        if (record_open(r->index, k, v, &in) == ST_OK && get_u32(&in, &number) &&
-            number == tenant) {
-            *ret_name = str_of(k);
-            st = ST_OK;
-        }
-    }
+    for (; error == 0 && st == ST_OK; error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))
+        st = add_tenant(r, k, v, &capacity);
     mdb_cursor_close(cursor);
+    if (st == ST_OK && r->tenant_count > 0)
+        qsort(r->tenants, r->tenant_count, sizeof(*r->tenants), compare_tenants);
+    if (st != ST_OK) {
+        mem_free(r->tenants);
+        r->tenants = NULL;
+    }
     return st;
+}
+
+/* The name of a tenant by its number. */
+static enum status tenant_name(struct index_read *r, uint32_t tenant, struct str *ret_name)
+{
+    const struct tenant_name key = {.tenant = tenant};
+    enum status st = r->tenants == NULL ? load_tenants(r) : ST_OK;
+
+    if (st != ST_OK)
+        return st;
+    const struct tenant_name *found =
+        r->tenants == NULL
+            ? NULL
+            : bsearch(&key, r->tenants, r->tenant_count, sizeof(key), compare_tenants);
+    if (found == NULL)
+        return ST_CORRUPT;
+    *ret_name = found->name;
+    return ST_OK;
 }
 
 enum status index_next_segment(struct index_read *r, uint64_t *cursor,
