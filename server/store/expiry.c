@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/regex.h"
 #include "base/time.h"
 #include "server/store/merge_make.h"
 #include "server/store/retention.h"
@@ -45,6 +46,7 @@ bool expiry_concerns(const struct expiry_day *day)
 
 static enum status begin_stream(struct expiring *x, uint64_t stream_id)
 {
+    uint64_t failures = regex_search_failures();
     struct labels labels;
 
     arena_reset(&x->stream_arena);
@@ -54,7 +56,8 @@ static enum status begin_stream(struct expiring *x, uint64_t stream_id)
     x->stream_id = stream_id;
     x->started = true;
     x->floor_ns = retention_floor_ns(x->job->limits, labels, x->job->now_ns);
-    return ST_OK;
+    /* A rule that keeps the stream for longer may have gone unnoticed. */
+    return regex_search_failures() == failures ? ST_OK : ST_NOMEM;
 }
 
 static enum status list_chunk(void *context, const struct chunk_ref *ref)
