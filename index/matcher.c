@@ -78,6 +78,16 @@ bool matcher_accepts(const struct matcher *m, struct str value)
     return false;
 }
 
+bool matcher_list_accepts(struct matcher_list matchers, struct labels labels)
+{
+    for (size_t i = 0; i < matchers.count; i++) {
+        const struct matcher *m = &matchers.items[i];
+        if (!matcher_accepts(m, labels_get(labels, m->name)))
+            return false;
+    }
+    return true;
+}
+
 static int compare_strs(const void *a, const void *b)
 {
     return str_cmp(*(const struct str *)a, *(const struct str *)b);

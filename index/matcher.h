@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/regex.h"
 #include "base/str.h"
+#include "proto/labels.h"
 
 enum match_op {
     MATCH_EQ,  /* =  */
@@ -46,6 +47,9 @@ MUST_CHECK enum status matcher_make(struct arena *a, const struct matcher *wante
 
 /* Does a label with this value satisfy `m`? */
 bool matcher_accepts(const struct matcher *m, struct str value);
+
+/* Do the labels satisfy all of them? */
+bool matcher_list_accepts(struct matcher_list matchers, struct labels labels);
 
 /*
  * The only values that `m` accepts, where that can be told at a glance: the value of `=`, and of

@@ -178,16 +178,6 @@ bool hide_is_current(struct store *s, struct str tenant, const struct hiding *h)
 
 /* ---- asking ---- */
 
-static bool rule_accepts(const struct hide_rule *rule, struct labels labels)
-{
-    for (size_t i = 0; i < rule->matchers.count; i++) {
-        const struct matcher *m = &rule->matchers.items[i];
-        if (!matcher_accepts(m, labels_get(labels, m->name)))
-            return false;
-    }
-    return true;
-}
-
 enum status hide_stream(struct arena *a, const struct hiding *h, struct labels labels,
                         struct hide_stream *ret_stream, struct err *err)
 {
@@ -198,7 +188,7 @@ enum status hide_stream(struct arena *a, const struct hiding *h, struct labels l
     if (h->limits != NULL)
         s.floor_ns = retention_floor_ns(h->limits, labels, h->now_ns);
     for (size_t i = 0; h->set != NULL && i < h->set->count; i++) {
-        if (!rule_accepts(&h->set->rules[i], labels))
+        if (!matcher_list_accepts(h->set->rules[i].matchers, labels))
             continue;
         s.rules = arena_reserve(a, s.rules, s.count, &capacity, sizeof(const struct hide_rule *));
         if (s.rules == NULL)

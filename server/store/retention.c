@@ -9,23 +9,14 @@ static int64_t floor_of(int64_t period, int64_t now_ns)
     return period == 0 ? INT64_MIN : i64_sub_saturated(now_ns, period);
 }
 
-static bool rule_matches(const struct retention_rule *rule, struct labels labels)
-{
-    for (size_t i = 0; i < rule->matchers.count; i++) {
-        const struct matcher *m = &rule->matchers.items[i];
-        if (!matcher_accepts(m, labels_get(labels, m->name)))
-            return false;
-    }
-    return true;
-}
-
 int64_t retention_floor_ns(const struct limits *l, struct labels labels, int64_t now_ns)
 {
     const struct retention_rule *best = NULL;
 
     for (size_t i = 0; i < l->retention_stream.count; i++) {
         const struct retention_rule *rule = &l->retention_stream.items[i];
-        if ((best == NULL || rule->priority > best->priority) && rule_matches(rule, labels))
+        if ((best == NULL || rule->priority > best->priority) &&
+            matcher_list_accepts(rule->matchers, labels))
             best = rule;
     }
     return floor_of(best == NULL ? l->retention_period : best->period, now_ns);
