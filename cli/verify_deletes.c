@@ -1,5 +1,6 @@
 /*
- * The delete requests. A damaged one keeps a server from starting: deleted lines would come back.
+ * The delete requests. A server starts with one copy of them, and not without any: deleted lines
+ * would come back.
  */
 #include "base/io.h"
 #include "cli/verify.h"
@@ -14,7 +15,7 @@ enum status verify_deletes(struct verify *v, struct err *err)
     struct delete_list list;
     struct buf path, bytes;
     struct arena arena;
-    struct err why;
+    struct err why, damage = {.status = ST_OK};
 
     buf_init(&path, PATH_BYTES_MAX);
     buf_init(&bytes, DELETE_LIST_BYTES_MAX);
@@ -23,9 +24,11 @@ enum status verify_deletes(struct verify *v, struct err *err)
     enum status st = buf_status(&path, err);
     enum status found = st == ST_OK ? io_file_read(path.ptr, &bytes, &why) : ST_NOT_FOUND;
     if (found == ST_OK)
-        found = delete_list_decode(&arena, buf_str(&bytes), &list, &why);
+        found = delete_list_decode(&arena, buf_str(&bytes), &list, &damage, &why);
     if (found != ST_OK && found != ST_NOT_FOUND)
         verify_problem(v, (struct verify_where){path.ptr, -1, NULL}, "%s", why.text);
+    else if (damage.status != ST_OK)
+        verify_problem(v, (struct verify_where){path.ptr, -1, NULL}, "%s", damage.text);
     arena_release(&arena);
     buf_release(&bytes);
     buf_release(&path);

@@ -1,3 +1,8 @@
+/*
+ * Both copies are the same bytes, so they have the same length: when the first is damaged the
+ * second is looked for in the middle of the file, and when the first is sound the second is
+ * compared with it.
+ */
 #include "server/store/delete_list.h"
 
 #include <inttypes.h>
@@ -10,6 +15,7 @@
 enum {
     HEADER_BYTES = 32,
     HEADER_CRC_AT = 20,
+    COUNT_AT = 24,
     RECORD_HEAD_BYTES = 8,   /* checksum and length */
     RECORD_FIXED_BYTES = 48, /* of the rest, in front of the texts */
     STATE_RECEIVED = 0,
@@ -56,27 +62,41 @@ static void put_request(const struct delete_request *r, struct buf *out)
         buf_set_u32(out, begin, crc32c(0, str_cut(buf_str(out), begin + 4)));
 }
 
-void delete_list_encode(const struct delete_list *list, struct buf *out)
+static void put_copy(const struct delete_list *list, struct buf *out)
 {
     put_header(list, out);
     for (size_t i = 0; i < list->count; i++)
         put_request(&list->items[i], out);
 }
 
+void delete_list_encode(const struct delete_list *list, struct buf *out)
+{
+    put_copy(list, out);
+    put_copy(list, out);
+}
+
 /* ---- reading ---- */
 
-static enum status get_header(struct str *in, uint32_t *ret_count, struct err *err)
+struct decoded {
+    struct delete_list list;
+    size_t end; /* of the copy, in the file */
+};
+
+/* `offset`: where it is in the file, for what is said of it. */
+static enum status get_header(struct str *in, size_t offset, uint32_t *ret_count, struct err *err)
 {
     struct str header = str_head(*in, HEADER_BYTES), got_magic;
     uint32_t compatible, incompatible, crc, reserved;
     uint16_t version, bytes;
 
     if (!get_bytes(in, magic.len, &got_magic) || !str_eq(got_magic, magic))
-        return err_set(err, ST_CORRUPT, "byte 0: it does not begin as a list of delete requests");
+        return err_set(err, ST_CORRUPT, "byte %zu: it does not begin as a list of delete requests",
+                       offset);
     if (!get_u16(in, &version) || !get_u16(in, &bytes) || !get_u32(in, &compatible) ||
         !get_u32(in, &incompatible) || !get_u32(in, &crc) || !get_u32(in, ret_count) ||
         !get_u32(in, &reserved))
-        return err_set(err, ST_CORRUPT, "byte %zu: the file ends within its header", header.len);
+        return err_set(err, ST_CORRUPT, "byte %zu: the file ends within its header",
+                       offset + header.len);
     if (version != DELETE_LIST_VERSION || incompatible != 0)
         return err_set(err, ST_UNSUPPORTED, "version %u with features %" PRIx32 " is not known",
                        version, incompatible);
@@ -84,9 +104,10 @@ static enum status get_header(struct str *in, uint32_t *ret_count, struct err *e
     want = crc32c(want, str_make("\0\0\0\0", 4));
     want = crc32c(want, str_cut(header, HEADER_CRC_AT + 4));
     if (crc != want || bytes != HEADER_BYTES)
-        return err_set(err, ST_CORRUPT, "byte 0: the header is damaged");
+        return err_set(err, ST_CORRUPT, "byte %zu: the header is damaged", offset);
     if (*ret_count > DELETE_LIST_MAX)
-        return err_set(err, ST_CORRUPT, "byte 24: %" PRIu32 " requests are too many", *ret_count);
+        return err_set(err, ST_CORRUPT, "byte %zu: %" PRIu32 " requests are too many",
+                       offset + COUNT_AT, *ret_count);
     return ST_OK;
 }
 
@@ -126,14 +147,15 @@ static enum status get_request(struct str *in, size_t offset, struct delete_requ
     return ST_OK;
 }
 
-enum status delete_list_decode(struct arena *a, struct str bytes, struct delete_list *ret_list,
-                               struct err *err)
+/* Read the copy that begins at `offset`. */
+static enum status get_copy(struct arena *a, struct str bytes, size_t offset,
+                            struct decoded *ret_copy, struct err *err)
 {
+    struct str in = str_cut(bytes, offset);
     struct delete_list list = {0};
-    struct str in = bytes;
     uint32_t count;
 
-    enum status st = get_header(&in, &count, err);
+    enum status st = get_header(&in, offset, &count, err);
     if (st != ST_OK)
         return st;
     list.items = arena_new(a, struct delete_request, count);
@@ -141,12 +163,69 @@ enum status delete_list_decode(struct arena *a, struct str bytes, struct delete_
         return arena_status(a, err);
     for (; list.count < count && st == ST_OK; list.count++)
         st = get_request(&in, bytes.len - in.len, &list.items[list.count], err);
-    if (st == ST_OK && in.len > 0)
-        st = err_set(err, ST_CORRUPT, "byte %zu: there is more behind the last request",
-                     bytes.len - in.len);
     if (st == ST_OK)
-        *ret_list = list;
+        *ret_copy = (struct decoded){list, bytes.len - in.len};
     return st;
+}
+
+/* The first copy is sound and ends at `end`: what is behind it should be the same. */
+static void check_second(struct str bytes, size_t end, struct err *ret_damage)
+{
+    const char *what = "it is not as the first one";
+    struct str second = str_cut(bytes, end);
+    size_t same = 0;
+
+    while (same < end && same < second.len && bytes.ptr[same] == second.ptr[same])
+        same++;
+    if (same == end && same == second.len)
+        return;
+    if (same == second.len)
+        what = "the file ends within it";
+    else if (same == end)
+        what = "there is more behind it";
+    err_set(ret_damage, ST_CORRUPT, "the second copy is damaged: byte %zu: %s", end + same, what);
+}
+
+static enum status get_second(struct arena *a, struct str bytes, struct delete_list *ret_list,
+                              struct err *err)
+{
+    struct decoded copy;
+
+    enum status st = get_copy(a, bytes, bytes.len / 2, &copy, err);
+    if (st == ST_OK && copy.end != bytes.len)
+        st = err_set(err, ST_CORRUPT, "byte %zu: there is more behind the last request", copy.end);
+    if (st == ST_OK)
+        *ret_list = copy.list;
+    return st;
+}
+
+static bool is_damage(enum status st)
+{
+    return st == ST_CORRUPT || st == ST_UNSUPPORTED;
+}
+
+enum status delete_list_decode(struct arena *a, struct str bytes, struct delete_list *ret_list,
+                               struct err *ret_damage, struct err *err)
+{
+    struct err first_err, second_err;
+    struct decoded first;
+
+    ret_damage->status = ST_OK;
+    enum status st = get_copy(a, bytes, 0, &first, &first_err);
+    if (st == ST_OK) {
+        check_second(bytes, first.end, ret_damage);
+        *ret_list = first.list;
+        return ST_OK;
+    }
+    if (!is_damage(st))
+        return err_set(err, st, "%s", first_err.text);
+    enum status second_st = get_second(a, bytes, ret_list, &second_err);
+    if (is_damage(second_st))
+        return err_set(err, st, "%s; and the second copy: %s", first_err.text, second_err.text);
+    if (second_st != ST_OK)
+        return err_set(err, second_st, "%s", second_err.text);
+    err_set(ret_damage, st, "the first copy is damaged: %s", first_err.text);
+    return ST_OK;
 }
 
 size_t delete_list_find(const struct delete_list *list, struct str tenant, uint32_t id)

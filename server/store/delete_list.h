@@ -18,10 +18,10 @@
 
 enum {
     DELETE_LIST_VERSION = 1,
-    DELETE_LIST_MAX = 10000,       /* requests of all tenants, */
-    DELETE_LIST_TENANT_MAX = 1000, /* and of one */
-    DELETE_QUERY_BYTES_MAX = 8192, /* a query is not longer */
-    DELETE_LIST_BYTES_MAX = 128 << 20,
+    DELETE_LIST_MAX = 10000,           /* requests of all tenants, */
+    DELETE_LIST_TENANT_MAX = 1000,     /* and of one */
+    DELETE_QUERY_BYTES_MAX = 8192,     /* a query is not longer */
+    DELETE_LIST_BYTES_MAX = 256 << 20, /* of a file */
 };
 
 /* "Delete what the query keeps of what was there when I asked." */
@@ -42,17 +42,20 @@ struct delete_list {
     size_t count;
 };
 
-/* Append the bytes of the file to `out`, which fails if they are too many. */
+/* Append the bytes of the file, both copies, to `out`, which fails if they are too many. */
 void delete_list_encode(const struct delete_list *list, struct buf *out);
 
 /*
- * Read the whole file. The list is made in `a`, texts borrow `bytes`.
+ * Read the whole file. The list is that of the first copy that is sound; it is made in `a`, texts
+ * borrow `bytes`. The status of `ret_damage` is ST_OK if both are sound; if not, it says which one
+ * is damaged, and at which byte.
  *
- * ST_CORRUPT      `err` says what is wrong, and at which byte
+ * ST_CORRUPT      no copy is sound; `err` says what is wrong, and at which byte
  * ST_UNSUPPORTED  another version     ST_LIMIT  the arena is full
  */
 MUST_CHECK enum status delete_list_decode(struct arena *a, struct str bytes,
-                                          struct delete_list *ret_list, struct err *err);
+                                          struct delete_list *ret_list, struct err *ret_damage,
+                                          struct err *err);
 
 /* The place of a request; the count: it is not there. */
 size_t delete_list_find(const struct delete_list *list, struct str tenant, uint32_t id);

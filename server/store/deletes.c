@@ -76,11 +76,26 @@ static enum status write_list(const char *dir, const struct delete_list *list, s
     return st;
 }
 
-/* The list of a file; texts borrow `bytes`. Without a file it is empty. */
+/*
+ * One of the two copies is damaged: with the other one the file is written anew, for it would not
+ * survive the next damage. If that fails (a full disk) the next change of the list does it.
+ */
+static void mend_file(const char *dir, const struct delete_list *list, const struct err *damage)
+{
+    struct err err;
+
+    LOG(LOG_WARN, "the list of delete requests is damaged, its other copy is used",
+        LOG_TEXT("file", FILE_NAME), LOG_ERR(damage));
+    if (write_list(dir, list, &err) != ST_OK)
+        LOG(LOG_WARN, "cannot write the list of delete requests anew", LOG_ERR(&err));
+}
+
+/* The list of a file, which is mended; texts borrow `bytes`. Without a file it is empty. */
 static enum status read_list(const char *dir, struct arena *a, struct buf *bytes,
                              struct delete_list *ret_list, struct err *err)
 {
     char path[STORE_PATH_BYTES + 16];
+    struct err damage;
 
     (void)snprintf(path, sizeof(path), "%s/%s", dir, FILE_NAME);
     *ret_list = (struct delete_list){0};
@@ -88,12 +103,15 @@ static enum status read_list(const char *dir, struct arena *a, struct buf *bytes
     if (st == ST_NOT_FOUND)
         return ST_OK;
     if (st == ST_OK)
-        st = delete_list_decode(a, buf_str(bytes), ret_list, err);
-    return st == ST_OK ? ST_OK
-                       : err_prefix(err, st,
-                                    "%s says what is deleted and cannot be read: put back a copy "
-                                    "of it, or remove it to see deleted lines again",
-                                    path);
+        st = delete_list_decode(a, buf_str(bytes), ret_list, &damage, err);
+    if (st != ST_OK)
+        return err_prefix(err, st,
+                          "%s says what is deleted and cannot be read: put back a copy of it, or "
+                          "remove it to see deleted lines again",
+                          path);
+    if (damage.status != ST_OK)
+        mend_file(dir, ret_list, &damage);
+    return ST_OK;
 }
 
 enum status deletes_reset(const char *dir, struct err *err)

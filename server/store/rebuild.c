@@ -260,6 +260,7 @@ static enum status read_deletes(struct finding *f, struct err *err)
 {
     char path[REBUILD_PATH_BYTES + 16];
     struct delete_list list = {0};
+    struct err damage; /* deletes_reset() sees to it */
     struct arena a;
     struct buf bytes;
 
@@ -268,7 +269,7 @@ static enum status read_deletes(struct finding *f, struct err *err)
     buf_init(&bytes, DELETE_LIST_BYTES_MAX);
     enum status st = io_file_read(path, &bytes, err);
     if (st == ST_OK)
-        st = delete_list_decode(&a, buf_str(&bytes), &list, err);
+        st = delete_list_decode(&a, buf_str(&bytes), &list, &damage, err);
     for (size_t i = 0; i < list.count; i++)
         f->chunk_max = MAX_OF(f->chunk_max, list.items[i].chunk_max);
     buf_release(&bytes);

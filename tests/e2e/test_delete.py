@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from server import Server
+from server import Server, skald
 
 HOUR = 3600 * 10**9
 START = 1_772_000_000 * 10**9 // (24 * HOUR) * 24 * HOUR
@@ -332,7 +332,10 @@ class DeleteTest(unittest.TestCase):
             self.assertEqual(server.get(PATH), (200, "[]\n"))
 
     def test_damaged_file(self):
-        """A list that cannot be read is no reason to show what was deleted: the server says so, and does not start."""
+        """
+        One of the two copies of the list is enough, and the start makes a whole file of it. A list that cannot be read is no
+        reason to show what was deleted: the server says so, and does not start.
+        """
         with Server(flags=QUIET) as server:
             fill(server, lambda s, e: True)
             delete_all(server)
@@ -340,13 +343,31 @@ class DeleteTest(unittest.TestCase):
             path = os.path.join(server.data, "deletes")
             with open(path, "rb") as f:
                 sound = f.read()
-            with open(path, "wb") as f:
-                f.write(sound[:-1] + bytes([sound[-1] ^ 1]))
+
+            def flip(*places):
+                damaged = bytearray(sound)
+                for place in places:
+                    damaged[place] ^= 1
+                with open(path, "wb") as f:
+                    f.write(damaged)
+
+            for place, copy in ((40, "first"), (-1, "second")):
+                flip(place)
+                status, out, _ = skald("verify", server.data)
+                self.assertEqual(status, 1)
+                self.assertRegex(out.decode(), f"deletes: the {copy} copy is damaged: byte [0-9]+")
+                server.start()
+                self.check(server)
+                self.assertEqual(server.stop(), 0)
+                with open(path, "rb") as f:
+                    self.assertEqual(f.read(), sound)
+                self.assertRegex(server.log(), f"its other copy is used.*the {copy} copy is damaged: byte [0-9]+")
+                self.assertEqual(skald("verify", server.data)[0], 0)
+            flip(40, -1)
             with self.assertRaises(RuntimeError) as failed:
                 server.start()
             self.assertRegex(str(failed.exception), "deletes says what is deleted and cannot be read: put back a copy of it.*byte [0-9]+")
-            with open(path, "wb") as f:
-                f.write(sound)
+            flip()
             server.start()
             self.check(server)
 

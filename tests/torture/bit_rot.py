@@ -11,7 +11,7 @@ an older copy, or removed. `skald verify` looks at it, then a server starts and 
   - nothing crashes or hangs, and no line comes that was never pushed, was deleted, or was there before
   - a changed byte costs at most the lines of one block, one in the index none at all
   - when lines are missing the answer carries a warning, /metrics counts it, and verify has named the file
-  - a server that damage keeps from starting says what is damaged
+  - a server that damage keeps from starting says what is damaged; a changed byte keeps none from it
   - with damaged segments put back from a copy, and the index made again, nothing is missing: the start has destroyed nothing
 
 Only a torn end of the newest log file is no damage to anybody: a crash leaves the same, of what was never acknowledged.
@@ -293,8 +293,9 @@ class Case:
         self.expect(status == 0, f"restored: {out}")
 
     def refused(self, server):
-        """Only for delete requests: deleted lines must not come back."""
+        """Only when both copies of the delete requests are damaged: deleted lines must not come back."""
         self.outcome = "refused"
+        self.expect(self.kind is not flip, "a changed byte keeps the server from starting")
         self.expect(server.process.returncode == 1, f"the server ended with {server.process.returncode}")
         self.expect(self.name == "deletes" and "deletes" in server.log() and not self.sound, server.log()[-600:])
 
@@ -302,6 +303,8 @@ class Case:
         want = self.base.lines
         extra, lost = lines - want, want - lines
         self.outcome = "whole" if not lost else "warned" if warned else "silent"
+        if self.name == "deletes" and self.kind is flip:
+            self.expect(not self.sound and "copy is damaged" in self.verify_says, "verify does not name the copy")
         if self.name == "deletes" and self.kind in (missing, older):
             return  # nobody can know what was asked for
         self.expect(not extra, f"lines that should not be there: {list(extra.items())[:3]}")
