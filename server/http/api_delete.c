@@ -1,7 +1,7 @@
 /*
- * Deleting log lines: /loki/api/v1/delete. Parameters come from the query string only. Run by the
- * bulk worker: a request is answered when everything in memory is flushed, it is durable and hides
- * what it names; a few of them would keep all workers from queries so long.
+ * Deleting log lines: /loki/api/v1/delete. Parameters come from the query string only. The list is
+ * run by workers; changes by the bulk worker: a request is answered when it is durable and hides
+ * what it names, for which everything in memory is flushed.
  */
 #include <inttypes.h>
 

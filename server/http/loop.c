@@ -143,12 +143,13 @@ void loop_dispatch(struct loop *l, struct request *r)
         conn_answer(r);
         return;
     }
+    enum route_thread thread = route_thread(r->route, r->head.method);
     enum status st = prepare(r, &err);
-    if (st == ST_OK && r->route->thread == RUN_ON_LOOP) {
+    if (st == ST_OK && thread == RUN_ON_LOOP) {
         run_here(l, r);
         return;
     }
-    if (st == ST_OK && r->route->thread == RUN_ON_BULK_WORKER) {
+    if (st == ST_OK && thread == RUN_ON_BULK_WORKER) {
         run_bulk(l, r);
         return;
     }

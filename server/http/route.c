@@ -29,7 +29,7 @@
     X(GET_POST,  "/loki/api/v1/detected_fields",      "loki_api_v1_detected_fields",   api_detected_fields, WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/detected_field/{name}/values", "loki_api_v1_detected_field_name_values", api_detected_fields, WORKER, TENANT | PARAMS) \
     X(GET_POST,  "/loki/api/v1/patterns",             "loki_api_v1_patterns",          api_patterns,  WORKER, TENANT | PARAMS) \
-    X(DELETES,   "/loki/api/v1/delete",               "loki_api_v1_delete",            api_delete,    BULK_WORKER, TENANT | QUERY)
+    X(DELETES,   "/loki/api/v1/delete",               "loki_api_v1_delete",            api_delete,    WORKER, TENANT | QUERY | CHANGE)
 /* clang-format on */
 
 #define X(methods, path, metric, handler, thread, flags) void handler(struct request *r);
@@ -45,6 +45,7 @@ enum {
     PARAMS = ROUTE_PARAMS,
     PUSH = ROUTE_PUSH,
     QUERY = ROUTE_QUERY,
+    CHANGE = ROUTE_CHANGE,
 };
 
 #define ALLOW_GET "GET"
@@ -71,6 +72,13 @@ const size_t route_count = COUNT_OF(routes);
 size_t route_index(const struct route *r)
 {
     return r == NULL ? route_count - 1 : (size_t)(r - routes);
+}
+
+enum route_thread route_thread(const struct route *r, enum http_method method)
+{
+    bool changes = (r->flags & ROUTE_CHANGE) != 0 && method != HTTP_GET;
+
+    return changes ? RUN_ON_BULK_WORKER : r->thread;
 }
 
 /* Does `path` have the form of `pattern`? */

@@ -12,10 +12,11 @@
 #include "server/http/request.h"
 
 enum route_flags {
-    ROUTE_TENANT = 1, /* needs a tenant */
-    ROUTE_PARAMS = 2, /* query string and form are decoded before the handler runs */
-    ROUTE_PUSH = 4,   /* the body is a push: its own limit, errors end in a newline */
-    ROUTE_QUERY = 8,  /* the query string alone is decoded before the handler runs */
+    ROUTE_TENANT = 1,  /* needs a tenant */
+    ROUTE_PARAMS = 2,  /* query string and form are decoded before the handler runs */
+    ROUTE_PUSH = 4,    /* the body is a push: its own limit, errors end in a newline */
+    ROUTE_QUERY = 8,   /* the query string alone is decoded before the handler runs */
+    ROUTE_CHANGE = 16, /* what is not a GET waits for a disk */
 };
 
 enum route_thread {
@@ -48,5 +49,8 @@ extern const struct route routes[];
 extern const size_t route_count;
 
 size_t route_index(const struct route *r);
+
+/* Where a request with this method runs. */
+enum route_thread route_thread(const struct route *r, enum http_method method);
 
 #endif

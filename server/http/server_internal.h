@@ -100,7 +100,7 @@ struct server {
     struct queue queue; /* requests for the workers */
     pthread_t bulk_worker;
     bool has_bulk_worker;
-    struct queue bulk_queue; /* for the bulk worker: flushes, deletes, large pushes */
+    struct queue bulk_queue; /* for the bulk worker: flushes, delete requests and large pushes */
     struct counter connections;
     uint64_t connections_max;      /* by the settings and by the descriptors there are */
     struct counter inflight_bytes; /* of request bodies */

@@ -58,6 +58,23 @@ Test(route, find)
     }
 }
 
+/* What waits for a flush takes no worker from queries. */
+Test(route, thread)
+{
+    const struct route *route = NULL;
+    struct str name;
+
+    REQUIRE_OK(route_find(HTTP_GET, STR("/loki/api/v1/delete"), &route, &name));
+    cr_expect_eq(route_thread(route, HTTP_GET), RUN_ON_WORKER);
+    cr_expect_eq(route_thread(route, HTTP_POST), RUN_ON_BULK_WORKER);
+    cr_expect_eq(route_thread(route, HTTP_PUT), RUN_ON_BULK_WORKER);
+    cr_expect_eq(route_thread(route, HTTP_DELETE), RUN_ON_BULK_WORKER);
+    REQUIRE_OK(route_find(HTTP_POST, STR("/loki/api/v1/query"), &route, &name));
+    cr_expect_eq(route_thread(route, HTTP_POST), RUN_ON_WORKER);
+    REQUIRE_OK(route_find(HTTP_POST, STR("/loki/api/v1/push"), &route, &name));
+    cr_expect_eq(route_thread(route, HTTP_POST), RUN_ON_LOOP);
+}
+
 /* Metrics are counted by place: each place is one route, the last one for what is none. */
 Test(route, places)
 {
