@@ -13,7 +13,6 @@ START = 1_772_000_000 * 10**9 // (24 * HOUR) * 24 * HOUR
 HOURS, STREAMS, STEP_MINUTES = 30, 3, 10
 END = START + (HOURS + 1) * HOUR
 PATH = "/loki/api/v1/delete"
-QUIET = ["--compactor.compaction_interval=0"]
 MERGING = ["--compactor.compaction_interval=20ms"]
 
 
@@ -137,10 +136,10 @@ class DeleteTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         """What a server answers that never got the lines, and one that has them all."""
-        with Server(flags=QUIET) as server:
+        with Server(flags=MERGING) as server:
             fill(server, lambda s, e: not is_deleted(s, e))
             cls.wanted = answers(server)
-        with Server(flags=QUIET) as server:
+        with Server(flags=MERGING) as server:
             fill(server, lambda s, e: True)
             cls.everything = answers(server)
         assert cls.wanted != cls.everything
@@ -152,7 +151,7 @@ class DeleteTest(unittest.TestCase):
     def test_states(self):
         """From memory, from chunks, after a kill and after a merge the answers are the same."""
         for flush in (False, True):
-            with self.subTest(flush=flush), Server(flags=QUIET) as server:
+            with self.subTest(flush=flush), Server(flags=MERGING) as server:
                 fill(server, lambda s, e: True, flush=flush)
                 delete_all(server)
                 self.check(server)
@@ -160,14 +159,13 @@ class DeleteTest(unittest.TestCase):
                 server.start()
                 self.check(server)
                 self.assertEqual(server.stop(), 0)
-                server.flags = MERGING
                 server.start()
                 server.merge()
                 self.check(server)
 
     def test_in_between(self):
         """Each request is in force when it is answered, and gives back what it hid when it is cancelled."""
-        with Server(flags=QUIET) as server:
+        with Server(flags=MERGING) as server:
             fill(server, lambda s, e: True)
             ids = delete_all(server)
             self.check(server)
@@ -181,7 +179,7 @@ class DeleteTest(unittest.TestCase):
 
     def test_later_lines_stay(self):
         """The very lines that were deleted can be pushed again."""
-        with Server(flags=QUIET) as server:
+        with Server(flags=MERGING) as server:
             fill(server, lambda s, e: True)
             delete_all(server)
             self.check(server)
@@ -197,7 +195,7 @@ class DeleteTest(unittest.TestCase):
 
     def test_side_by_side(self):
         """While lines come and are asked for, what is deleted is gone from each answer that begins later."""
-        with Server(flags=QUIET) as server:
+        with Server(flags=MERGING) as server:
             kept = [(START + i, f"kept {i}") for i in range(50)]
             self.assertEqual(server.push([({"job": "del"}, kept)])[0], 204)
             stop, failures = threading.Event(), []
@@ -234,7 +232,7 @@ class DeleteTest(unittest.TestCase):
 
     def test_tenants(self):
         """A request is one tenant's."""
-        with Server(flags=QUIET + ["--auth_enabled=true"]) as server:
+        with Server(flags=["--auth_enabled=true"]) as server:
             a, b = {"X-Scope-OrgID": "a"}, {"X-Scope-OrgID": "b"}
             line = (START + 1, "the same line")
             for headers in (a, b):
@@ -253,7 +251,7 @@ class DeleteTest(unittest.TestCase):
             self.assertEqual(len(count(a)), 1)
 
     def test_list(self):
-        with Server(flags=QUIET) as server:
+        with Server(flags=MERGING) as server:
             self.assertEqual(server.get(PATH), (200, "[]\n"))
             before = int(time.time())
             status, _, first = delete(server, '{job="<a>"}', START, START + HOUR)
@@ -281,13 +279,13 @@ class DeleteTest(unittest.TestCase):
 
     def test_cancel(self):
         """After the time for that it needs to be forced; what is not there is not found."""
-        with Server(flags=QUIET) as server:
+        with Server(flags=MERGING) as server:
             _, _, request_id = delete(server, '{job="a"}', START, END)
             for wrong in ("", "1", "00000000", request_id.upper() + "0", "xxxxxxxx"):
                 status, _, body = server.request("DELETE", PATH, {"request_id": wrong})
                 self.assertEqual((status, body), (404, b"could not find delete request with given id\n"))
             server.stop()
-            server.flags = QUIET + ["--compactor.delete_request_cancel_period=0"]
+            server.flags = ["--compactor.delete_request_cancel_period=0"]
             server.start()
             status, _, body = server.request("DELETE", PATH, {"request_id": request_id})
             if status == 400:  # it may be processed by now
@@ -315,7 +313,7 @@ class DeleteTest(unittest.TestCase):
             ({"query": '{a="b"}', "start": seconds, "max_interval": "1ms"}, "invalid max_interval: valid time units are 's', 'm', 'h'"),
             ({"query": 'rate({a="b"}[1m])', "start": seconds}, "invalid query expression: only log selector is supported"),
         ]
-        with Server(flags=QUIET) as server:
+        with Server(flags=MERGING) as server:
             for params, text in cases:
                 status, _, body = server.request("POST", PATH, params)
                 self.assertEqual((status, body.decode()), (400, text + "\n"), params)
@@ -336,7 +334,7 @@ class DeleteTest(unittest.TestCase):
         One of the two copies of the list is enough, and the start makes a whole file of it. A list that cannot be read is no
         reason to show what was deleted: the server says so, and does not start.
         """
-        with Server(flags=QUIET) as server:
+        with Server(flags=MERGING) as server:
             fill(server, lambda s, e: True)
             delete_all(server)
             self.assertEqual(server.stop(), 0)
