@@ -3,6 +3,9 @@
 
     load.py [--seconds N] [--seed N]
 
+Four of those that push have lines of their own to lose: two delete some of them again and again, and take some requests back; two
+push what is soon older than its streams are kept. Gone must be what should be, and nothing else.
+
 Half of the time the server is killed (kill -9) or stopped (SIGTERM) again and again; the other half it lives, and its memory
 and descriptors must stay what they are. Every line that was acknowledged must be stored exactly once, with its text; of a
 line that was not, no more than one copy. An answer has one of the documented statuses, a 503 has Retry-After, the log has no
@@ -34,7 +37,9 @@ MAX_OPEN_SEGMENTS = 32
 FLAGS = ["--wal.file_size=256KB", "--wal.size_target=2MB", "--ingester.chunk_target_size=64KB", "--ingester.memory_target=4MB",
          "--ingester.chunk_idle_period=5s", "--storage.segment_max_bytes=16MB", "--compactor.compaction_interval=100ms",
          f"--storage.max_open_segments={MAX_OPEN_SEGMENTS}", "--limits.max_entries_limit_per_query=100000", "--limits.max_query_length=0s",
-         "--limits.query_timeout=20s"]
+         "--limits.query_timeout=20s", "--compactor.delete_request_cancel_period=5s",
+         '--limits.retention_stream={job="short"} 1 20s; {job="longer"} 1 60s']
+PERIODS = {"short": 20 * 10**9, "longer": 60 * 10**9, "kept": None}  # as the flags say
 START = 1_772_322_900_000_000_000  # 2026-02-28T23:55:00Z: the lines of a short run go over the end of a day
 STEP = 250_000_000  # between the lines of a stream
 STREAMS = 2  # of each client
@@ -47,12 +52,13 @@ MEMORY_SLACK = 64 << 20  # bytes that the second half of the run may end above w
 class Ledger:
     """What became of the lines of a stream: all below `next` were sent, and acknowledged, save those of `unsure`."""
 
-    def __init__(self, client, stream):
+    def __init__(self, client, stream, job="load"):
         self.client = client
         self.stream = stream
+        self.job = job
         self.next = 0
         self.unsure = []  # [first, behind the last), in order
-        self.selector = f'{{job="load", client="{client}", stream="{stream}"}}'
+        self.selector = f'{{job="{job}", client="{client}", stream="{stream}"}}'
 
     def line(self, n):
         return f"level=info client={self.client} stream={self.stream} n={n} {'x' * ((n * 7919 + self.stream) % 200)} end={n}"
@@ -103,7 +109,8 @@ class World:
     def note(self, kind, status, headers):
         """Count a status, and complain about one that is not documented."""
         self.statuses[kind, status] += 1
-        good = {"push": (204, 429, 503), "query": (200, 429, 503, 504), "admin": (200, 204, 503)}[kind]
+        good = {"push": (204, 429, 503), "query": (200, 429, 503, 504), "admin": (200, 204, 503),
+                "delete": (200, 204, 429, 503), "cancel": (204, 400, 404, 503)}[kind]
         if status not in good:
             self.problem(f"{kind}: status {status}")
         if status == 503 and kind != "admin" and "retry-after" not in headers:
@@ -196,11 +203,15 @@ class Pusher:
     def __init__(self, world, number):
         self.world = world
         self.random = random.Random(world.random.random())
-        self.ledgers = [Ledger(number, stream) for stream in range(STREAMS)]
-        world.ledgers += self.ledgers
+        self.ledgers = self.make_ledgers(number)
         self.connection = Connection(world)
         self.sizes = (5, 100)
         self.pause = (0.2, 1.4)
+
+    def make_ledgers(self, number):
+        made = [Ledger(number, stream) for stream in range(STREAMS)]
+        self.world.ledgers += made
+        return made
 
     def body(self, batch):
         """(body, headers) of a batch [(ledger, numbers), ...], in one of the forms there are."""
@@ -209,8 +220,8 @@ class Pusher:
             request = [(ledger.selector, [(ledger.ns(n), ledger.line(n).encode()) for n in numbers]) for ledger, numbers in batch]
             return wire.snappy(wire.push_request(request)), ["Content-Type: application/x-protobuf"]
         streams = ",".join(
-            '{"stream":{"job":"load","client":"%s","stream":"%s"},"values":[%s]}' % (
-                ledger.client, ledger.stream, ",".join(f'["{ledger.ns(n)}","{ledger.line(n)}"]' for n in numbers)) for ledger, numbers in batch)
+            '{"stream":{"job":"%s","client":"%s","stream":"%s"},"values":[%s]}' % (
+                ledger.job, ledger.client, ledger.stream, ",".join(f'["{ledger.ns(n)}","{ledger.line(n)}"]' for n in numbers)) for ledger, numbers in batch)
         text = f'{{"streams":[{streams}]}}'.encode()
         if form < 0.9:
             return text, ["Content-Type: application/json"]
@@ -292,6 +303,300 @@ class HalfClosedPusher(Pusher):
             connection.close()
         self.world.note("push", status, answer_headers)
         return status == 204
+
+
+# ---- clients whose lines go again ----
+
+class DeletedLedger(Ledger):
+    """A stream of which lines are deleted. What is said of a line is about the copies that were pushed until now."""
+
+    MARKS = 8
+
+    def __init__(self, client, stream):
+        super().__init__(client, stream, "delete")
+        self.hidden = collections.defaultdict(set)  # number of the line: requests that hide every copy of it
+        self.maybe = set()  # lines of which nobody knows whether they are stored
+
+    def mark(self, n):
+        return (n * 2654435761 >> 7) % self.MARKS
+
+    def line(self, n):
+        return f"mark={self.mark(n)} {super().line(n)}"
+
+
+class Request:
+    """A delete request, as it was asked for."""
+
+    def __init__(self, query, start, end):
+        self.query, self.start, self.end = query, start, end
+        self.id = None
+        self.lines = []  # [(ledger, number)] that it hides
+
+
+def rfc3339(ns):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 10**9)) + f".{ns % 10**9:09d}Z"
+
+
+class Deleter(Pusher):
+    """Deletes lines of its own streams, pushes some again, and takes requests back as long as that can be done, or by force."""
+
+    def __init__(self, world, number):
+        super().__init__(world, number)
+        self.number = number
+        self.sizes = (5, 60)
+        self.asked = 0
+        self.requests = []  # that are in force, or processed
+
+    def make_ledgers(self, number):
+        return [DeletedLedger(number, stream) for stream in range(STREAMS)]
+
+    async def insist(self, *request):
+        """(status, text) of a request that is made again until the server answers it."""
+        while True:
+            try:
+                status, text = await self.connection.request(*request)
+                if status != 503:
+                    return status, text
+            except Broken:
+                pass
+            await asyncio.sleep(0.1)
+
+    async def listed(self):
+        status, text = await self.insist("delete", "GET", target("delete"))
+        return {r["query"]: r for r in json.loads(text)} if status == 200 else {}
+
+    async def push_more(self):
+        batch = [(ledger, range(ledger.next, ledger.next + self.random.randint(*self.sizes))) for ledger in self.ledgers]
+        acknowledged = await self.push_batch(batch)
+        for ledger, numbers in batch:
+            if not acknowledged:
+                ledger.maybe.update(numbers)
+            ledger.next = numbers.stop
+        self.world.counts["lines to be deleted acknowledged"] += sum(len(numbers) for _, numbers in batch)
+
+    async def push_again(self):
+        """Lines that are there, or were: a request is not about what comes after it."""
+        batch = []
+        for ledger in self.ledgers:
+            numbers = [n for n in self.some_window(ledger) if self.random.random() < 0.2][:50]
+            if numbers:
+                batch.append((ledger, numbers))
+        if not batch:
+            return
+        acknowledged = await self.push_batch(batch)
+        for ledger, numbers in batch:
+            for n in numbers:
+                if acknowledged:
+                    ledger.maybe.discard(n)
+                elif n in ledger.hidden:
+                    ledger.maybe.add(n)
+                ledger.hidden.pop(n, None)
+            self.world.counts["lines pushed again"] += len(numbers)
+
+    def some_window(self, ledger):
+        """Numbers of lines that follow each other, the newest ones more often than others."""
+        count = self.random.choice([20, 200, 1000])
+        behind = self.random.choice([ledger.next, self.random.randint(0, ledger.next)])
+        return range(max(0, behind - count), behind)
+
+    def make_request(self):
+        """A request of its own text, so that the list tells whether it is in force."""
+        ledgers = self.random.choice([self.ledgers, self.ledgers[:1], self.ledgers[1:]])
+        selector = f'{{job="delete", client="{self.number}"}}' if len(ledgers) > 1 else ledgers[0].selector
+        marks = self.random.sample(range(DeletedLedger.MARKS), self.random.choice([1, 2, 3]))
+        filters = self.random.choice([
+            f' |~ "mark=[{"".join(map(str, marks))}] "', " |= " + " or ".join(f'"mark={m} "' for m in marks),
+            f' | logfmt | mark=~"[{"".join(map(str, marks))}]"', ""])
+        window = self.some_window(ledgers[0])
+        if not filters:
+            window, marks = window[:30], range(DeletedLedger.MARKS)
+        if not window:
+            return None
+        start, end = ledgers[0].ns(window.start), ledgers[0].ns(window.stop - 1)
+        request = Request(f'{selector}{filters} != "request {self.asked}"', start, max(end, start + 1))
+        request.lines = [(ledger, n) for ledger in ledgers for n in range(window.start, min(window.stop, ledger.next))
+                         if start <= ledger.ns(n) <= request.end and ledger.mark(n) in marks]
+        self.asked += 1
+        return request
+
+    async def delete(self):
+        request = self.make_request()
+        if request is None:
+            return
+        try:
+            status, _ = await self.connection.request("delete", "POST", target(
+                "delete", query=request.query, start=rfc3339(request.start), end=rfc3339(request.end)))
+        except Broken:
+            status = None
+        found = (await self.listed()).get(request.query)
+        if status is not None and (status == 204) != (found is not None):
+            self.world.problem(f"{request.query}: answered with {status}, and in the list: {found}")
+        self.world.counts["delete requests" if found else "delete requests refused or cut"] += 1
+        if found is None:
+            return
+        request.id = found["request_id"]
+        self.requests.append(request)
+        for ledger, n in request.lines:
+            ledger.hidden[n].add(request)
+        if request.lines:
+            ledger, n = self.random.choice(request.lines)
+            await self.compare(ledger, max(0, n - 200), min(ledger.next, n + 200))
+
+    async def cancel(self):
+        """Without force it gives all lines back or is refused; with force those that are still stored."""
+        if not self.requests:
+            return
+        request = self.random.choice(self.requests[-2:])
+        force = self.random.random() < 0.3
+        try:
+            status, text = await self.connection.request("cancel", "DELETE", target(
+                "delete", request_id=request.id, **({"force": "true"} if force else {})))
+        except Broken:
+            status, text = None, b""
+        found = (await self.listed()).get(request.query)
+        if status is not None and (status == 204) != (found is None):
+            self.world.problem(f"{request.query}: the cancelling was answered with {status} ({text}), and in the list: {found}")
+        if found is not None:
+            return
+        self.world.counts["delete requests cancelled" + (" by force" if force else "")] += 1
+        self.requests.remove(request)
+        for ledger, n in request.lines:
+            if request in ledger.hidden.get(n, ()):
+                ledger.hidden[n].discard(request)
+                if force:
+                    ledger.maybe.add(n)
+                if not ledger.hidden[n]:
+                    del ledger.hidden[n]
+
+    async def compare(self, ledger, first, behind):
+        if first >= behind:
+            return
+        status, text = await self.insist("query", "GET", target(
+            "query_range", query=ledger.selector, start=ledger.ns(first), end=ledger.ns(behind), limit=behind - first + 1,
+            direction=self.random.choice(["forward", "backward"])))
+        if status != 200:
+            return
+        found = collections.Counter()
+        for ns, line in (v for s in json.loads(text)["data"]["result"] for v in s["values"]):
+            n, rest = divmod(int(ns) - START - ledger.stream, STEP)
+            if rest or line != ledger.line(n):
+                self.world.problem(f"{ledger.selector}: line {n} is {line[:100]!r}")
+            found[n] += 1
+        for n in range(first, behind):
+            if found[n] > 1:
+                self.world.problem(f"{ledger.selector}: line {n} is there {found[n]} times")
+            elif found[n] and n in ledger.hidden:
+                self.world.problem(f"{ledger.selector}: line {n} was deleted by {[r.query for r in ledger.hidden[n]]} and is there")
+            elif not found[n] and n not in ledger.hidden and n not in ledger.maybe:
+                self.world.problem(f"{ledger.selector}: line {n} was not deleted and is not there")
+        self.world.counts["lines compared among deleted ones"] += behind - first
+
+    async def compare_some(self):
+        ledger = self.random.choice(self.ledgers)
+        window = self.some_window(ledger)
+        await self.compare(ledger, window.start, window.stop)
+
+    async def run(self):
+        steps = [self.push_more, self.push_again, self.delete, self.cancel, self.compare_some]
+        while not self.world.stopping:
+            await self.push_more()
+            await self.random.choices(steps, [1, 1, 3, 2, 2])[0]()
+            await self.world.rest(0.2, 1.5)
+        self.connection.close()
+
+    async def check(self):
+        for ledger in self.ledgers:
+            for first in range(0, ledger.next, PAGE):
+                await self.compare(ledger, first, min(first + PAGE, ledger.next))
+        self.connection.close()
+
+    async def finish(self):
+        """Every request that can no longer be cancelled leaves the disk, and is processed."""
+        deadline = time.monotonic() + 2 * REQUEST_SECONDS
+        while left := [r for r in (await self.listed()).values() if r["status"] != "processed"]:
+            if time.monotonic() > deadline:
+                self.world.problem(f"{len(left)} delete requests are not processed, the first is {left[0]}")
+                break
+            await asyncio.sleep(0.5)
+        self.connection.close()
+
+
+class AgeingLedger(Ledger):
+    """A stream with times of today, of which entries are seen as long as they are not older than its period."""
+
+    def __init__(self, client, stream, job):
+        super().__init__(client, stream, job)
+        self.period = PERIODS[job]
+        self.times = []
+        self.maybe = set()
+
+    def ns(self, n):
+        return self.times[n]
+
+
+class Ager(Pusher):
+    """Pushes to streams that are kept for different times, some of it close to its end, or beyond it."""
+
+    def make_ledgers(self, number):
+        return [AgeingLedger(number, stream, job) for stream, job in enumerate(PERIODS)]
+
+    async def push_more(self):
+        batch = []
+        for ledger in self.ledgers:
+            count = self.random.randint(1, 20)
+            oldest = self.random.choice([1, 10, 25, 70]) * 10**9
+            ledger.times += [time.time_ns() - self.random.randrange(oldest) for _ in range(count)]
+            batch.append((ledger, range(ledger.next, ledger.next + count)))
+        acknowledged = await self.push_batch(batch)
+        for ledger, numbers in batch:
+            ledger.next = numbers.stop
+            if not acknowledged:
+                ledger.maybe.update(numbers)
+        self.world.counts["lines that age acknowledged"] += sum(len(numbers) for _, numbers in batch)
+
+    async def compare(self, ledger, since):
+        before = time.time_ns()
+        status, text = await self.connection.request("query", "GET", target(
+            "query_range", query=ledger.selector, start=since, end=before + 10**9, limit=100_000,
+            direction=self.random.choice(["forward", "backward"])))
+        after = time.time_ns()
+        if status != 200:
+            return
+        found = collections.Counter((int(ns), line) for s in json.loads(text)["data"]["result"] for ns, line in s["values"])
+        for n in range(ledger.next):
+            ns = ledger.ns(n)
+            if ns < since:
+                continue
+            seen = found.pop((ns, ledger.line(n)), 0)
+            if seen > 1:
+                self.world.problem(f"{ledger.selector}: line {n} is there {seen} times")
+            elif seen and ledger.period and ns < before - ledger.period:
+                self.world.problem(f"{ledger.selector}: line {n} is there, {(before - ns) / 1e9:.3f} s old")
+            elif not seen and n not in ledger.maybe and (not ledger.period or ns > after - ledger.period):
+                self.world.problem(f"{ledger.selector}: line {n} is not there, {(after - ns) / 1e9:.3f} s old")
+        if found:
+            self.world.problem(f"{ledger.selector}: {list(found)[0]} was never pushed")
+        self.world.counts["lines compared among ageing ones"] += ledger.next
+
+    async def run(self):
+        while not self.world.stopping:
+            await self.push_more()
+            ledger = self.random.choice(self.ledgers)
+            try:
+                await self.compare(ledger, time.time_ns() - self.random.choice([30, 90, 300]) * 10**9)
+            except Broken:
+                pass
+            await self.world.rest(0.2, 2)
+        self.connection.close()
+
+    async def check(self):
+        for ledger in self.ledgers:
+            if ledger.next:
+                await self.compare(ledger, min(ledger.times))
+        self.connection.close()
+
+    async def finish(self):
+        """Nothing to wait for: entries are not seen any more, whatever is on the disk."""
 
 
 # ---- clients that ask ----
@@ -455,7 +760,7 @@ class Administrator(Asker):
 
 # Who takes part, and how many: 50 push, 20 ask. One more kind is a class with run(), and what it does to lines that are
 # acknowledged belongs into the ledgers.
-ACTORS = [(Pusher, 40), (LargePusher, 2), (StoppingPusher, 4), (HalfClosedPusher, 4),
+ACTORS = [(Pusher, 36), (LargePusher, 2), (StoppingPusher, 4), (HalfClosedPusher, 4), (Deleter, 2), (Ager, 2),
           (Asker, 9), (Comparer, 4), (SlowReader, 3), (StoppingReader, 1), (Canceller, 1), (HalfClosedAsker, 1), (Administrator, 1)]
 
 
@@ -621,8 +926,15 @@ async def run(arguments):
             world.problem(f"a client failed: {done!r}")
     await check_quiet(world, threads)
     stored = await check_everything(world, world.ledgers)
+    losers = [actor for actor in actors if isinstance(actor, (Deleter, Ager))]
+    for loser in losers:
+        await loser.check()
+        await loser.finish()
+        await loser.check()
     await restart(world)
     await check_everything(world, world.random.sample(world.ledgers, len(world.ledgers) // 5))
+    for loser in losers:
+        await loser.check()
     await stop_server(world)
     status, text, _ = skald("verify", world.server.data)
     if status != 0:
