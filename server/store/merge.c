@@ -365,6 +365,20 @@ static void note_expired(struct store *s, size_t i, const struct expired *expire
     lock_give(&s->flusher.lock);
 }
 
+/* Nothing is merged: so what is left of the day leaves the segments that are mostly dead here. */
+static enum status empty_day(struct store *s, const struct expiry_day *day, struct err *err)
+{
+    struct segment_list *list = &s->merger.segments;
+    struct removal_day job = {.tenant = day->tenant, .day = day->day};
+    bool left;
+
+    enum status st = segment_list_load(s, list, err);
+    if (st != ST_OK)
+        return st;
+    job.segments = segment_list_day(list, day->tenant, day->day);
+    return removal_day(s, &job, &left, err);
+}
+
 /* Drop what is below its floor, of each day that has such chunks. */
 static void expire_days(struct store *s)
 {
@@ -383,6 +397,8 @@ static void expire_days(struct store *s)
         s->merger.days[i]->expires_ns = 0;
         lock_give(&s->flusher.lock);
         enum status st = expiry_look(s, &day, &s->merger.segments, &expired, &err);
+        if (st == ST_OK && !is_on(s))
+            st = empty_day(s, &day, &err);
         if (st == ST_OK)
             note_expired(s, i, &expired);
         else if (st != ST_CANCELLED)
@@ -408,7 +424,7 @@ static void *run(void *context)
 {
     struct store *s = context;
     int64_t interval_ns = is_on(s) ? store_settings(s)->compaction_interval : MINUTE_NS;
-    int64_t look_ns = time_mono_ns() + interval_ns;
+    int64_t look_ns = time_mono_ns() + (is_on(s) ? interval_ns : REMOVAL_NS);
     bool soon = !is_on(s);
 
     if (setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LOWEST) != 0)

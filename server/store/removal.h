@@ -47,10 +47,13 @@ struct removal_day {
     struct str tenant;
     int32_t day;
     struct segment_span segments; /* of the day, all that there were when the rules were made */
-    const struct hiding *hiding;
+    const struct hiding *hiding;  /* NULL: no rules, see below */
 };
 
 /*
+ * With rules every segment that holds anything dead is emptied. Without, those that are dead by
+ * more than half: so to make room never writes more than it gives back.
+ *
  * `*ret_left`: not everything could be taken: a chunk is damaged, or too many files wait for reads
  * to end.
  */

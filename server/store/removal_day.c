@@ -3,6 +3,8 @@
  * Then each chunk that the rules concern is written again without what they hide, or its reference
  * goes if nothing is left. Then the live chunks of every segment that holds dead bytes are copied
  * as they are, for old copies of what is hidden may be among those, and the segments are given up.
+ *
+ * Without rules there is the second go only, if there is anything to do in it.
  */
 #include "server/store/removal.h"
 
@@ -67,12 +69,20 @@ static enum status begin_stream(struct removing *r, uint64_t stream_id)
     return st == ST_OK ? hide_stream(&r->stream_arena, r->job->hiding, labels, &r->hide, NULL) : st;
 }
 
+/* Do live chunks leave the segment? */
+static bool is_emptied(const struct removing *r, const struct day_segment *segment)
+{
+    uint64_t dead_bytes = survey_dead_bytes(segment);
+
+    return dead_bytes > (r->job->hiding == NULL ? segment->live_bytes : 0);
+}
+
 static bool is_wanted(const struct removing *r, const struct chunk_ref *ref)
 {
     if (!r->moving) /* its last id, which counts, stands in its head */
         return hide_concerns(&r->hide, ref->chunk_id, ref->min_ns, ref->max_ns);
     const struct day_segment *segment = survey_find(&r->survey, ref->segment_id);
-    return segment != NULL && survey_dead_bytes(segment) > 0;
+    return segment != NULL && is_emptied(r, segment);
 }
 
 static enum status list_chunk(void *context, const struct chunk_ref *ref)
@@ -258,6 +268,34 @@ static enum status give_up_segments(struct removing *r, struct err *err)
     return st;
 }
 
+static enum status with_rules(struct removing *r, struct err *err)
+{
+    enum status st = close_segments(r, err);
+
+    if (st == ST_OK)
+        st = go(r, false, err);
+    if (st == ST_OK)
+        st = go(r, true, err);
+    return st == ST_OK ? give_up_segments(r, err) : st;
+}
+
+static enum status without_rules(struct removing *r, struct err *err)
+{
+    bool any = false;
+
+    enum status st = survey(r, err);
+    if (st != ST_OK)
+        return st;
+    for (size_t i = 0; i < r->survey.count; i++)
+        any |= is_emptied(r, &r->survey.segments[i]);
+    if (!any)
+        return ST_OK;
+    st = close_segments(r, err);
+    if (st == ST_OK)
+        st = go(r, true, err);
+    return st == ST_OK ? give_up_segments(r, err) : st;
+}
+
 enum status removal_day(struct store *s, const struct removal_day *day, bool *ret_left,
                         struct err *err)
 {
@@ -269,13 +307,7 @@ enum status removal_day(struct store *s, const struct removal_day *day, bool *re
     enum status st = merge_maker_init(&r.maker, s, day->tenant, err);
     r.maker.removes = true;
     if (st == ST_OK)
-        st = close_segments(&r, err);
-    if (st == ST_OK)
-        st = go(&r, false, err);
-    if (st == ST_OK)
-        st = go(&r, true, err);
-    if (st == ST_OK)
-        st = give_up_segments(&r, err);
+        st = day->hiding != NULL ? with_rules(&r, err) : without_rules(&r, err);
     *ret_left = r.left;
     merge_maker_release(&r.maker);
     arena_release(&r.portion_arena);

@@ -174,6 +174,51 @@ overrides:
         self.assertEqual(status, 0, text.decode())
 
 
+class Chunks(unittest.TestCase):
+    """Of a day that is left for some streams, the chunks of others leave the disk when they are below their floor."""
+
+    def test_bytes_leave_the_disk(self):
+        for interval in ("0", "20ms"):
+            with self.subTest(interval=interval):
+                self.check(interval)
+
+    def check(self, interval):
+        old, now = time.time_ns() - 3 * DAY, time.time_ns()
+        flags = [f"--compactor.compaction_interval={interval}", "--ingester.chunk_encoding=none"]
+        with Server(flags=flags) as server:
+            stays = [(old + i, f"stays {i} {os.urandom(100).hex()}") for i in range(100)]
+            goes = [(old + i, f"goes {i} {os.urandom(400).hex()}") for i in range(1000)]
+            recent = [(now - MINUTE + i, f"goes later {i}") for i in range(100)]
+            for part in range(0, 1000, 250):
+                self.assertEqual(server.push([({"app": "short"}, goes[part:part + 250])])[0], 204)
+                server.flush()
+            self.assertEqual(server.push([({"app": "long"}, stays), ({"app": "short"}, recent)])[0], 204)
+            server.flush()
+            before = self.segment_bytes(server)
+            self.assertGreater(before, 800_000)
+            self.assertEqual(server.stop(), 0)
+            server.flags.append('--limits.retention_stream={app="short"} 1 48h')
+            server.start()
+            wait_for(lambda: self.segment_bytes(server) < 60_000)
+            for start in (1, 2):
+                self.assertEqual([values for _, values in server.query('{app="long"}', old, now)], [stays])
+                self.assertEqual([values for _, values in server.query('{app="short"}', old, now)], [recent])
+                self.assertEqual(server.stop(), 0)
+                status, text, _ = skald("verify", server.data)
+                self.assertEqual(status, 0, text.decode())
+                if start == 1:
+                    server.start()
+
+    def segment_bytes(self, server):
+        total = 0
+        for path in glob.glob(os.path.join(server.data, "segments", "*.seg")):
+            try:
+                total += os.path.getsize(path)
+            except FileNotFoundError:
+                pass
+        return total
+
+
 class Room(unittest.TestCase):
     def test_max_bytes(self):
         """The oldest days go, the newest stays whatever its size; then pushes are refused, and it is told why."""

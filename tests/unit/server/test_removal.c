@@ -486,6 +486,27 @@ Test(removal, expired_chunks)
     fixture_end(&f);
 }
 
+/* The same without merges: what stays leaves the segment, for nobody else would empty it. */
+Test(removal, expired_chunks_without_merges)
+{
+    struct fixture f;
+
+    fixture_prepare(&f, "0");
+    set(&f, "limits.retention_stream", "{app=\"a\"} 1 24h");
+    REQUIRE_OK(config_finish(&f.config, NULL));
+    fixture_open(&f);
+    push_all(&f);
+    push_values(&f, "b", "[\"1772323200000000010\",\"stays\"]"); /* START_NS + 10 */
+    cr_expect_eq(seen_lines(&f), 1 << 10);
+    while (files_with_secret_in(&f, "segments") > 0)
+        wait_a_little();
+    cr_expect_eq(seen_lines(&f), 1 << 10);
+    store_close(f.store, 0);
+    fixture_open(&f);
+    cr_expect_eq(seen_lines(&f), 1 << 10);
+    fixture_end(&f);
+}
+
 /* Whichever file call fails, it is done later. */
 Test(removal, failures, .timeout = 300)
 {
