@@ -214,7 +214,10 @@ static enum status visit_streams(struct lookup *l, struct matcher_list matchers,
 
 /* ---- the calls ---- */
 
-/* Only a query's own end has a text of its own so far. */
+/*
+ * Only a query's own end has a text of its own so far. A list that is not whole could not say so,
+ * as the answer to a query can, and whoever reads it takes it for all there is: so it is none.
+ */
 static enum status finish(const struct query_context *q, enum status st, struct err *err)
 {
     if (q->arena->failed)
@@ -223,6 +226,10 @@ static enum status finish(const struct query_context *q, enum status st, struct 
         return query_check(q, err);
     if (st == ST_OK)
         return st;
+    if (st == ST_CORRUPT)
+        return err_set(err, st,
+                       "a record of the index is damaged, the list would not be whole; a restart "
+                       "makes the index again");
     return err_set(err, st, "cannot read labels: %s", status_text(st));
 }
 
