@@ -45,6 +45,7 @@ FUZZ_SAN = fuzzer,address,undefined
 FUZZ_SECONDS = 30
 TORTURE = $(patsubst tests/torture/%.c,%,$(wildcard tests/torture/*.c))
 TORTURE_OBJECTS = $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/torture/support/*.c) tests/support/random.c)
+TORTURE_CLOCKS = -Wl,--wrap=clock_gettime,--wrap=pthread_cond_timedwait
 C_FILES = $(SOURCES) $(wildcard server/*.c tests/*/*.c tests/unit/*/*.c tests/torture/*/*.c bench/*.c)
 H_FILES = $(wildcard $(LAYERS:%=%/*.h) tests/*/*.h tests/torture/*/*.h bench/*.h)
 
@@ -162,7 +163,7 @@ torture-programs: $(TORTURE:%=$(OUT)/tests/torture/%)
 
 $(OUT)/tests/torture/%: $(OUT)/tests/torture/%.o $(TORTURE_OBJECTS) $(OUT)/libskald.a
 	$(call say,LINK,$@)
-	$(quiet)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS) -ldl
+	$(quiet)$(CXX) $(LDFLAGS) $(TORTURE_CLOCKS) -o $@ $^ $(LIBS) -ldl
 
 ## docs          regenerate docs/config.md
 docs: build/skald

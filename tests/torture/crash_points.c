@@ -158,7 +158,7 @@ int main(int argc, char **argv)
     char dir[POINTS_DIR_BYTES];
 
     points_options(&o, argc, argv);
-    scenario_make(&c.scenario, o.seed);
+    scenario_make(&c.scenario, o.rebuild ? SCENARIO_REBUILD : SCENARIO_RETENTION, o.seed);
     c.shared = points_shared(sizeof(*c.shared));
     c.death.shared = c.shared;
     points_dir(dir);

@@ -248,7 +248,7 @@ int main(int argc, char **argv)
     struct failing f = {.at = 0};
 
     points_options(&o, argc, argv);
-    scenario_make(&f.scenario, o.seed);
+    scenario_make(&f.scenario, o.rebuild ? SCENARIO_REBUILD : SCENARIO_RETENTION, o.seed);
     f.shared = points_shared(sizeof(*f.shared));
     points_dir(f.dir);
     bool good = points_process(play, &f) == 0;

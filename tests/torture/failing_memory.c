@@ -288,7 +288,7 @@ int main(int argc, char **argv)
 
     points_options(&o, argc, argv);
     (void)backtrace(&frame, 1); /* loads what it needs */
-    scenario_make(&m.scenario, o.seed);
+    scenario_make(&m.scenario, o.rebuild ? SCENARIO_REBUILD : SCENARIO_RETENTION, o.seed);
     shared = points_shared(sizeof(*shared));
     points_dir(dir);
     m.dir = dir;

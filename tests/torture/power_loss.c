@@ -158,7 +158,7 @@ int main(int argc, char **argv)
     char dir[POINTS_DIR_BYTES];
 
     points_options(&o, argc, argv);
-    scenario_make(&r.scenario, o.seed);
+    scenario_make(&r.scenario, o.rebuild ? SCENARIO_REBUILD : SCENARIO_RETENTION, o.seed);
     points_dir(dir);
     (void)snprintf(r.dir, sizeof(r.dir), "%s", dir);
     r.ledger = points_shared(sizeof(*r.ledger));

@@ -255,8 +255,8 @@ static bool compare_entries(struct player *p, const uint8_t *found)
     mem_free(presence);
     if (missing + unsent > 0)
         return complain(
-            "%zu acknowledged entries are missing, %zu were never sent; the first is %zu", missing,
-            unsent, first);
+            "%zu acknowledged entries are missing, %zu should not be there; the first is %zu",
+            missing, unsent, first);
     return true;
 }
 
@@ -387,13 +387,13 @@ static bool is_part(const struct player *p, const char *path, const char *name)
 {
     static const char *const parts[] = {"lock", "index", "segments", "wal", "deletes"};
 
-    (void)p;
     (void)path;
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         if (strcmp(name, parts[i]) == 0)
             return true;
     }
-    return false;
+    return p->scenario->kind == SCENARIO_REBUILD &&
+           str_starts(str_from(name), STR("index.damaged-"));
 }
 
 static bool is_log_file(const struct player *p, const char *path, const char *name)

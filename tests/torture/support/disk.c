@@ -37,7 +37,8 @@ struct node {
     size_t capacity;
     size_t synced;    /* so many changes are durable */
     struct map names; /* of a directory as programs see it: name -> struct node */
-    struct str index; /* the file of the index as it was last committed; else ptr NULL */
+    struct str index; /* the file of the index as it was last committed; else ptr NULL, */
+    size_t index_at;  /* and how many changes were before it */
 };
 
 struct disk {
@@ -160,7 +161,11 @@ static void play_commit(struct disk *d, const struct trace_event *e)
     struct trace_event file = {.kind = TRACE_CREATE, .path = e->path};
 
     play_create(d, &file, false);
-    node_of(d, e->path)->index = e->bytes;
+    struct node *n = node_of(d, e->path);
+    if (str_eq(n->index, e->bytes))
+        return; /* it was another one that was committed */
+    n->index = e->bytes;
+    n->index_at = n->count;
 }
 
 static void play_event(struct disk *d, const struct trace_event *e, struct ledger *l)
@@ -218,7 +223,7 @@ void disk_end_commit(struct disk *d, const struct trace *t, size_t events)
 {
     struct trace_event e;
     size_t cursor = 0;
-    bool begun = false;
+    bool begun = false, ended = false;
 
     for (size_t i = 0; trace_next(t, &cursor, &e); i++) {
         if (i < events) {
@@ -227,6 +232,8 @@ void disk_end_commit(struct disk *d, const struct trace *t, size_t events)
             return;
         } else if (e.kind == TRACE_COMMIT) {
             play_commit(d, &e);
+            ended = true;
+        } else if (ended) {
             return;
         }
     }
@@ -303,7 +310,11 @@ static void write_file(struct writing *w, const struct node *n, const char *path
 {
     struct content c = {0};
 
-    for (size_t i = 0; i < n->count; i++) {
+    if (n->index.ptr != NULL) {
+        set_length(&c, n->index.len);
+        memcpy(c.bytes, n->index.ptr, n->index.len);
+    }
+    for (size_t i = n->index_at; i < n->count; i++) {
         const struct change *change = &n->changes[i];
         if (is_kept(w, n, i))
             apply(&c, change);
@@ -311,7 +322,7 @@ static void write_file(struct writing *w, const struct node *n, const char *path
                  random_below(w->random, 2) == 0)
             tear(w, &c, change);
     }
-    struct str bytes = n->index.ptr != NULL ? n->index : str_make(c.bytes, c.len);
+    struct str bytes = str_make(c.bytes, c.len);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     ASSERT(fd >= 0);
     for (size_t done = 0; done < bytes.len;) {

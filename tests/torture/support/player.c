@@ -1,10 +1,16 @@
 #include "tests/torture/support/player.h"
 
+#include <fcntl.h>
+#include <snappy-c.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/io.h"
 #include "base/time.h"
-#include "server/store/merge.h"
+#include "server/store/retention.h"
+#include "server/store/store_internal.h"
+#include "tests/torture/support/clock.h"
 
 #include "base/banned.h"
 
@@ -16,9 +22,14 @@ enum {
     SMALL_CHUNK_BYTES = 8 * 1024,
     SMALL_BLOCK_BYTES = 1024,
     SMALL_INDEX_BYTES = 32 * 1024 * 1024,
+    STORE_SLEEPERS = 2, /* the flusher and the merger */
+    FORGETTING_MOMENTS = 50,
+    DAMAGED_BYTES = 8192, /* both heads */
 };
 
 #define MERGE_SECONDS_MAX 20
+#define SKIP_NS (SECOND_NS / 4)      /* so far the clock is moved on at once, */
+#define SKIPPED_NS_MAX (2 * HOUR_NS) /* and all in all */
 
 /* ---- acknowledgements ---- */
 
@@ -113,6 +124,11 @@ void player_init(struct player *p, const struct scenario *sc, struct ledger *l, 
     if (st == ST_OK)
         st = config_set(&p->config, STR("storage.data_dir"), str_from(p->dir), NULL);
     if (st == ST_OK)
+        st = config_set(&p->config, STR("limits.retention_period"), STR("30d"), NULL);
+    if (st == ST_OK) /* SCENARIO_RETENTION_SHORT_NS, of SCENARIO_SHORT */
+        st = config_set(&p->config, STR("limits.retention_stream"), STR("{app=\"app1\"} 1 690h"),
+                        NULL);
+    if (st == ST_OK)
         st = config_finish(&p->config, NULL);
     ASSERT(st == ST_OK);
 
@@ -150,12 +166,19 @@ static void let_merges_go(struct player *p)
     p->held = false;
 }
 
+static void set_clock(struct player *p)
+{
+    clock_set_wall(ledger_floor_ns(p->ledger, p->scenario) + SCENARIO_RETENTION_NS);
+}
+
 enum status player_open(struct player *p, struct err *err)
 {
     const struct store_options options = {
         .config = &p->config, .settled = see_settled, .context = p};
 
     ASSERT(p->store == NULL);
+    if (p->ledger != NULL)
+        set_clock(p);
     p->config.settings.compaction_interval = p->merges ? MS_NS : 0;
     enum status st = store_open(&options, &p->store, err);
     if (st == ST_OK)
@@ -183,24 +206,91 @@ static void put_entry(struct buf *b, const struct scenario_entry *e)
                STR_ARG(e->line), e->metadata ? ",{\"trace\":\"t1\"}" : "");
 }
 
+static void put_message(struct buf *b, unsigned field, struct buf *message)
+{
+    buf_put_uvarint(b, field << 3 | 2);
+    buf_put_str(b, buf_str(message));
+    buf_release(message);
+}
+
+/* The stream of one entry, see proto/push.proto. */
+static void put_protobuf(struct buf *b, const struct scenario_entry *e)
+{
+    struct buf labels, time, entry, stream;
+
+    buf_init(&labels, MIB);
+    buf_init(&time, MIB);
+    buf_init(&entry, MIB);
+    buf_init(&stream, MIB);
+    buf_printf(&labels, "{app=\"app%u\", env=\"%s\"}", e->stream,
+               e->stream % 2 == 0 ? "prod" : "dev");
+    buf_put_uvarint(&time, 1 << 3);
+    buf_put_uvarint(&time, (uint64_t)(e->ts_ns / SECOND_NS));
+    buf_put_uvarint(&time, 2 << 3);
+    buf_put_uvarint(&time, (uint64_t)(e->ts_ns % SECOND_NS));
+    put_message(&entry, 1, &time);
+    buf_put_uvarint(&entry, 2 << 3 | 2);
+    buf_put_str(&entry, e->line);
+    put_message(&stream, 1, &labels);
+    if (e->metadata) {
+        static const char pair[] = "\x0a\x05trace\x12\x02t1";
+        buf_put_uvarint(&entry, 3 << 3 | 2);
+        buf_put_str(&entry, str_from(pair));
+    }
+    put_message(&stream, 2, &entry);
+    put_message(b, 1, &stream);
+}
+
+static void pack(struct buf *b)
+{
+    size_t bytes = snappy_max_compressed_length(b->len);
+    struct buf packed;
+
+    buf_init(&packed, MIB);
+    char *to = buf_reserve(&packed, bytes);
+    b->failed |= to == NULL || snappy_compress(b->ptr, b->len, to, &bytes) != SNAPPY_OK;
+    if (!b->failed) {
+        buf_advance(&packed, bytes);
+        buf_reset(b);
+        buf_put(b, buf_str(&packed));
+    }
+    buf_release(&packed);
+}
+
+static void put_body(struct buf *b, const struct player *p, const struct step *s)
+{
+    buf_put(b, s->protobuf ? STR("") : STR("{\"streams\":["));
+    for (size_t i = 0; i < s->count; i++) {
+        const struct scenario_entry *e = &p->scenario->entries[s->entries[i]];
+        if (s->protobuf) {
+            put_protobuf(b, e);
+            continue;
+        }
+        buf_put(b, i == 0 ? STR("") : STR(","));
+        put_entry(b, e);
+    }
+    if (s->protobuf)
+        pack(b);
+    else
+        buf_put(b, STR("]}"));
+}
+
 static enum status push(struct player *p, const struct step *s, size_t number, bool waits,
                         struct err *err)
 {
-    const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
+    const struct push_spec spec = {.format = s->protobuf ? PUSH_PROTOBUF : PUSH_JSON,
+                                   .decompressed_bytes_max = MIB};
     struct push_request request;
     struct arena a;
     struct buf body;
 
     arena_init(&a, ARENA_BYTES_MAX);
     buf_init(&body, MIB);
-    buf_put(&body, STR("{\"streams\":["));
-    for (size_t i = 0; i < s->count; i++) {
-        buf_put(&body, i == 0 ? STR("") : STR(","));
-        put_entry(&body, &p->scenario->entries[s->entries[i]]);
-    }
-    buf_put(&body, STR("]}"));
+    put_body(&body, p, s);
     struct store_push push = {
         .tenant = scenario_tenants[s->tenant], .request = &request, .arena = &a};
+    if (s->protobuf)
+        push.body = buf_str(&body);
     enum status st = buf_status(&body, err);
     if (st == ST_OK)
         st = push_decode(&a, &spec, buf_str(&body), &request, err);
@@ -227,22 +317,107 @@ enum status player_push_entries(struct player *p, unsigned tenant, const uint32_
     return push(p, &s, SIZE_MAX, true, err);
 }
 
+/* Is this chunk, or all of this segment, older than it is kept? */
+static bool is_old(struct player *p, struct index_read *r, const struct chunk_ref *ref)
+{
+    const struct limits *limits = &p->config.limits;
+    struct labels labels;
+
+    return index_stream(r, ref->stream_id, &labels, NULL) == ST_OK &&
+           ref->max_ns < retention_floor_ns(limits, labels, time_now_ns());
+}
+
+/* Is anything left that is older than it is kept? If it cannot be found out: no. */
+static bool has_old(struct player *p)
+{
+    int32_t first_day = time_day(retention_least_floor_ns(&p->config.limits, time_now_ns()));
+    struct chunk_cursor cursor = {.key_bytes = 0};
+    struct index_read *r = NULL;
+    struct segment_ref segment;
+    struct chunk_ref ref;
+    struct arena arena;
+    struct str tenant;
+    uint64_t at = 0;
+    bool found = false;
+
+    arena_init(&arena, ARENA_BYTES_MAX);
+    if (index_read_begin(p->store->index, &arena, &r, NULL) == ST_OK) {
+        while (!found && index_next_segment(r, &at, &segment) == ST_OK)
+            found = segment.state != SEGMENT_DEAD && segment.committed_bytes > 0 &&
+                    segment.day < first_day;
+        while (!found && index_next_chunk(r, &cursor, &ref, &tenant) == ST_OK)
+            found = is_old(p, r, &ref);
+    }
+    index_read_end(r);
+    arena_release(&arena);
+    return found;
+}
+
+static bool is_settled(struct player *p)
+{
+    struct store_state state = store_state(p->store);
+
+    return state.merge_days_pending == 0 && state.segments_dead == 0 &&
+           state.deletes_pending == 0 && (!p->merges || !has_old(p));
+}
+
 bool player_merge(struct player *p)
 {
     const struct timespec moment = {0, 300 * 1000};
-    int64_t until_ns = time_mono_ns() + MERGE_SECONDS_MAX * SECOND_NS;
+    int64_t until_ns = time_mono_ns() + MERGE_SECONDS_MAX * SECOND_NS, skipped_ns = 0;
     bool done = false;
 
     let_merges_go(p);
-    while (!done && time_mono_ns() < until_ns) {
-        struct store_state state = store_state(p->store);
-        done =
-            state.merge_days_pending == 0 && state.segments_dead == 0 && state.deletes_pending == 0;
+    store_set_config(p->store, &p->config); /* it looks for what is old at once */
+    while (!done && time_mono_ns() < until_ns + skipped_ns && skipped_ns < SKIPPED_NS_MAX) {
+        done = is_settled(p);
         if (!done)
             (void)nanosleep(&moment, NULL);
+        if (!done && clock_sleepers() == STORE_SLEEPERS) {
+            clock_skip(SKIP_NS);
+            skipped_ns += SKIP_NS;
+        }
     }
     hold_merges(p);
     return done;
+}
+
+/* Time goes on. Unless the step waits it is seen later what is old by then. */
+static enum status age(struct player *p, const struct step *s, struct err *err)
+{
+    const struct timespec moment = {0, 300 * 1000};
+
+    set_clock(p);
+    if (!s->waits)
+        return ST_OK;
+    if (!player_merge(p))
+        return err_set(err, ST_TIMEOUT, "what is old does not go");
+    enum status st = store_flush(p->store, err); /* and the log of it */
+    if (st != ST_OK)
+        return st;
+    store_set_config(p->store, &p->config); /* streams without chunks go */
+    for (int i = 0; i < FORGETTING_MOMENTS && flag_get(&p->store->space.emptied); i++)
+        (void)nanosleep(&moment, NULL);
+    return ST_OK;
+}
+
+/* What was the head of the index is not one. */
+static enum status damage(struct player *p, struct err *err)
+{
+    static const char zeros[DAMAGED_BYTES];
+    char path[PLAYER_PATH_BYTES + 32];
+
+    player_close(p);
+    (void)snprintf(path, sizeof(path), "%s/index/data.mdb", p->dir);
+    int fd = io_openat(AT_FDCWD, path, O_RDWR, 0);
+    enum status st = fd < 0 ? err_errno(err, "open %s", path)
+                            : io_write_all(fd, str_make(zeros, sizeof(zeros)), 0, err);
+    if (fd >= 0)
+        (void)close(fd);
+    enum status opened = player_open(p, st == ST_OK ? err : NULL);
+    if (st == ST_OK && opened == ST_OK && !store_state(p->store).index_rebuilt)
+        st = err_set(err, ST_INTERNAL, "the index was not made again");
+    return st == ST_OK ? opened : st;
 }
 
 static enum status delete_lines(struct player *p, const struct step *s, struct err *err)
@@ -280,6 +455,11 @@ static enum status play(struct player *p, size_t number, struct err *err)
     case STEP_DELETE:
         player_wait(p);
         return delete_lines(p, s, err);
+    case STEP_AGE:
+        player_wait(p);
+        return age(p, s, err);
+    case STEP_DAMAGE:
+        return damage(p, err);
     }
     return ST_INTERNAL;
 }

@@ -70,7 +70,11 @@ MUST_CHECK enum status player_push_entries(struct player *p, unsigned tenant,
 /* Wait until every push that was taken is stored or has failed. */
 void player_wait(struct player *p);
 
-/* Let merges go on until nothing is left to merge and no file to remove. False: not in time. */
+/*
+ * Let the threads of the store work until nothing is left to merge and no file to remove, and
+ * everything is gone that is older than it is kept. The clock is moved on while they wait, for what
+ * is tried again after a while. False: not in time.
+ */
 bool player_merge(struct player *p);
 
 #endif

@@ -49,14 +49,16 @@ void points_options(struct points_options *o, int argc, char **argv)
     } flags[] = {{"--seed=", &o->seed},
                  {"--sample=", &o->sample},
                  {"--only=", &o->only},
-                 {"--jobs=", &o->jobs}};
+                 {"--jobs=", &o->jobs},
+                 {"--rebuild=", &o->rebuild}};
 
     for (int i = 1; i < argc; i++) {
         size_t k = 0;
         while (k < COUNT_OF(flags) && strncmp(argv[i], flags[k].name, strlen(flags[k].name)) != 0)
             k++;
         if (k == COUNT_OF(flags)) {
-            (void)fprintf(stderr, "usage: %s [--seed=N] [--sample=N] [--only=N] [--jobs=N]\n",
+            (void)fprintf(stderr,
+                          "usage: %s [--seed=N] [--sample=N] [--only=N] [--jobs=N] [--rebuild=1]\n",
                           argv[0]);
             exit(2);
         }
@@ -146,8 +148,8 @@ static bool run_point(struct trial *t, uint64_t number)
         return true;
     if (status < 0)
         (void)fprintf(stderr, "  ended by signal %d\n", -status);
-    (void)fprintf(stderr, "failed: %s --seed=%" PRIu64 " --only=%" PRIu64 "\n", t->options->program,
-                  t->options->seed, number);
+    (void)fprintf(stderr, "failed: %s --rebuild=%d --seed=%" PRIu64 " --only=%" PRIu64 "\n",
+                  t->options->program, t->options->rebuild != 0, t->options->seed, number);
     return false;
 }
 

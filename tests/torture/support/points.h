@@ -5,6 +5,7 @@
  *     --sample=N  try so many points, chosen by the seed, instead of all
  *     --only=N    try this point alone, and show what the store logs
  *     --jobs=N    processes side by side (one for each processor)
+ *     --rebuild=1 the scenario in which the index is made again
  */
 #ifndef TESTS_TORTURE_SUPPORT_POINTS_H
 #define TESTS_TORTURE_SUPPORT_POINTS_H
@@ -23,6 +24,7 @@ struct points_options {
     uint64_t sample; /* 0: all */
     uint64_t only;   /* 0: no */
     uint64_t jobs;
+    uint64_t rebuild;
 };
 
 /* What one point is tried with. */

@@ -94,17 +94,17 @@ static struct str path_of(const struct trace *t, int fd, const char *name, char 
     return str_cut(whole, dir.len + (whole.len > dir.len ? 1 : 0));
 }
 
-/* The index, whole, in the place of its bytes. */
-static void put_commit(struct trace *t)
+/* An index, whole, in the place of its bytes; or nothing, if there is none. */
+static void put_index(struct trace *t, const char *file)
 {
-    static const char file[] = "data/index/data.mdb";
-    char path[POINTS_DIR_BYTES + sizeof(file) + 1];
+    char path[POINTS_DIR_BYTES + 64];
     struct buf bytes;
 
-    buf_init(&bytes, TRACE_BYTES_MAX);
     (void)snprintf(path, sizeof(path), "%s/%s", t->dir, file);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ASSERT(fd >= 0);
+    if (fd < 0)
+        return;
+    buf_init(&bytes, TRACE_BYTES_MAX);
     for (;;) {
         char *to = buf_reserve(&bytes, 1 << 20);
         ssize_t got = to == NULL ? -1 : read(fd, to, 1 << 20);
@@ -118,6 +118,13 @@ static void put_commit(struct trace *t)
     put_event(t, &(struct trace_event){.kind = TRACE_COMMIT, .path = str_from(file)}, &part,
               bytes.len);
     buf_release(&bytes);
+}
+
+/* Which one it was is not known: the other has not changed. */
+static void put_commit(struct trace *t)
+{
+    put_index(t, "data/index/data.mdb");
+    put_index(t, "data/index.new/data.mdb");
 }
 
 /* False: the call changes nothing. */

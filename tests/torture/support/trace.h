@@ -25,7 +25,7 @@ enum trace_kind {
     TRACE_RENAME,
     TRACE_MKDIR,
     TRACE_COMMIT_BEGIN,
-    TRACE_COMMIT, /* of the index: `bytes` are its whole file afterwards */
+    TRACE_COMMIT, /* of the index: `bytes` are its whole file afterwards; one or two of them */
     TRACE_NOTE,   /* a step of the scenario has come to a state */
 };
 
