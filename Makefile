@@ -35,8 +35,9 @@ LIBS = -levent_core -llmdb -lsnappy -lzstd -llz4 -lz -lxxhash -lsodium -lre2 -lp
 
 LAYERS = base proto index config chunks query server/store server/http cli
 SOURCES = $(wildcard $(LAYERS:%=%/*.c))
+CXX_SOURCES = $(wildcard $(LAYERS:%=%/*.cc))
 GENERATED = $(GEN)/proto/push.pb-c.c $(GEN)/query/grammar.c
-LIB_OBJECTS = $(SOURCES:%.c=$(OUT)/%.o) $(OUT)/base/regex.o $(GENERATED:$(GEN)/%.c=$(OUT)/%.o)
+LIB_OBJECTS = $(SOURCES:%.c=$(OUT)/%.o) $(CXX_SOURCES:%.cc=$(OUT)/%.o) $(GENERATED:$(GEN)/%.c=$(OUT)/%.o)
 TEST_SOURCES = $(wildcard tests/unit/*/*.c tests/support/*.c)
 BENCH_OBJECTS = $(patsubst %.c,$(OUT)/%.o,$(wildcard bench/*.c) tests/support/loggen.c)
 BENCH_BYTES = 1000000000
@@ -110,10 +111,10 @@ check: format-check lint unit
 
 ## format        rewrite the sources in the project's layout
 format:
-	clang-format -i $(C_FILES) $(H_FILES) base/regex.cc
+	clang-format -i $(C_FILES) $(H_FILES) $(CXX_SOURCES)
 
 format-check:
-	clang-format --dry-run -Werror $(C_FILES) $(H_FILES) base/regex.cc
+	clang-format --dry-run -Werror $(C_FILES) $(H_FILES) $(CXX_SOURCES)
 
 ## lint          layers, function length, banned names, headers alone, cppcheck
 lint: | $(GENERATED)

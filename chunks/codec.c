@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include "base/mem.h"
+#include "chunks/codec_internal.h"
 
 #include "base/banned.h"
 
@@ -59,7 +60,8 @@ static size_t pack_snappy(struct codec_context *c, int level, struct str in, cha
 {
     (void)c;
     (void)level;
-    return snappy_compress(in.ptr, in.len, to, &room) == SNAPPY_OK ? room : 0;
+    (void)room;
+    return codec_snappy_pack(in.ptr, in.len, to);
 }
 
 static size_t unpack_snappy(struct codec_context *c, struct str in, char *to, size_t room)

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/personality.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -278,6 +279,17 @@ static bool try_point(const struct point *point, void *context)
     return points_process(check, m) == 0;
 }
 
+/* Places are known by addresses: they must be the same in each run, so that a point is. */
+static void fix_addresses(char **argv)
+{
+    int persona = personality(0xffffffff);
+
+    if (persona < 0 || (persona & ADDR_NO_RANDOMIZE) != 0)
+        return;
+    if (personality((unsigned long)persona | ADDR_NO_RANDOMIZE) >= 0)
+        (void)execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
     struct points_options o;
@@ -286,6 +298,7 @@ int main(int argc, char **argv)
     void *frame;
     uint64_t points = 0;
 
+    fix_addresses(argv);
     points_options(&o, argc, argv);
     (void)backtrace(&frame, 1); /* loads what it needs */
     scenario_make(&m.scenario, o.rebuild ? SCENARIO_REBUILD : SCENARIO_RETENTION, o.seed);
