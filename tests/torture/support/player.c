@@ -416,6 +416,8 @@ static enum status damage(struct player *p, struct err *err)
     int fd = io_openat(AT_FDCWD, path, O_RDWR, 0);
     enum status st = fd < 0 ? err_errno(err, "open %s", path)
                             : io_write_all(fd, str_make(zeros, sizeof(zeros)), 0, err);
+    if (st == ST_OK && io_fdatasync(fd) != 0) /* no power cut takes it back */
+        st = err_errno(err, "sync %s", path);
     if (fd >= 0)
         (void)close(fd);
     enum status opened = player_open(p, st == ST_OK ? err : NULL);
