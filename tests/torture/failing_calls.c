@@ -72,15 +72,6 @@ struct failing {
  * be made again from the segments. A directory is in doubt, too, if the sync of its name fails and
  * it cannot be removed: two failures at a first start.
  */
-static bool is_index(int fd)
-{
-    char link[64], path[PLAYER_PATH_BYTES];
-
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t len = readlink(link, path, sizeof(path));
-    return len > 0 && str_ends(str_make(path, (size_t)len), STR("/index"));
-}
-
 static int fail_at(struct io_event *e, void *context)
 {
     struct failing *f = context;
@@ -95,8 +86,7 @@ static int fail_at(struct io_event *e, void *context)
         bool lies = e->call == IO_SYNC && f->way->error != EINTR;
         if (lies)
             counter_add(&f->shared->failed_syncs, 1);
-        if ((lies && is_index(e->fd)) ||
-            (e->call == IO_UNLINK && counter_get(&f->shared->failed_syncs) > 0))
+        if (e->call == IO_UNLINK && counter_get(&f->shared->failed_syncs) > 0)
             counter_add(&f->shared->names_in_doubt, 1);
         if (lies && f->trace != NULL)
             trace_failed_sync(f->trace, e);
@@ -203,6 +193,7 @@ static void check(void *context)
     struct player *p = new_player(f);
 
     f->trace = NULL;
+    p->rebuild_is_fine = true; /* what a failed removal has left looks like a segment it lacks */
     _exit(check_store(p) ? 0 : 1);
 }
 
@@ -218,7 +209,7 @@ static void check_after_power_cut(void *context)
     disk_write(d, f->loss, &r, f->dir);
     disk_free(d);
     struct player *p = new_player(f);
-    p->damage_is_fine = true;
+    p->damage_is_fine = p->rebuild_is_fine = true;
     _exit(check_store(p) ? 0 : 1);
 }
 

@@ -392,7 +392,7 @@ static bool is_part(const struct player *p, const char *path, const char *name)
         if (strcmp(name, parts[i]) == 0)
             return true;
     }
-    return p->scenario->kind == SCENARIO_REBUILD &&
+    return (p->scenario->kind == SCENARIO_REBUILD || p->rebuild_is_fine) &&
            str_starts(str_from(name), STR("index.damaged-"));
 }
 
@@ -479,7 +479,7 @@ bool check_store(struct player *p)
         p->failures = 0;
         (void)player_play(p, p->scenario->later, p->scenario->step_count);
         if (p->failures > 0)
-            good = complain("%u later steps failed", p->failures);
+            good = complain("%u later steps failed, the last: %s", p->failures, p->failure);
     }
     good = good && check_entries(p);
     player_close(p);

@@ -27,8 +27,9 @@ enum {
 };
 
 #define MERGE_SECONDS_MAX 20
-#define SKIP_NS SECOND_NS              /* so far the clock is moved on at once, */
-#define SKIPPED_NS_MAX (5 * MINUTE_NS) /* and all in all */
+#define SKIP_NS SECOND_NS /* so far the clock is moved on at once, and all in all: */
+#define SKIPPED_NS_MAX (30 * MINUTE_NS)
+#define SKIPPED_FAILED_NS_MAX MINUTE_NS /* what a log that has failed keeps from going stays */
 
 /* ---- acknowledgements ---- */
 
@@ -369,11 +370,13 @@ bool player_merge(struct player *p)
 {
     const struct timespec moment = {0, 300 * 1000};
     int64_t until_ns = time_mono_ns() + MERGE_SECONDS_MAX * SECOND_NS, skipped_ns = 0;
+    int64_t skipped_max_ns =
+        store_state(p->store).wal_failed ? SKIPPED_FAILED_NS_MAX : SKIPPED_NS_MAX;
     bool done = false;
 
     let_merges_go(p);
     store_set_config(p->store, &p->config); /* it looks for what is old at once */
-    while (!done && time_mono_ns() < until_ns + skipped_ns && skipped_ns < SKIPPED_NS_MAX) {
+    while (!done && time_mono_ns() < until_ns + skipped_ns && skipped_ns < skipped_max_ns) {
         done = is_settled(p);
         if (!done)
             (void)nanosleep(&moment, NULL);
@@ -477,10 +480,12 @@ bool player_play(struct player *p, size_t begin, size_t end)
     for (size_t i = begin; i < end; i++) {
         note_state(p, i, STEP_SENT);
         enum status st = play(p, i, &err);
-        if (st != ST_OK)
+        if (st != ST_OK) {
             p->failures++;
-        else if (p->scenario->steps[i].kind != STEP_PUSH)
+            (void)snprintf(p->failure, sizeof(p->failure), "%s", err.text);
+        } else if (p->scenario->steps[i].kind != STEP_PUSH) {
             note_end(p, i, st);
+        }
         if (p->store == NULL)
             return false;
     }

@@ -35,13 +35,15 @@ struct player {
     void (*noted)(void *context, size_t step, enum step_state state); /* may be NULL */
     void *context;
     bool merges;
-    bool damage_is_fine; /* for check_store(): the log may be said to be damaged when it opens */
+    bool damage_is_fine;  /* for check_store(): the log may be said to be damaged when it opens */
+    bool rebuild_is_fine; /* and a start may make the index again */
     char dir[PLAYER_PATH_BYTES];
     struct config config;
     struct store *store;
     unsigned hold; /* merging waits for this, except in STEP_MERGE */
     bool held;
     unsigned failures; /* steps that failed: only where file calls do */
+    char failure[ERR_TEXT_BYTES];
 
     pthread_mutex_t mutex; /* for all below */
     pthread_cond_t changed;
