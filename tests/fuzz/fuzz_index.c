@@ -5,6 +5,7 @@
  * An operation: u8 database, u8 what; then for a put u8 and key, u16 and value; for the others u8,
  * which record. Values get the checksums that they should have.
  */
+#include "base/mem.h"
 #include "index/index_internal.h"
 #include "tests/fuzz/index_reading.h"
 #include "tests/fuzz/scratch.h"
@@ -149,16 +150,17 @@ static void change_index(MDB_txn *txn, struct str in)
 
 void fuzz_input(struct str in)
 {
-    struct index_read read = {0};
+    struct index_read *read = mem_new(1, sizeof(*read));
     struct arena a;
 
+    ASSERT(read != NULL);
     if (fuzzed == NULL)
         make_index();
     arena_init(&a, FUZZ_MEMORY_BYTES);
-    read = (struct index_read){.index = fuzzed, .arena = &a};
-    ASSERT(mdb_txn_begin(fuzzed->env, NULL, 0, &read.txn) == 0);
-    change_index(read.txn, in);
-    index_reading_all(&(struct index_reading){.read = &read, .arena = &a, .strict = true});
-    mdb_txn_abort(read.txn);
+    *read = (struct index_read){.index = fuzzed, .arena = &a};
+    ASSERT(mdb_txn_begin(fuzzed->env, NULL, 0, &read->txn) == 0);
+    change_index(read->txn, in);
+    index_reading_all(&(struct index_reading){.read = read, .arena = &a, .strict = true});
+    index_read_end(read); /* nothing is committed */
     arena_release(&a);
 }
