@@ -8,6 +8,7 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/defs.h"
@@ -47,6 +48,12 @@ const char *status_name(enum status st);
 const char *status_text(enum status st);
 
 int status_http(enum status st);
+
+/* Memory, or the limit of it, was too little: nothing is known of what was to be looked at. */
+static inline bool status_is_memory(enum status st)
+{
+    return st == ST_NOMEM || st == ST_LIMIT;
+}
 
 enum { ERR_TEXT_BYTES = 4096 };
 

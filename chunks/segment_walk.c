@@ -106,57 +106,71 @@ enum status segment_walk_head(struct segment_walk *w, uint64_t offset, struct ch
 {
     enum status st = read_head(w, offset, ret_head, err);
 
-    if (st == ST_CORRUPT && offset < w->end && mend_head(w, offset, ret_head) == ST_OK)
-        return ST_OK;
-    return st;
+    if (st != ST_CORRUPT || offset >= w->end)
+        return st;
+    enum status mended = mend_head(w, offset, ret_head);
+    if (status_is_memory(mended))
+        return err_set(err, mended, "no memory to mend a head");
+    return mended == ST_OK ? ST_OK : st;
 }
 
 /* If the lengths at `offset` can be right, because something sound follows, believe them. */
-static bool skip_by_length(struct segment_walk *w, uint64_t offset, uint64_t *ret_next)
+static enum status skip_by_length(struct segment_walk *w, uint64_t offset, uint64_t *ret_next)
 {
     uint32_t head_bytes, chunk_bytes;
     struct chunk_head head;
 
-    if (read_range(w, &w->head, offset, CHUNK_FIXED_BYTES, NULL) != ST_OK ||
-        chunk_lengths(buf_str(&w->head), &head_bytes, &chunk_bytes, NULL) != ST_OK ||
-        chunk_bytes > w->end - offset)
-        return false;
+    enum status st = read_range(w, &w->head, offset, CHUNK_FIXED_BYTES, NULL);
+    if (st == ST_OK)
+        st = chunk_lengths(buf_str(&w->head), &head_bytes, &chunk_bytes, NULL);
+    if (st == ST_OK && chunk_bytes > w->end - offset)
+        st = ST_CORRUPT;
+    if (st != ST_OK)
+        return st;
     *ret_next = offset + chunk_bytes;
-    return *ret_next == w->end || read_head(w, *ret_next, &head, NULL) == ST_OK;
+    return *ret_next == w->end ? ST_OK : read_head(w, *ret_next, &head, NULL);
 }
 
 /* The first sound head in the window at `offset`. */
-static bool search_window(struct segment_walk *w, uint64_t offset, uint64_t *ret_next)
+static enum status search_window(struct segment_walk *w, uint64_t offset, uint64_t *ret_next)
 {
     uint32_t head_bytes, chunk_bytes;
     struct chunk_head head;
     struct str in = buf_str(&w->window);
+    enum status st = ST_CORRUPT;
 
     for (; in.len >= CHUNK_FIXED_BYTES; in = str_cut(in, CHUNK_ALIGN), offset += CHUNK_ALIGN) {
-        if (chunk_lengths(in, &head_bytes, &chunk_bytes, NULL) != ST_OK ||
-            read_head(w, offset, &head, NULL) != ST_OK)
-            continue;
-        *ret_next = offset;
-        return true;
+        st = chunk_lengths(in, &head_bytes, &chunk_bytes, NULL);
+        if (st == ST_OK)
+            st = read_head(w, offset, &head, NULL);
+        if (st == ST_OK || status_is_memory(st))
+            break;
     }
     *ret_next = offset;
-    return false;
+    return st;
 }
 
 /* Where reading may go on behind damage at `offset`: chunks begin at multiples of CHUNK_ALIGN. */
 static enum status find_chunk(struct segment_walk *w, uint64_t offset, uint64_t *ret_next,
                               struct err *err)
 {
-    if (skip_by_length(w, offset, ret_next))
+    enum status st = skip_by_length(w, offset, ret_next);
+
+    if (st == ST_OK)
         return ST_OK;
+    if (status_is_memory(st))
+        return err_set(err, st, "no memory to look for chunks");
     offset = (offset / CHUNK_ALIGN + 1) * CHUNK_ALIGN;
     while (offset < w->end && w->end - offset >= CHUNK_FIXED_BYTES) {
         uint64_t bytes = MIN_OF(w->end - offset, (uint64_t)(WINDOW_BYTES + CHUNK_FIXED_BYTES));
-        enum status st = read_range(w, &w->window, offset, bytes, err);
+        st = read_range(w, &w->window, offset, bytes, err);
         if (st != ST_OK)
             return st;
-        if (search_window(w, offset, ret_next))
+        st = search_window(w, offset, ret_next);
+        if (st == ST_OK)
             return ST_OK;
+        if (status_is_memory(st))
+            return err_set(err, st, "no memory to look for chunks");
         offset = *ret_next;
     }
     *ret_next = w->end;
@@ -173,9 +187,34 @@ enum status segment_walk_header(struct segment_walk *w, struct segment_header *r
         st = segment_header_parse(str_make(w->header, bytes), ret_header, err);
     if (st == ST_OK)
         w->offset = ret_header->header_bytes;
-    if (st == ST_CORRUPT && find_chunk(w, 0, &w->offset, NULL) != ST_OK)
+    if (st != ST_CORRUPT)
+        return st;
+    enum status found = find_chunk(w, 0, &w->offset, NULL);
+    if (status_is_memory(found))
+        return err_set(err, found, "no memory to look for chunks");
+    if (found != ST_OK)
         w->offset = w->end;
     return st;
+}
+
+enum status segment_walk_blank(struct segment_walk *w, const struct chunk_place *place,
+                               bool *ret_blank, struct err *err)
+{
+    char bytes[4096];
+
+    *ret_blank = false;
+    for (uint64_t at = 0; at < place->bytes; at += sizeof(bytes)) {
+        size_t count = (size_t)MIN_OF((uint64_t)sizeof(bytes), place->bytes - at);
+        enum status st = io_read_all(w->fd, bytes, count, place->offset + at, err);
+        if (st != ST_OK)
+            return st;
+        for (size_t i = 0; i < count; i++) {
+            if (bytes[i] != 0)
+                return ST_OK;
+        }
+    }
+    *ret_blank = true;
+    return ST_OK;
 }
 
 enum status segment_walk_next(struct segment_walk *w, struct chunk_place *ret_place,

@@ -52,6 +52,8 @@ struct chunk_place {
  *
  * ST_CORRUPT    the place is damage, as far as the next chunk or the end
  * ST_NOT_FOUND  the end
+ *
+ * With other errors (ST_NOMEM, ST_LIMIT, ST_IO) nothing is known, and the walk has not moved.
  */
 MUST_CHECK enum status segment_walk_next(struct segment_walk *w, struct chunk_place *ret_place,
                                          struct err *err);
@@ -59,6 +61,13 @@ MUST_CHECK enum status segment_walk_next(struct segment_walk *w, struct chunk_pl
 /* The head of the chunk at an offset; the walk does not move. ST_CORRUPT: none is there. */
 MUST_CHECK enum status segment_walk_head(struct segment_walk *w, uint64_t offset,
                                          struct chunk_head *ret_head, struct err *err);
+
+/*
+ * Is a place nothing but zeros, or empty? That is what a crash leaves where bytes were to be
+ * written: the size was known already, they were not. The head of the place is not looked at.
+ */
+MUST_CHECK enum status segment_walk_blank(struct segment_walk *w, const struct chunk_place *place,
+                                          bool *ret_blank, struct err *err);
 
 /* Unpack a block of the chunk; it borrows the walk until the next call. ST_CORRUPT: damaged. */
 MUST_CHECK enum status segment_walk_block(struct segment_walk *w, const struct chunk_place *place,

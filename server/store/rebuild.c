@@ -120,23 +120,6 @@ static enum status add_chunk(struct finding *f, struct found_segment *s,
     return ST_OK;
 }
 
-/* What a crash leaves where bytes were to be written: the size was known already, they were not. */
-static bool only_zeros(struct segment_walk *w, const struct chunk_place *place)
-{
-    char bytes[4096];
-
-    for (uint64_t at = 0; at < place->bytes; at += sizeof(bytes)) {
-        size_t count = (size_t)MIN_OF((uint64_t)sizeof(bytes), place->bytes - at);
-        if (io_read_all(w->fd, bytes, count, place->offset + at, NULL) != ST_OK)
-            return false;
-        for (size_t i = 0; i < count; i++) {
-            if (bytes[i] != 0)
-                return false;
-        }
-    }
-    return true;
-}
-
 static enum status add_unreadable(struct finding *f, struct found_segment *s,
                                   struct segment_walk *w, struct chunk_place *place,
                                   const char *text)
@@ -149,7 +132,10 @@ static enum status add_unreadable(struct finding *f, struct found_segment *s,
         w->end = s->file_bytes;
         if (st == ST_OK)
             return add_chunk(f, s, place, true);
-        if (only_zeros(w, place))
+        if (st != ST_CORRUPT && st != ST_IO)
+            return st;
+        bool blank = false;
+        if (segment_walk_blank(w, place, &blank, NULL) == ST_OK && blank)
             return ST_OK;
     }
     return add_damage(f, place, s->tenant, s->name.day, text);
@@ -182,6 +168,8 @@ static enum status read_chunks(struct finding *f, struct found_segment *s, struc
             st = add_unreadable(f, s, w, &place, why.text);
         else
             return err_set(err, found, "%s", why.text);
+        if (st != ST_OK && !f->arena.failed)
+            return err_set(err, ST_NOMEM, "no memory for what was found");
         if (st != ST_OK)
             return arena_status(&f->arena, err);
         tell_progress(f, place.bytes);

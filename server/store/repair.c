@@ -113,23 +113,24 @@ static bool is_indexed(struct comparing *c, const struct chunk_head *h)
  * Is there a chunk from `offset` on that no crash explains: one that the index does not know, and
  * whose last record is not in the log any more? Of a file that is not known any chunk will do.
  */
-static bool has_lost_chunk(struct comparing *c, struct segment_walk *w, uint64_t offset,
-                           bool is_known)
+static enum status find_lost_chunk(struct comparing *c, struct segment_walk *w, uint64_t offset,
+                                   bool is_known, bool *ret_lost)
 {
     struct chunk_place place;
     enum status st = ST_OK;
 
     w->offset = MAX_OF(w->offset, offset);
-    while (st == ST_OK || st == ST_CORRUPT) {
+    while (!*ret_lost && (st == ST_OK || st == ST_CORRUPT)) {
         st = segment_walk_next(w, &place, NULL);
-        if (st == ST_OK &&
-            (!is_known || (place.head.seq_max < c->first_seq && !is_indexed(c, &place.head))))
-            return true;
+        *ret_lost =
+            st == ST_OK &&
+            (!is_known || (place.head.seq_max < c->first_seq && !is_indexed(c, &place.head)));
     }
-    return false;
+    return status_is_memory(st) ? st : ST_OK; /* of what cannot be read nothing counts */
 }
 
-static bool is_unexpected(struct comparing *c, struct segment_name name)
+/* `*ret_lost`, with the reason: the file has what the index must know and does not. */
+static enum status find_unexpected(struct comparing *c, struct segment_name name, bool *ret_lost)
 {
     struct known_segment key = {.id = name.id};
     const struct known_segment *known =
@@ -139,19 +140,22 @@ static bool is_unexpected(struct comparing *c, struct segment_name name)
     struct segment_walk w;
 
     if (known != NULL && known->state == SEGMENT_DEAD)
-        return false;
+        return ST_OK;
     segment_file_name(name, file);
     (void)snprintf(path, sizeof(path), "%s/%s", c->store->segments_dir, file);
-    if (segment_walk_open(&w, path, NULL) != ST_OK)
-        return false;
-    bool lost = false;
-    if (known == NULL || w.file_bytes > known->committed_bytes)
-        lost = segment_walk_header(&w, &header, NULL) != ST_UNSUPPORTED &&
-               has_lost_chunk(c, &w, known == NULL ? 0 : known->committed_bytes, known != NULL);
+    enum status st = segment_walk_open(&w, path, NULL);
+    if (st != ST_OK)
+        return st == ST_NOMEM ? st : ST_OK;
+    if (known == NULL || w.file_bytes > known->committed_bytes) {
+        st = segment_walk_header(&w, &header, NULL);
+        if (st == ST_OK || st == ST_CORRUPT || st == ST_IO)
+            st = find_lost_chunk(c, &w, known == NULL ? 0 : known->committed_bytes, known != NULL,
+                                 ret_lost);
+    }
     segment_walk_close(&w);
-    if (lost)
+    if (*ret_lost)
         (void)snprintf(c->reason, sizeof(c->reason), "it does not know all of %s", file);
-    return lost;
+    return st == ST_UNSUPPORTED ? ST_OK : st;
 }
 
 /* `*ret_stale`, with the reason: segments hold more than the index and the log know. */
@@ -167,9 +171,9 @@ static enum status compare_segments(struct comparing *c, bool *ret_stale, struct
     if (st == ST_OK && list_known(c) != ST_OK)
         st = err_set(err, ST_CORRUPT, "index: cannot list the segments");
     for (size_t i = 0; i < count && st == ST_OK && !*ret_stale; i++)
-        *ret_stale = is_unexpected(c, names[i]);
+        st = find_unexpected(c, names[i], ret_stale);
     mem_free(names);
-    return st;
+    return st == ST_OK ? ST_OK : err_prefix(err, st, "cannot compare the index with segments");
 }
 
 static enum status check_age(struct store *s, bool *ret_stale, char *reason, size_t reason_bytes,
