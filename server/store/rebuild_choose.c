@@ -187,7 +187,8 @@ enum status rebuild_choose(struct finding *f, struct err *err)
         st = rebuild_compare_log(f, err);
     for (size_t i = 0; i < count && st == ST_OK; i++) {
         if (chunks[i]->state == FOUND_DOUBTFUL)
-            chunks[i]->state = chunks[i]->unseen == 0 ? FOUND_IN_LOG : FOUND_SURE;
+            chunks[i]->state =
+                chunks[i]->unseen + chunks[i]->hidden == 0 ? FOUND_IN_LOG : FOUND_SURE;
     }
     spread(f, chunks, count);
     return st;

@@ -27,6 +27,7 @@ struct found_stream {
     uint64_t sure_seq; /* everything up to this record is in chunks that count */
     int32_t first_day; /* of chunks that count */
     int32_t last_day;
+    struct found_chunk *torn; /* doubtful ones with blocks that cannot be read */
 };
 
 enum found_state {
@@ -45,8 +46,10 @@ struct found_chunk {
     uint64_t seq_max;
     struct chunk_summary summary;
     enum found_state state;
-    bool is_cut;           /* the file ends inside of it */
-    uint64_t unseen;       /* entries that the log was not seen to have */
+    bool is_cut;     /* the file ends inside of it */
+    uint64_t unseen; /* entries that the log was not seen to have, */
+    uint64_t hidden; /* the same of blocks that cannot be read */
+    struct found_chunk *next_torn;
     struct str damage;     /* not a chunk but bytes that cannot be read: what is wrong */
     struct str tenant;     /* of damage, if it is known */
     int32_t day;           /* the same */
@@ -95,8 +98,9 @@ MUST_CHECK enum status rebuild_open(const struct finding *f, const struct found_
 MUST_CHECK enum status rebuild_choose(struct finding *f, struct err *err);
 
 /*
- * Of the doubtful chunks: count down `unseen` by the entries that the log has. A chunk whose
- * entries cannot be read counts none of these.
+ * Of the doubtful chunks: `unseen` and `hidden` become what the log does not have. Which entries
+ * are in blocks that cannot be read nobody knows; as many others of the same stream and time, from
+ * records that are in no other chunk that counts, are taken for them.
  */
 MUST_CHECK enum status rebuild_compare_log(struct finding *f, struct err *err);
 

@@ -1,6 +1,7 @@
 /*
  * Has the log everything that a chunk holds? The entries of the chunks in question become a table
- * of hashes, then the log is read once and every entry of it looked up.
+ * of hashes, then the log is read once and every entry of it looked up. Of entries that cannot be
+ * read, because the power went while they were written, only the number is known.
  */
 #include "server/store/rebuild_internal.h"
 
@@ -53,11 +54,26 @@ static void add_entry(struct comparison *c, struct found_chunk *chunk, const str
     chunk->unseen++;
 }
 
+/* The log has an entry that is in no block that can be read. */
+static void see_hidden(const struct found_stream *stream, uint64_t seq, int64_t ts_ns)
+{
+    if (seq <= stream->sure_seq)
+        return;
+    for (struct found_chunk *torn = stream->torn; torn != NULL; torn = torn->next_torn) {
+        if (torn->hidden == 0 || seq > torn->seq_max || ts_ns < torn->summary.min_ns ||
+            ts_ns > torn->summary.max_ns)
+            continue;
+        torn->hidden--;
+        return;
+    }
+}
+
 /* The log has this entry: every chunk that has it too has one less to wait for. */
-static void see_entry(struct comparison *c, const struct found_stream *stream,
+static void see_entry(struct comparison *c, const struct found_stream *stream, uint64_t seq,
                       const struct entry *e)
 {
     uint64_t hash = hash_entry(c, stream, e);
+    bool known = false;
 
     for (size_t at = hash & (c->slots - 1); c->table[at].hash != 0;
          at = (at + 1) & (c->slots - 1)) {
@@ -66,7 +82,10 @@ static void see_entry(struct comparison *c, const struct found_stream *stream,
             continue;
         s->seen = true;
         s->chunk->unseen--;
+        known = true;
     }
+    if (!known)
+        see_hidden(stream, seq, e->ts_ns);
 }
 
 /* ---- chunks ---- */
@@ -79,18 +98,24 @@ static enum status add_chunk(struct comparison *c, struct segment_walk *w,
 
     if (chunk->is_cut)
         w->end = chunk->offset + chunk->summary.chunk_bytes;
+    chunk->hidden = chunk->summary.entries;
     enum status st = segment_walk_head(w, chunk->offset, &place.head, NULL);
-    for (uint32_t i = 0; st == ST_OK && i < place.head.block_count; i++) {
-        if (segment_walk_block(w, &place, i, &b, NULL) != ST_OK)
-            continue; /* what is damaged can only come from the log */
+    uint32_t blocks = st == ST_OK ? place.head.block_count : 0;
+    for (uint32_t i = 0; i < blocks && !status_is_memory(st); i++) {
+        st = segment_walk_block(w, &place, i, &b, NULL);
+        if (st != ST_OK)
+            continue;
+        chunk->hidden -= b.count;
         for (uint32_t j = 0; j < b.count; j++)
             add_entry(c, chunk,
                       &(struct entry){b.ts_ns[j], block_line(&b, j), block_metadata(&b, j)});
     }
-    if (chunk->unseen == 0)
-        chunk->unseen = UINT64_MAX; /* nothing of it can be compared */
+    if (chunk->hidden > 0) {
+        chunk->next_torn = chunk->stream->torn;
+        chunk->stream->torn = chunk;
+    }
     w->end = w->file_bytes;
-    return c->text.failed ? ST_NOMEM : ST_OK;
+    return status_is_memory(st) || c->text.failed ? ST_NOMEM : ST_OK;
 }
 
 static enum status add_segment(struct comparison *c, const struct found_segment *segment)
@@ -129,8 +154,10 @@ static enum status see_record(struct comparison *c, struct arena *a,
         const struct found_stream *stream =
             c->key.failed ? NULL : map_get(&c->finding->streams, buf_str(&c->key));
         for (size_t j = 0; stream != NULL && j < from->entry_count; j++)
-            see_entry(c, stream, &from->entries[j]);
+            see_entry(c, stream, record->seq, &from->entries[j]);
     }
+    if (c->key.failed || c->text.failed)
+        return ST_NOMEM;
     return st == ST_CORRUPT ? ST_OK : st; /* the replay will not have it either */
 }
 
