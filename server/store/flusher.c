@@ -466,6 +466,7 @@ static enum status load_segments(struct store *s, struct err *err)
         }
         if (st != ST_OK || ref.state == SEGMENT_DEAD ||
             ref.committed_bytes >= store_settings(s)->segment_max_bytes ||
+            ref.committed_bytes % CHUNK_ALIGN != 0 || /* damage is its end */
             !store_segment_is_itself(s, (struct segment_name){ref.id, ref.day}))
             continue;
         struct tenant *tenant = store_tenant(s, ref.tenant, true);
