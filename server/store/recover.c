@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "chunks/segment_walk.h"
 
 #include "base/banned.h"
 
@@ -56,24 +57,52 @@ static bool is_known(const struct segment_name *known, size_t count,
     return count > 0 && bsearch(file, known, count, sizeof(*known), compare_ids) != NULL;
 }
 
+/* Was nothing ever written to the file that would still be there? */
+static bool is_blank(const struct store *s, const char *file)
+{
+    char path[STORE_PATH_BYTES + SEGMENT_FILE_NAME_BYTES + 16];
+    struct segment_walk w;
+    bool blank = false;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", s->segments_dir, file);
+    if (segment_walk_open(&w, path, NULL) != ST_OK)
+        return false;
+    const struct chunk_place all = {.bytes = w.file_bytes};
+    enum status st = segment_walk_blank(&w, &all, &blank, NULL);
+    segment_walk_close(&w);
+    return st == ST_OK && blank;
+}
+
 /*
  * A segment gets its record in the index before its file is made, and an index that does not know a
- * chunk was made again. So in a file without a record nothing can be read.
+ * chunk was made again. So in a file without a record nothing can be read. When it is blank then
+ * nothing was committed to it either: a crash left it, and the index has been made again since.
  */
+static void check_unknown_file(struct store *s, const struct segment_name *name)
+{
+    char file[SEGMENT_FILE_NAME_BYTES];
+    struct err err;
+
+    segment_file_name(*name, file);
+    if (!is_blank(s, file))
+        LOG(LOG_ERROR, "nothing in a segment can be read, its entries are missing from answers",
+            LOG_TEXT("file", file));
+    else if (segments_remove(s->segments, *name, &err) == ST_OK)
+        LOG(LOG_WARN, "removed a segment without content", LOG_TEXT("file", file));
+    else
+        LOG(LOG_WARN, "cannot remove a segment without content", LOG_ERR(&err));
+}
+
 static enum status check_unknown(struct store *s, const struct segment_name *known, size_t count,
                                  struct err *err)
 {
-    char file[SEGMENT_FILE_NAME_BYTES];
     struct segment_name *files = NULL;
     size_t file_count = 0;
 
     enum status st = segments_list(s->segments_dir, &files, &file_count, err);
     for (size_t i = 0; i < file_count && st == ST_OK; i++) {
-        if (is_known(known, count, &files[i]))
-            continue;
-        segment_file_name(files[i], file);
-        LOG(LOG_ERROR, "nothing in a segment can be read, its entries are missing from answers",
-            LOG_TEXT("file", file));
+        if (!is_known(known, count, &files[i]))
+            check_unknown_file(s, &files[i]);
     }
     mem_free(files);
     return st;
