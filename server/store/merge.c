@@ -306,7 +306,8 @@ static enum status look_at_day(struct store *s, size_t i, struct looked_at *l, s
 
 /*
  * Look at every day that is due. A day that fails is looked at again the next time and does not
- * keep others from being merged, unless the disk is full or the store is closed.
+ * keep others from being merged, unless the disk is full or the store is closed. ST_BUSY: the day
+ * changed meanwhile, it was dropped for one.
  */
 static void look_at_days(struct store *s)
 {
@@ -401,7 +402,7 @@ static void expire_days(struct store *s)
             st = empty_day(s, &day, &err);
         if (st == ST_OK)
             note_expired(s, i, &expired);
-        else if (st != ST_CANCELLED)
+        else if (st != ST_CANCELLED && st != ST_BUSY)
             note_failure(s, i, &err, &said);
     }
 }
