@@ -106,8 +106,8 @@ class Rebuild(unittest.TestCase):
 
     def test_flush_without_commit(self):
         """A flush had written its chunks, or some of them, when the process died; the index is lost as well."""
-        for missing in (None, 0, 1):  # the day whose chunk was not written
-            with self.subTest(missing=missing):
+        for missing, torn in ((None, 0), (0, 0), (1, 0), (None, 64), (1, 64)):  # the day whose chunk was not written
+            with self.subTest(missing=missing, torn=torn):
                 self.server.close()
                 self.setUp()
                 lines = self.push("a", [0, 1])
@@ -127,9 +127,47 @@ class Rebuild(unittest.TestCase):
                 if missing is not None:
                     name = os.path.basename(sorted(glob.glob(self.data + "/segments/*"))[missing])
                     shutil.copy(f"{self.data}-before/segments/{name}", f"{self.data}/segments/{name}")
+                if torn:  # the end of a chunk was not, its head tells that it should be there
+                    with open(sorted(glob.glob(self.data + "/segments/*"))[0], "r+b") as file:
+                        file.seek(-torn, os.SEEK_END)
+                        file.write(bytes(torn))
                 shutil.rmtree(self.data + "-before")
                 self.assertRegex(self.rebuild(), r"left out: 0 merged, [1-9] not committed")
                 self.check(lines)
+
+    def test_written_behind_a_torn_end(self):
+        """What comes after an end that cannot be read is found when the index is made once more."""
+        lines = self.push("a", [0])
+        self.server.flush()
+        self.server.stop()
+        shutil.rmtree(self.data + "/wal")  # else it would all be there twice
+        with open(glob.glob(self.data + "/segments/*")[0], "ab") as file:
+            file.write(b"torn" * 20 + b"!")
+        self.rebuild(1)
+        self.server.start()
+        lines += self.push("a", [0], begin=50)
+        self.server.flush()
+        self.server.stop()
+        shutil.rmtree(self.data + "/wal")
+        self.rebuild(1)
+        self.server.start()
+        self.assertEqual(self.answer()[0], sorted(lines))
+
+    def test_segment_without_content(self):
+        """A crash left the file before anything was written to it that stayed; then the index was lost."""
+        lines = self.push("a", [0])
+        self.server.flush()
+        self.server.stop()
+        names = [f"{self.data}/segments/2026-02-25-{number:016x}.seg" for number in (1000, 1001)]
+        for name, content in zip(names, (b"", bytes(5000))):
+            with open(name, "wb") as file:
+                file.write(content)
+        self.rebuild()
+        self.server.start()
+        self.assertEqual([os.path.exists(name) for name in names], [False, False])
+        self.assertNotIn("level=error", self.server.log())
+        self.server.kill()
+        self.check(lines)
 
     def test_deleted_lines_stay_away(self):
         """What was flushed for a delete request is not replayed, although the log still has it."""

@@ -36,6 +36,7 @@ struct player {
     void *context;
     bool merges;
     bool damage_is_fine;  /* for check_store(): the log may be said to be damaged when it opens */
+    bool torn_is_fine;    /* what a power cut tore may be damage to an index that is made again */
     bool rebuild_is_fine; /* and a start may make the index again */
     char dir[PLAYER_PATH_BYTES];
     struct config config;
