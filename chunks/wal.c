@@ -350,11 +350,12 @@ enum status wal_open(const struct wal_options *options, uint64_t next_seq, struc
     enum status st = io_open_dir(options->dir, &w->dir_fd, err);
     if (st == ST_OK)
         st = adopt_files(w, err);
-    if (st == ST_OK)
+    if (st == ST_OK) {
         st = rotate(w, err);
-    if (st == ST_FULL) {
-        flag_set(&w->full);
-        st = ST_OK;
+        if (st == ST_FULL) {
+            flag_set(&w->full);
+            st = ST_OK;
+        }
     }
     if (st == ST_OK && pthread_create(&w->thread, NULL, run, w) != 0)
         st = err_set(err, ST_NOMEM, "cannot start the thread of the log");

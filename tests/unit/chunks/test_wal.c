@@ -462,6 +462,27 @@ Test(wal, turn_fails)
     log_release(&l);
 }
 
+/* A log that can have no file yet waits for room; without its directory, or a list, there is none.
+ */
+Test(wal, opens_while_the_disk_is_full)
+{
+    static const char *const opened[] = {"directory", "list", "file"};
+
+    for (size_t i = 0; i < COUNT_OF(opened); i++) {
+        struct fault fault = {.at = i + 1, .kinds = 1U << IO_OPEN, .error = ENOSPC};
+        struct log l;
+
+        log_init(&l);
+        fault_begin(&fault);
+        enum status st = wal_open(&l.options, 1, &l.wal, NULL);
+        fault_end();
+        EXPECT_STATUS(opened[i], st, i == 2 ? ST_OK : ST_FULL);
+        if (st == ST_OK)
+            log_close(&l);
+        log_release(&l);
+    }
+}
+
 Test(wal, rotation_and_drop)
 {
     struct log l;
