@@ -1,11 +1,11 @@
 /*
  * Which chunks count?
  *
- * Of chunks that were merged into others those others count. Of the rest a few may never have been
- * committed: when the process died a flush had written them, perhaps not all of them, and the log
- * still has their entries. Were they taken for committed, the replay would leave out the entries of
- * those that were not written any more. So a chunk is only believed to be committed when something
- * shows it:
+ * Of chunks that were merged into others those others count, if they can be read. Of the rest a few
+ * may never have been committed: when the process died a flush had written them, perhaps not all of
+ * them, and the log still has their entries. Were they taken for committed, the replay would leave
+ * out the entries of those that were not written any more. So a chunk is only believed to be
+ * committed when something shows it:
  *
  *   - the log begins behind its last record: files of the log go when all is committed
  *   - it was merged, or is the result of a merge: merges are made of what is committed
@@ -65,8 +65,82 @@ static bool is_replaced(struct found_chunk *const *from, size_t count, const str
     return false;
 }
 
+/* Is the chunk made of the other one, which begins at or behind it? */
+static bool is_made_of(const struct found_chunk *wide, const struct found_chunk *c)
+{
+    return last_id(c) <= last_id(wide);
+}
+
+/* How many of the chunks behind `wide` it is made of. */
+static size_t count_sources(const struct found_chunk *wide, struct found_chunk *const *behind,
+                            size_t count)
+{
+    size_t sources = 0;
+
+    while (sources < count && !behind[sources]->is_cut && is_made_of(wide, behind[sources]))
+        sources++;
+    return sources;
+}
+
+/* Have the sources everything that was to be in `wide`? A merge drops doubles, and adds nothing. */
+static bool are_all_there(const struct found_chunk *wide, struct found_chunk *const *sources,
+                          size_t count)
+{
+    const struct found_chunk *counted = NULL;
+    uint64_t entries = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (counted != NULL && is_made_of(counted, sources[i]))
+            continue;
+        counted = sources[i];
+        entries += counted->summary.entries;
+    }
+    return entries >= wide->summary.entries;
+}
+
+/* `*ret_torn`: some blocks cannot be read. */
+static enum status look_for_torn_blocks(const struct finding *f, const struct found_chunk *c,
+                                        bool *ret_torn, struct err *err)
+{
+    struct chunk_place place = {.offset = c->offset};
+    struct segment_walk w;
+    struct block block;
+
+    enum status st = rebuild_open(f, &f->segments[c->segment], &w, err);
+    if (st != ST_OK)
+        return st;
+    st = segment_walk_head(&w, c->offset, &place.head, err);
+    for (uint32_t i = 0; st == ST_OK && i < place.head.block_count; i++)
+        st = segment_walk_block(&w, &place, i, &block, err);
+    segment_walk_close(&w);
+    *ret_torn = st != ST_OK;
+    return status_is_memory(st) ? st : ST_OK;
+}
+
+/*
+ * When the power went while a merge was writing, blocks of what it made may be torn behind a head
+ * that is whole. Nothing of that was committed, so all of its sources are there, and count.
+ */
+static enum status prefer_sources(const struct finding *f, struct found_chunk **chunks,
+                                  size_t count, bool *ret_torn, struct err *err)
+{
+    struct found_chunk *wide = chunks[0], **sources = chunks + 1;
+    size_t source_count = count_sources(wide, sources, count - 1);
+
+    if (source_count == 0 || !are_all_there(wide, sources, source_count))
+        return ST_OK;
+    enum status st = look_for_torn_blocks(f, wide, ret_torn, err);
+    if (st != ST_OK || !*ret_torn)
+        return st;
+    wide->state = FOUND_ELSEWHERE;
+    for (size_t i = 0; i < source_count; i++)
+        sources[i]->state = FOUND_SURE;
+    return ST_OK;
+}
+
 /* The chunks of one stream and day, in order. */
-static void leave_out_merged(struct found_chunk **chunks, size_t count)
+static enum status leave_out_merged(const struct finding *f, struct found_chunk **chunks,
+                                    size_t count, struct err *err)
 {
     struct found_chunk *wide = NULL;
 
@@ -75,25 +149,36 @@ static void leave_out_merged(struct found_chunk **chunks, size_t count)
         if (c->is_cut) {
             if (is_replaced(chunks, i, c))
                 c->state = FOUND_ELSEWHERE;
-        } else if (wide != NULL && last_id(c) <= last_id(wide)) {
-            c->state = FOUND_ELSEWHERE; /* it begins at or behind the other one */
-            wide->state = FOUND_SURE;
-        } else {
-            wide = c;
+            continue;
         }
+        if (wide != NULL && is_made_of(wide, c)) {
+            c->state = FOUND_ELSEWHERE;
+            wide->state = FOUND_SURE;
+            continue;
+        }
+        bool torn = false;
+        enum status st = prefer_sources(f, chunks + i, count - i, &torn, err);
+        if (st != ST_OK)
+            return st;
+        wide = torn ? NULL : c;
     }
+    return ST_OK;
 }
 
-static void find_merged(struct found_chunk **chunks, size_t count)
+static enum status find_merged(const struct finding *f, struct found_chunk **chunks, size_t count,
+                               struct err *err)
 {
+    enum status st = ST_OK;
+
     if (count > 0)
         qsort(chunks, count, sizeof(struct found_chunk *), compare_ids);
-    for (size_t begin = 0, end = 0; begin < count; begin = end) {
+    for (size_t begin = 0, end = 0; begin < count && st == ST_OK; begin = end) {
         while (end < count && chunks[end]->stream == chunks[begin]->stream &&
                chunks[end]->day == chunks[begin]->day)
             end++;
-        leave_out_merged(chunks + begin, end - begin);
+        st = leave_out_merged(f, chunks + begin, end - begin, err);
     }
+    return st;
 }
 
 /* ---- what was committed ---- */
@@ -181,7 +266,9 @@ enum status rebuild_choose(struct finding *f, struct err *err)
                        : FOUND_DOUBTFUL;
         chunks[count++] = c;
     }
-    find_merged(chunks, count);
+    st = find_merged(f, chunks, count, err);
+    if (st != ST_OK)
+        return st;
     spread(f, chunks, count);
     if (count_doubtful(chunks, count) > 0)
         st = rebuild_compare_log(f, err);

@@ -85,8 +85,8 @@ class Rebuild(unittest.TestCase):
         self.rebuild()
         self.check(lines)
 
-    def test_sources_beside_what_was_merged(self):
-        """Segments that a merge has emptied are still there when a crash comes before they go."""
+    def merged_beside_sources(self):
+        """Lines, of which a merge has made a chunk; what that was made of is there again. The merged segment, too."""
         lines = []
         for part in range(5):
             lines += self.push("a", [0], begin=part * 50)
@@ -99,10 +99,28 @@ class Rebuild(unittest.TestCase):
         self.server.merge()
         self.server.kill()
         self.server.flags = FLAGS
+        merged = glob.glob(self.data + "/segments/*")
+        self.assertEqual(len(merged), 1)
         for path in glob.glob(kept + "/*"):
             shutil.copy(path, self.data + "/segments")
+        return lines, merged[0]
+
+    def test_sources_beside_what_was_merged(self):
+        """Segments that a merge has emptied are still there when a crash comes before they go."""
+        lines, _ = self.merged_beside_sources()
         self.assertIn("5 merged", self.rebuild())
         self.check(lines)
+
+    def test_sources_beside_what_was_torn(self):
+        """A power cut tore the end of what a merge was writing; its head is whole."""
+        lines, merged = self.merged_beside_sources()
+        with open(merged, "r+b") as file:
+            file.seek(-64, os.SEEK_END)
+            file.write(bytes(64))
+        self.assertIn("1 merged", self.rebuild())
+        self.server.start()
+        self.assertEqual(self.answer(), (sorted(lines), []))
+        self.assertEqual(self.count(), len(lines))
 
     def test_flush_without_commit(self):
         """A flush had written its chunks, or some of them, when the process died; the index is lost as well."""
