@@ -43,7 +43,7 @@ static struct merge_day *find_day(const struct merger *m, struct str tenant, int
     return map_get(&m->day_keys, key_bytes(&key));
 }
 
-/* A new day in the table; NULL: no memory, it will be merged after the next start. */
+/* A new day in the table; NULL: no memory. */
 static struct merge_day *add_day(struct merger *m, struct str tenant, int32_t day)
 {
     if (m->day_count == m->day_capacity) {
@@ -79,6 +79,8 @@ void merge_note_day(struct store *s, struct str tenant, int32_t day)
         d->changes++;
         d->final = false;
         d->limits = NULL; /* the new chunks may be the next to expire */
+    } else {
+        flag_set(&m->days_missing);
     }
     lock_give(&s->flusher.lock);
 }
@@ -99,7 +101,7 @@ void merge_note_tenant(struct store *s, struct str tenant)
 
 uint64_t merge_days_pending(struct store *s)
 {
-    uint64_t pending = 0;
+    uint64_t pending = flag_get(&s->merger.days_missing) ? 1 : 0;
 
     if (!is_on(s))
         return 0;
@@ -421,6 +423,31 @@ static bool wait_until(struct store *s, int64_t until_ns)
     return !flag_get(&m->stop);
 }
 
+/* Nobody knows what was merged before the start: every day is looked at. */
+static enum status load_days(struct store *s, struct err *err)
+{
+    enum status st = segment_list_load(s, &s->merger.segments, err);
+    struct segment_span rest = {s->merger.segments.items, s->merger.segments.count};
+
+    while (st == ST_OK && rest.count > 0) {
+        struct segment_span day = segment_list_cut_day(&rest);
+        merge_note_day(s, day.items[0].tenant, day.items[0].day);
+    }
+    return st;
+}
+
+/* What could not be noted for want of memory was flushed, and would not be looked at any more. */
+static void find_missing_days(struct store *s)
+{
+    struct err err;
+
+    if (!flag_get(&s->merger.days_missing))
+        return;
+    flag_clear(&s->merger.days_missing);
+    if (load_days(s, &err) != ST_OK)
+        flag_set(&s->merger.days_missing);
+}
+
 static void *run(void *context)
 {
     struct store *s = context;
@@ -434,6 +461,7 @@ static void *run(void *context)
         soon = removal_look(s) || !is_on(s); /* it waits for reads to end */
         if (time_mono_ns() < look_ns)
             continue;
+        find_missing_days(s);
         expire_days(s);
         if (is_on(s))
             look_at_days(s);
@@ -441,19 +469,6 @@ static void *run(void *context)
         look_ns = time_mono_ns() + interval_ns;
     }
     return NULL;
-}
-
-/* Nobody knows what was merged before the start: every day is looked at. */
-static enum status load_days(struct store *s, struct err *err)
-{
-    enum status st = segment_list_load(s, &s->merger.segments, err);
-    struct segment_span rest = {s->merger.segments.items, s->merger.segments.count};
-
-    while (st == ST_OK && rest.count > 0) {
-        struct segment_span day = segment_list_cut_day(&rest);
-        merge_note_day(s, day.items[0].tenant, day.items[0].day);
-    }
-    return st;
 }
 
 enum status merge_start(struct store *s, struct err *err)

@@ -105,6 +105,7 @@ struct merger {
     size_t day_count;
     size_t day_capacity;
     struct map day_keys;
+    struct flag days_missing; /* for want of memory */
 
     /* the thread's own */
     struct segment_list segments;

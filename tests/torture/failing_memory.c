@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/personality.h>
 #include <unistd.h>
 
@@ -43,6 +44,7 @@ enum {
 struct place {
     struct counter hash; /* 0: none */
     struct counter calls;
+    void *frames[FRAMES]; /* its callers */
 };
 
 struct shared {
@@ -89,7 +91,9 @@ static bool fails(void)
     hash |= 1;
     bool result = false;
     if (fails_place == 0) {
-        counter_add(&find_place(hash)->calls, 1);
+        struct place *place = find_place(hash);
+        counter_add(&place->calls, 1);
+        memcpy(place->frames, frames, (size_t)count * sizeof(frames[0]));
     } else if (hash == fails_place) {
         uint64_t call = counter_take(&find_place(hash)->calls);
         result = call >= fails_from && call - fails_from < fails_times;
@@ -252,6 +256,7 @@ static bool try_point(const struct point *point, void *context)
     struct memory_point *m = context;
     struct random r = random_of(point->seed);
     uint64_t number = 0, calls = 1;
+    struct place *place = NULL;
 
     m->dir = point->dir;
     m->nth = 1 + random_below(&r, 4000);
@@ -261,22 +266,24 @@ static bool try_point(const struct point *point, void *context)
             number += counter_get(&shared->places[i].hash) != 0 ? 1 : 0;
         if (number < point->number)
             return true;
-        fails_place = counter_get(&shared->places[i - 1].hash);
-        calls = counter_get(&shared->places[i - 1].calls);
+        place = &shared->places[i - 1];
+        fails_place = counter_get(&place->hash);
+        calls = counter_get(&place->calls);
     }
     /* The first, or any; that one alone, or all that follow for a while. */
     fails_from = random_below(&r, 2) == 0 ? 0 : random_below(&r, (size_t)calls);
     fails_times = random_below(&r, 2) == 0 ? 1 : 1 + random_below(&r, 30);
     struct shared *own = points_shared(sizeof(*own));
     shared = own;
-    if (points_process(play, m) != 0) {
-        (void)fprintf(stderr,
-                      "  while %" PRIu64 " allocations of one place failed, from the %" PRIu64
-                      ". of %" PRIu64 " on\n",
-                      fails_times, fails_from + 1, calls);
-        return false;
-    }
-    return points_process(check, m) == 0;
+    if (points_process(play, m) == 0 && points_process(check, m) == 0)
+        return true;
+    (void)fprintf(stderr,
+                  "  while %" PRIu64 " allocations of one place failed, from the %" PRIu64
+                  ". of %" PRIu64 " on\n",
+                  fails_times, fails_from + 1, calls);
+    for (int i = 1; place != NULL && i < FRAMES && place->frames[i] != NULL; i++)
+        backtrace_symbols_fd(&place->frames[i], 1, STDERR_FILENO);
+    return false;
 }
 
 /* Places are known by addresses: they must be the same in each run, so that a point is. */

@@ -472,11 +472,8 @@ static bool settle(struct player *p)
     if (player_merge(p))
         return true;
     struct store_state state = store_state(p->store);
-    if (p->torn_is_fine && state.merge_days_pending == 0 && state.segments_dead == 0)
-        return true; /* deleted lines may be in a segment with damage, which stays */
-    return complain("merging does not end: %" PRIu64 " days, %" PRIu64 " dead segments, %" PRIu64
-                    " delete requests are left",
-                    state.merge_days_pending, state.segments_dead, state.deletes_pending);
+    /* deleted lines may be in a segment with damage, which stays */
+    return p->torn_is_fine && state.merge_days_pending == 0 && state.segments_dead == 0;
 }
 
 bool check_store(struct player *p)

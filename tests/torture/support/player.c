@@ -1,6 +1,7 @@
 #include "tests/torture/support/player.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -366,6 +367,17 @@ static bool is_settled(struct player *p)
            state.deletes_pending == 0 && (!p->merges || !has_old(p));
 }
 
+static void tell_what_is_left(struct player *p)
+{
+    struct store_state state = store_state(p->store);
+
+    (void)fprintf(stderr,
+                  "  merging does not end: %" PRIu64 " days, %" PRIu64 " dead segments, %" PRIu64
+                  " delete requests%s are left\n",
+                  state.merge_days_pending, state.segments_dead, state.deletes_pending,
+                  p->merges && has_old(p) ? ", what is too old" : "");
+}
+
 bool player_merge(struct player *p)
 {
     const struct timespec moment = {0, 300 * 1000};
@@ -386,6 +398,8 @@ bool player_merge(struct player *p)
         }
     }
     hold_merges(p);
+    if (!done)
+        tell_what_is_left(p);
     return done;
 }
 
