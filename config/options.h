@@ -80,8 +80,8 @@
     X(storage, max_open_segments, COUNT, "256", 8, 65536,                                         \
       "Segment files kept open.")                                                                 \
     X(storage, max_bytes, BYTES, "0", 0, 0,                                                       \
-      "Bytes of the data directory; above it the oldest day of all tenants is dropped, and the "  \
-      "next, but never the newest. 0 is no limit.")                                               \
+      "Bytes of the data directory, without unused room in the index; above it the oldest day "   \
+      "of all tenants is dropped, and the next, but never the newest. 0 is no limit.")            \
     X(storage, min_free_bytes, BYTES, "0", 0, 0,                                                  \
       "The same while less than this is free on its file system. 0 is no limit.")                 \
                                                                                                   \

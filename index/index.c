@@ -339,14 +339,49 @@ void index_unmap_pages(struct index *ix)
         (void)madvise(ix->map, ix->map_bytes, MADV_DONTNEED);
 }
 
-uint64_t index_file_bytes(struct index *ix)
+/* LMDB's list of free pages is its database 0; a value begins with how many it names. */
+static int count_free_pages(MDB_txn *txn, uint64_t *ret_pages)
 {
+    enum { FREE_PAGES = 0 };
+    MDB_cursor *cursor = NULL;
+    MDB_val key, value;
+    uint64_t pages = 0;
+
+    int error = mdb_cursor_open(txn, FREE_PAGES, &cursor);
+    if (error != 0)
+        return error;
+    while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        size_t count;
+        if (value.mv_size < sizeof(count))
+            continue;
+        memcpy(&count, value.mv_data, sizeof(count));
+        pages += MIN_OF(count, value.mv_size / sizeof(count) - 1);
+    }
+    mdb_cursor_close(cursor);
+    *ret_pages = pages;
+    return error == MDB_NOTFOUND ? 0 : error;
+}
+
+enum status index_used_bytes(struct index *ix, uint64_t *ret_bytes, struct err *err)
+{
+    uint64_t pages, free_pages = 0;
+    MDB_txn *txn = NULL;
     MDB_envinfo info;
     MDB_stat stat;
 
-    if (mdb_env_info(ix->env, &info) != 0 || mdb_env_stat(ix->env, &stat) != 0)
-        return 0;
-    return (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
+    int error = mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &txn);
+    if (error == 0)
+        error = mdb_env_info(ix->env, &info);
+    if (error == 0)
+        error = mdb_env_stat(ix->env, &stat);
+    if (error == 0)
+        error = count_free_pages(txn, &free_pages);
+    mdb_txn_abort(txn);
+    if (error != 0)
+        return lmdb_status(error, err, "count pages");
+    pages = (uint64_t)info.me_last_pgno + 1;
+    *ret_bytes = (pages - MIN_OF(pages, free_pages)) * stat.ms_psize;
+    return ST_OK;
 }
 
 /* ---- look-ups ---- */

@@ -96,8 +96,12 @@ uint64_t index_damaged_records(struct index *ix);
  */
 void index_unmap_pages(struct index *ix);
 
-/* Bytes of the file of the index. It never shrinks: what is taken away makes room in it. */
-uint64_t index_file_bytes(struct index *ix);
+/*
+ * Bytes of the file of the index that are in use. The file never shrinks: what is taken away makes
+ * room in it, which is filled before the file grows, and does not count. Goes through the list of
+ * that room, which has a record for each transaction that made some.
+ */
+MUST_CHECK enum status index_used_bytes(struct index *ix, uint64_t *ret_bytes, struct err *err);
 
 /* Numbers that the next process goes on with: all higher than any that was ever committed. */
 struct index_counters {

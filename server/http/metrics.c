@@ -276,7 +276,8 @@ static void put_room(struct buf *b, const struct store_state *state)
 {
     const struct row rows[] = {
         {"skald_data_bytes", "gauge",
-         "Segments, index and log; only where storage.max_bytes or min_free_bytes is set.",
+         "Segments, log and what is used of the index; only where storage.max_bytes or "
+         "min_free_bytes is set.",
          state->data_bytes},
         {"skald_retention_days_dropped_total", "counter",
          "Days of a tenant that were dropped because they were too old.", state->days_expired},

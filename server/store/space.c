@@ -116,6 +116,7 @@ static enum status measure(struct store *s, struct usage *ret_usage, struct err 
 {
     struct wal_state wal = wal_state(s->wal);
     struct usage v = {.waiting_bytes = wal.waiting_bytes};
+    uint64_t index_bytes = 0;
     struct io_room room;
 
     enum status st = io_room(s->dir, &room, err);
@@ -126,7 +127,10 @@ static enum status measure(struct store *s, struct usage *ret_usage, struct err 
     st = measure_segments(s, &v);
     if (st != ST_OK)
         return err_set(err, st, "index: cannot list the segments: %s", status_text(st));
-    v.used_bytes += index_file_bytes(s->index) + wal.bytes + wal.waiting_bytes;
+    st = index_used_bytes(s->index, &index_bytes, err);
+    if (st != ST_OK)
+        return st;
+    v.used_bytes += index_bytes + wal.bytes + wal.waiting_bytes;
     *ret_usage = v;
     return ST_OK;
 }

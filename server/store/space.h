@@ -2,7 +2,8 @@
  * space.h - room on the disk: days that are too old leave it, and the oldest one when there is too
  * little.
  *
- *     storage.max_bytes       bytes of the data directory: segments, index and log
+ *     storage.max_bytes       bytes of the data directory: segments, log, and what is used of the
+ *                             index: no day that is dropped makes its file smaller
  *     storage.min_free_bytes  bytes that are free on its file system
  *
  * Where a limit is exceeded the oldest day of all tenants is dropped, and the next; never the

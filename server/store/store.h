@@ -183,7 +183,7 @@ struct store_state {
     uint64_t merge_days_pending; /* 0: nothing is left to merge */
     uint64_t deletes_pending;    /* delete requests that should go from the disk by now */
     int64_t delete_oldest_ns;    /* for how long the oldest of them should; 0: none does */
-    uint64_t data_bytes;         /* segments, index and log; only where the space is limited */
+    uint64_t data_bytes;         /* segments, log, used pages of the index; only with a limit */
     uint64_t streams_forgotten;  /* that left the index with their last chunk */
     uint64_t days_expired;       /* dropped because they were too old, of one tenant each */
     uint64_t days_dropped;       /* dropped for want of room, of all tenants */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/mem.h"
 #include "tests/support/expect.h"
 #include "tests/support/files.h"
 #include "tests/support/random.h"
@@ -1164,5 +1165,47 @@ Test(index, forgets_reads_of_the_dead)
     cr_expect(index_reads_have(p.index, number), "it is dead");
     (void)close(ready[0]);
     (void)close(ready[1]);
+    place_remove(&p);
+}
+
+static uint64_t used_bytes(const struct place *p)
+{
+    uint64_t bytes = 0;
+
+    REQUIRE_OK(index_used_bytes(p->index, &bytes, NULL));
+    return bytes;
+}
+
+/* What is taken away does not count any more, though the file stays as large, and is filled again.
+ */
+Test(index, room_in_the_file_is_not_used)
+{
+    enum { REFS = 40000, SMALL = 1 << 18 };
+    struct chunk_ref *refs = mem_new(REFS, sizeof(*refs));
+    char path[TEST_PATH_BYTES];
+    struct index_batch *b = NULL;
+    struct stat before, after;
+    struct place p;
+
+    cr_assert_not_null(refs);
+    place_make(&p);
+    (void)files_path(path, p.path, "data.mdb");
+    cr_expect_lt(used_bytes(&p), SMALL);
+    for (size_t i = 0; i < REFS; i++)
+        refs[i] = ref_at(i, i, 5);
+    put_refs(p.index, refs, REFS);
+    cr_assert_eq(stat(path, &before), 0);
+    cr_expect_gt(used_bytes(&p), (uint64_t)before.st_size / 2);
+    cr_expect_leq(used_bytes(&p), (uint64_t)before.st_size);
+    REQUIRE_OK(index_batch_begin(p.index, &b, NULL));
+    for (size_t i = 0; i < REFS; i++)
+        REQUIRE_OK(index_batch_remove_chunk(b, STR("t"), &refs[i], NULL));
+    REQUIRE_OK(index_batch_commit(b, NULL));
+    cr_expect_lt(used_bytes(&p), SMALL);
+    cr_assert_eq(stat(path, &after), 0);
+    cr_expect_geq(after.st_size, before.st_size);
+    place_reopen(&p, false);
+    cr_expect_lt(used_bytes(&p), SMALL);
+    mem_free(refs);
     place_remove(&p);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -324,6 +325,44 @@ Test(drop, days_for_room)
     REQUIRE_OK(config_set(&f.config, STR("storage.max_bytes"), STR("1TB"), NULL));
     fixture_open(&f, &f.config);
     EXPECT_STATUS("room", push_line(&f, STR("t"), f.now_ns + 1), ST_OK);
+    fixture_end(&f);
+}
+
+/* Room in the index is no reason to drop a day: it would be none the smaller for that. */
+Test(drop, no_day_for_room_in_the_index)
+{
+    enum { STREAMS = 3000, NUMBER_BYTES = 32 };
+    char path[TEST_PATH_BYTES], limit[NUMBER_BYTES];
+    struct stat index;
+    struct fixture f;
+
+    fixture_prepare(&f);
+    fixture_open(&f, &f.config);
+    for (int i = 0; i < STREAMS; i++) {
+        char app[NUMBER_BYTES];
+        (void)snprintf(app, sizeof(app), "app-%d", i);
+        REQUIRE_OK(push_line_of(&f, STR("t"), str_from(app), f.now_ns - OLDEST_AGE));
+    }
+    REQUIRE_OK(store_flush(f.store, NULL));
+    store_close(f.store, 0);
+    fixture_open(&f, &f.expiring);
+    REQUIRE_OK(push_line(&f, STR("t"), f.now_ns - DAY_NS));
+    REQUIRE_OK(push_line(&f, STR("t"), f.now_ns));
+    REQUIRE_OK(store_flush(f.store, NULL)); /* the old files of the log go */
+    wait_until_files_are(&f, 2);
+    store_set_config(f.store, &f.config); /* streams are forgotten now, not in a minute */
+    while (store_state(f.store).streams_forgotten < STREAMS)
+        wait_a_little();
+    store_close(f.store, 0);
+    cr_assert_eq(stat(files_path(path, f.dir, "index/data.mdb"), &index), 0);
+    (void)snprintf(limit, sizeof(limit), "%lld", (long long)index.st_size);
+    REQUIRE_OK(config_set(&f.config, STR("storage.max_bytes"), str_from(limit), NULL));
+    fixture_open(&f, &f.config);
+    while (store_state(f.store).data_bytes == 0)
+        wait_a_little();
+    cr_expect_lt(store_state(f.store).data_bytes, (uint64_t)index.st_size);
+    cr_expect_eq(store_state(f.store).days_dropped, 0);
+    cr_expect_eq(count_lines(&f, STR("t")), 2);
     fixture_end(&f);
 }
 
