@@ -95,19 +95,14 @@ static enum status remove_refs(struct store *s, struct str tenant, int32_t day,
 
 /* ---- segments ---- */
 
-struct day_segments {
-    struct segment_ref *refs;
-    size_t count;
-};
-
 /* The segments of the day that are not dead. Their tenants live as long as the store. */
 static enum status list_segments(struct store *s, struct str tenant, int32_t day, struct arena *a,
-                                 struct day_segments *ret_list)
+                                 struct segment_span *ret_list)
 {
-    struct day_segments list = {0};
+    struct segment_ref *refs = NULL;
+    size_t count = 0, capacity = 0;
     struct index_read *r = NULL;
     struct segment_ref ref;
-    size_t capacity = 0;
     uint64_t cursor = 0;
 
     enum status st = index_read_begin(s->index, a, &r, NULL);
@@ -116,43 +111,23 @@ static enum status list_segments(struct store *s, struct str tenant, int32_t day
             (tenant.len > 0 && !str_eq(ref.tenant, tenant)))
             continue;
         struct tenant *t = store_tenant(s, ref.tenant, true);
-        list.refs = arena_reserve(a, list.refs, list.count, &capacity, sizeof(*list.refs));
-        if (list.refs == NULL || t == NULL) {
+        refs = arena_reserve(a, refs, count, &capacity, sizeof(*refs));
+        if (refs == NULL || t == NULL) {
             st = ST_NOMEM;
             break;
         }
         ref.tenant = t->name;
-        list.refs[list.count++] = ref;
+        refs[count++] = ref;
     }
     index_read_end(r);
-    *ret_list = list;
+    *ret_list = (struct segment_span){refs, count};
     return st == ST_NOT_FOUND ? ST_OK : st;
-}
-
-static enum status kill_segment(struct store *s, const struct segment_ref *ref,
-                                struct dropped *dropped, struct err *err)
-{
-    struct flusher *fl = &s->flusher;
-    enum status st = ST_OK;
-
-    if (fl->dead_count == COUNT_OF(fl->dead))
-        st = flush_bury_segments(s, err);
-    if (st == ST_OK && fl->dead_count == COUNT_OF(fl->dead))
-        st = err_set(err, ST_BUSY, "queries read what was dropped before");
-    size_t before = fl->dead_count;
-    if (st == ST_OK)
-        st = flush_kill_segment(s, ref, err);
-    if (st == ST_OK && fl->dead_count > before) {
-        dropped->segments++;
-        dropped->bytes += ref->committed_bytes;
-    }
-    return st;
 }
 
 enum status drop_day(struct store *s, struct str tenant, int32_t day, struct dropped *dropped,
                      struct err *err)
 {
-    struct day_segments list;
+    struct segment_span list;
     struct arena arena;
 
     if (s->flusher.broken)
@@ -162,9 +137,9 @@ enum status drop_day(struct store *s, struct str tenant, int32_t day, struct dro
     if (st != ST_OK)
         err_set(err, st, "cannot list the segments of a day: %s", status_text(st));
     for (size_t i = 0; i < list.count && st == ST_OK; i++)
-        st = remove_refs(s, list.refs[i].tenant, day, dropped, err);
-    for (size_t i = 0; i < list.count && st == ST_OK; i++)
-        st = kill_segment(s, &list.refs[i], dropped, err);
+        st = remove_refs(s, list.items[i].tenant, day, dropped, err);
+    if (st == ST_OK)
+        st = flush_kill_segments(s, list, dropped, err);
     if (st == ST_OK)
         st = flush_bury_segments(s, err);
     counter_set(&s->merger.segments_dead, s->flusher.dead_count);

@@ -30,6 +30,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "chunks/chunk.h"
+#include "server/store/drop.h"
 
 #include "base/banned.h"
 
@@ -551,29 +552,78 @@ void flush_close_segment(struct store *s, uint64_t id)
         open_segments_remove(&s->flusher.segments, open);
 }
 
-enum status flush_kill_segment(struct store *s, const struct segment_ref *segment, struct err *err)
+/* Was something added to the segment since it had this length? */
+static bool has_grown(struct store *s, const struct segment_ref *segment)
+{
+    const struct open_segment *open = open_segments_find(&s->flusher.segments, segment->id);
+
+    return open != NULL && open->committed_bytes != segment->committed_bytes;
+}
+
+/* One transaction for some of them, for all of which there is a place in the table. */
+static enum status kill_some(struct store *s, struct segment_span segments, struct dropped *dropped,
+                             struct err *err)
 {
     struct flusher *fl = &s->flusher;
-    struct segment_ref dead = *segment;
+    struct dead_segment *killed = fl->dead + fl->dead_count;
     struct index_batch *batch = NULL;
-    struct open_segment *open = open_segments_find(&fl->segments, segment->id);
+    struct dropped more = {0};
 
-    if (fl->broken || fl->dead_count == COUNT_OF(fl->dead) ||
-        (open != NULL && open->committed_bytes != segment->committed_bytes))
-        return ST_OK; /* something was added since, or there will be room later */
     enum status st = index_batch_begin(s->index, &batch, err);
     if (st != ST_OK)
         return st;
     uint64_t number = index_batch_number(batch);
-    dead.state = SEGMENT_DEAD;
-    st = flush_finish_batch(s, batch, index_batch_segment(batch, &dead, err), err);
+    for (size_t i = 0; i < segments.count && st == ST_OK; i++) {
+        struct segment_ref dead = segments.items[i];
+        if (has_grown(s, &dead))
+            continue;
+        dead.state = SEGMENT_DEAD;
+        st = index_batch_segment(batch, &dead, err);
+        killed[more.segments++] = (struct dead_segment){{dead.id, dead.day}, number};
+        more.bytes += dead.committed_bytes;
+    }
+    st = flush_finish_batch(s, batch, st, err);
     if (st != ST_OK)
         return st;
-    if (open != NULL)
-        open_segments_remove(&fl->segments, open);
-    fl->dead[fl->dead_count++] = (struct dead_segment){{dead.id, dead.day}, number};
-    counter_add(&s->merger.segments_killed, 1);
+    for (size_t i = 0; i < more.segments; i++)
+        flush_close_segment(s, killed[i].name.id);
+    fl->dead_count += more.segments;
+    counter_add(&s->merger.segments_killed, more.segments);
+    dropped->segments += more.segments;
+    dropped->bytes += more.bytes;
     return ST_OK;
+}
+
+/* As with references, there may be room for a small transaction where a large one finds none. */
+enum status flush_kill_segments(struct store *s, struct segment_span segments,
+                                struct dropped *dropped, struct err *err)
+{
+    struct flusher *fl = &s->flusher;
+    size_t max = COUNT_OF(fl->dead);
+    enum status st = ST_OK;
+
+    if (fl->broken)
+        return err_set(err, ST_IO, "the index takes no writes any more until a restart");
+    while (segments.count > 0 && st == ST_OK) {
+        struct segment_span some = segments;
+        if (flag_get(&s->merger.stop))
+            return err_set(err, ST_CANCELLED, "the store is being closed");
+        if (fl->dead_count == COUNT_OF(fl->dead))
+            st = flush_bury_segments(s, err);
+        if (st == ST_OK && fl->dead_count == COUNT_OF(fl->dead))
+            st = err_set(err, ST_BUSY, "queries read what was dropped before");
+        some.count = MIN_OF(MIN_OF(some.count, max), COUNT_OF(fl->dead) - fl->dead_count);
+        if (st == ST_OK)
+            st = kill_some(s, some, dropped, err);
+        if (st == ST_OK) {
+            segments.items += some.count;
+            segments.count -= some.count;
+        } else if (st == ST_FULL && some.count > 1) {
+            max = some.count / 4 + 1;
+            st = ST_OK;
+        }
+    }
+    return st;
 }
 
 enum status flush_bury_segments(struct store *s, struct err *err)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "server/store/drop.h"
 #include "server/store/expiry.h"
 #include "server/store/store_internal.h"
 
@@ -163,20 +164,15 @@ bool merge_is_waiting(struct store *s)
 
 static enum status serve(struct store *s, const struct merge_request *request, struct err *err)
 {
+    struct dropped dropped = {0};
     enum status st = ST_OK;
 
     if (request->batch != NULL)
         return flush_merged(s, request->batch, err);
     for (size_t i = 0; i < request->closed.count; i++)
         flush_close_segment(s, request->closed.items[i].id);
-    for (size_t i = 0; i < request->dead_count && st == ST_OK; i++) {
-        if (flag_get(&s->merger.stop))
-            return err_set(err, ST_CANCELLED, "the store is being closed");
-        if (s->flusher.dead_count == DEAD_SEGMENTS_MAX)
-            st = flush_bury_segments(s, err);
-        if (st == ST_OK)
-            st = flush_kill_segment(s, &request->dead[i], err);
-    }
+    if (request->dead.count > 0)
+        st = flush_kill_segments(s, request->dead, &dropped, err);
     if (st == ST_OK)
         st = flush_bury_segments(s, err);
     counter_set(&s->merger.segments_dead, s->flusher.dead_count);

@@ -53,9 +53,8 @@ struct merge_batch {
 /* What the merger wants of the flusher: commit a batch, or close segments and remove files. */
 struct merge_request {
     struct merge_batch *batch;
-    struct segment_span closed;     /* nothing more is to be added to these */
-    const struct segment_ref *dead; /* nothing is live in these any more; no batch */
-    size_t dead_count;
+    struct segment_span closed; /* nothing more is to be added to these */
+    struct segment_span dead;   /* nothing is live in these any more; no batch */
 };
 
 /* A day of a tenant; a key of a map, so no byte of it is padding. */

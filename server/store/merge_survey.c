@@ -232,10 +232,10 @@ enum status survey_give_up(struct store *s, struct segment_span span, struct err
         st = arena_status(&a, err);
     for (size_t i = 0; i < survey.count && st == ST_OK; i++) {
         if (survey.segments[i].live_bytes == 0)
-            dead[request.dead_count++] = survey.segments[i].ref;
+            dead[request.dead.count++] = survey.segments[i].ref;
     }
-    request.dead = dead;
-    if (st == ST_OK && request.dead_count > 0)
+    request.dead.items = dead;
+    if (st == ST_OK && request.dead.count > 0)
         st = merge_submit(s, &request, err);
     arena_release(&a);
     return st;

@@ -56,7 +56,11 @@ struct survey {
 MUST_CHECK enum status survey_day(struct store *s, struct arena *a, struct segment_span span,
                                   struct survey *ret_survey, struct err *err);
 
-/* Give up the segments of `span` in which nothing is live. */
+/*
+ * Give up the segments of `span` in which nothing is live.
+ *
+ * ST_BUSY  not all of them: queries read too many that were given up before
+ */
 MUST_CHECK enum status survey_give_up(struct store *s, struct segment_span span, struct err *err);
 
 /* NULL: the segment is not in it. */

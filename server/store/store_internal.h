@@ -20,6 +20,8 @@
 #include "server/store/store.h"
 #include "server/store/wal_push.h"
 
+struct dropped; /* drop.h */
+
 enum { STORE_PATH_BYTES = 4096 };
 
 /* A segment that nothing in the index refers to any more. */
@@ -187,11 +189,13 @@ MUST_CHECK enum status flush_merged(struct store *s, struct merge_batch *b, stru
 void flush_close_segment(struct store *s, uint64_t id);
 
 /*
- * Mark a segment as dead, in which no chunk was live when it had this committed length; if it has
- * another one by now, nothing happens.
+ * Mark segments as dead in which no chunk was live when they had these committed lengths; one that
+ * has another by now stays as it is. What was done is added to `*dropped`, also when it is not all.
+ *
+ * ST_BUSY  queries read so many dead segments that there is no place for more: try again later
  */
-MUST_CHECK enum status flush_kill_segment(struct store *s, const struct segment_ref *segment,
-                                          struct err *err);
+MUST_CHECK enum status flush_kill_segments(struct store *s, struct segment_span segments,
+                                           struct dropped *dropped, struct err *err);
 
 /* Remove the files of dead segments that no read needs any more. */
 MUST_CHECK enum status flush_bury_segments(struct store *s, struct err *err);

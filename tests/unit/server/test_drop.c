@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "server/store/space.h"
@@ -363,6 +364,39 @@ Test(drop, no_day_for_room_in_the_index)
     cr_expect_lt(store_state(f.store).data_bytes, (uint64_t)index.st_size);
     cr_expect_eq(store_state(f.store).days_dropped, 0);
     cr_expect_eq(count_lines(&f, STR("t")), 2);
+    fixture_end(&f);
+}
+
+static int count_commits(struct io_event *event, void *context)
+{
+    uint64_t *commits = context;
+
+    if (event->call == IO_COMMIT_BEGIN)
+        (void)__atomic_add_fetch(commits, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+/* A day goes in a few transactions, however many files it has. */
+Test(drop, day_of_many_segments)
+{
+    enum { SEGMENTS = 40, COMMITS_MAX = 8 };
+    uint64_t commits = 0;
+    struct fixture f;
+
+    fixture_prepare(&f);
+    f.config.settings.segment_max_bytes = 1; /* each chunk has its own */
+    fixture_open(&f, &f.config);
+    for (int i = 0; i < SEGMENTS; i++) {
+        REQUIRE_OK(push_line(&f, STR("t"), f.now_ns - OLDEST_AGE + i));
+        REQUIRE_OK(store_flush(f.store, NULL));
+    }
+    cr_assert_eq(segment_files(&f), SEGMENTS);
+    io_hook_set(count_commits, &commits);
+    store_set_config(f.store, &f.expiring);
+    wait_until_files_are(&f, 0);
+    io_hook_set(NULL, NULL);
+    cr_expect_leq(__atomic_load_n(&commits, __ATOMIC_RELAXED), (uint64_t)COMMITS_MAX);
+    cr_expect_eq(count_lines(&f, STR("t")), 0);
     fixture_end(&f);
 }
 

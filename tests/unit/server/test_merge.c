@@ -246,6 +246,31 @@ Test(merge, keeps_files_that_are_read)
     fixture_end(&f);
 }
 
+/* More dead segments than may wait for a selection: those that were in no place go after it. */
+Test(merge, more_files_that_are_read_than_may_wait)
+{
+    enum { SEGMENTS = 300, DEAD_MAX = 256 };
+    char segments[TEST_PATH_BYTES];
+    struct fixture f;
+
+    fixture_prepare(&f);
+    f.config.settings.segment_max_bytes = 1; /* each chunk has its own */
+    fixture_open(&f);
+    unsigned hold = merge_hold(f.store);
+    for (int n = 0; n < SEGMENTS; n++)
+        push_line(&f, n);
+    struct selection *s = select_all(&f);
+    merge_let_go(f.store, hold);
+    while (store_state(f.store).segments_dead < DEAD_MAX)
+        wait_a_little();
+    cr_expect_gt(files_count(files_path(segments, f.dir, "segments"), ".seg"), SEGMENTS);
+    s->end(s);
+    wait_until_merged(&f);
+    wait_until_removed(&f);
+    cr_expect_eq(files_count(segments, ".seg"), 1);
+    fixture_end(&f);
+}
+
 /* Whichever file call fails, nothing is lost, and what failed is done later. */
 Test(merge, failures)
 {
