@@ -567,19 +567,22 @@ static enum status kill_some(struct store *s, struct segment_span segments, stru
     struct flusher *fl = &s->flusher;
     struct dead_segment *killed = fl->dead + fl->dead_count;
     struct index_batch *batch = NULL;
+    uint64_t number = counter_get(&s->merger.segments_killed);
     struct dropped more = {0};
 
     enum status st = index_batch_begin(s->index, &batch, err);
     if (st != ST_OK)
         return st;
-    uint64_t number = index_batch_number(batch);
+    uint64_t batch_number = index_batch_number(batch);
     for (size_t i = 0; i < segments.count && st == ST_OK; i++) {
         struct segment_ref dead = segments.items[i];
         if (has_grown(s, &dead))
             continue;
         dead.state = SEGMENT_DEAD;
         st = index_batch_segment(batch, &dead, err);
-        killed[more.segments++] = (struct dead_segment){{dead.id, dead.day}, number};
+        killed[more.segments] = (struct dead_segment){
+            .name = {dead.id, dead.day}, .batch_number = batch_number, .number = number++};
+        more.segments++;
         more.bytes += dead.committed_bytes;
     }
     st = flush_finish_batch(s, batch, st, err);
@@ -626,33 +629,58 @@ enum status flush_kill_segments(struct store *s, struct segment_span segments,
     return st;
 }
 
-enum status flush_bury_segments(struct store *s, struct err *err)
+/* False: the file is still there, which is told once. */
+static bool remove_file(struct store *s, struct dead_segment *dead)
 {
-    struct flusher *fl = &s->flusher;
-    struct index_batch *batch = NULL;
-    size_t buried = 0;
-    enum status st = ST_OK;
+    struct err err;
 
-    while (buried < fl->dead_count && index_reads_have(s->index, fl->dead[buried].batch_number)) {
-        st = segments_remove(s->segments, fl->dead[buried].name, err);
-        if (st != ST_OK)
-            break;
-        buried++;
-    }
-    if (buried == 0 || fl->broken)
-        return st;
-    st = segments_sync_names(s->segments, err);
+    if (segments_remove(s->segments, dead->name, &err) == ST_OK)
+        return true;
+    if (!dead->told)
+        LOG(LOG_ERROR, "cannot remove a segment that holds nothing, trying again", LOG_ERR(&err));
+    dead->told = true;
+    return false;
+}
+
+/* Their records, when their names are gone for good. */
+static enum status forget_segments(struct store *s, const struct dead_segment *gone, size_t count,
+                                   struct err *err)
+{
+    struct index_batch *batch = NULL;
+
+    enum status st = segments_sync_names(s->segments, err);
     if (st == ST_OK)
         st = index_batch_begin(s->index, &batch, err);
     if (st != ST_OK)
         return st;
-    for (size_t i = 0; i < buried; i++)
-        index_batch_remove_segment(batch, fl->dead[i].name.id);
-    st = flush_finish_batch(s, batch, ST_OK, err);
+    for (size_t i = 0; i < count; i++)
+        index_batch_remove_segment(batch, gone[i].name.id);
+    return flush_finish_batch(s, batch, ST_OK, err);
+}
+
+enum status flush_bury_segments(struct store *s, struct err *err)
+{
+    struct dead_segment gone[DEAD_SEGMENTS_MAX], left[DEAD_SEGMENTS_MAX];
+    size_t i = 0, gone_count = 0, left_count = 0;
+    struct flusher *fl = &s->flusher;
+
+    for (; i < fl->dead_count && index_reads_have(s->index, fl->dead[i].batch_number); i++) {
+        if (remove_file(s, &fl->dead[i]))
+            gone[gone_count++] = fl->dead[i];
+        else
+            left[left_count++] = fl->dead[i];
+    }
+    if (gone_count == 0 || fl->broken)
+        return ST_OK;
+    enum status st = forget_segments(s, gone, gone_count, err);
     if (st != ST_OK)
         return st;
-    fl->dead_count -= buried;
-    memmove(fl->dead, fl->dead + buried, fl->dead_count * sizeof(*fl->dead));
-    counter_add(&s->merger.segments_removed, buried);
+    fl->dead_count -= gone_count;
+    memmove(fl->dead + left_count, fl->dead + i, (fl->dead_count - left_count) * sizeof(*left));
+    if (left_count > 0)
+        memcpy(fl->dead, left, left_count * sizeof(*left));
+    counter_add(&s->merger.segments_removed, gone_count);
+    counter_set(&s->merger.segments_gone,
+                fl->dead_count > 0 ? fl->dead[0].number : counter_get(&s->merger.segments_killed));
     return ST_OK;
 }

@@ -461,7 +461,9 @@ static enum status load_segments(struct store *s, struct err *err)
     while (st == ST_OK) {
         st = index_next_segment(r, &cursor, &ref);
         if (st == ST_OK && ref.state == SEGMENT_DEAD && f->dead_count < COUNT_OF(f->dead)) {
-            f->dead[f->dead_count++] = (struct dead_segment){{ref.id, ref.day}, 0};
+            f->dead[f->dead_count] =
+                (struct dead_segment){.name = {ref.id, ref.day}, .number = f->dead_count};
+            f->dead_count++;
             counter_add(&s->merger.segments_killed, 1);
         }
         if (st != ST_OK || ref.state == SEGMENT_DEAD ||

@@ -119,7 +119,8 @@ struct merger {
     struct counter failures;
     struct counter chunks_blocked;
     struct counter segments_killed;  /* marked as dead, */
-    struct counter segments_removed; /* and in the same order removed */
+    struct counter segments_removed; /* and their files removed, */
+    struct counter segments_gone;    /* those of the first so many that were killed all are */
     struct counter segments_dead;    /* that are still to be removed */
 };
 

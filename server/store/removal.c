@@ -250,9 +250,9 @@ static bool finish_round(struct store *s)
 
     if (r->swept_count == 0)
         return true;
-    if (counter_get(&m->segments_removed) < r->killed)
+    if (counter_get(&m->segments_gone) < r->killed)
         st = merge_submit(s, &bury, &err);
-    if (st == ST_OK && counter_get(&m->segments_removed) < r->killed)
+    if (st == ST_OK && counter_get(&m->segments_gone) < r->killed)
         return false;
     if (st == ST_OK)
         st = deletes_processed(s, r->tenant, r->swept, r->swept_count, &err);

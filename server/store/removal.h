@@ -33,7 +33,7 @@ struct removal {
     struct str tenant;                    /* of the round at hand: */
     uint32_t swept[REMOVAL_REQUESTS_MAX]; /* requests whose segments are dead, */
     size_t swept_count;
-    uint64_t killed; /* and gone when so many have been removed */
+    uint64_t killed; /* and gone when all are that were killed so far */
     bool failing;    /* the last round failed, and that was said */
     struct stuck_request stuck[REMOVAL_STUCK_MAX];
     size_t stuck_count;

@@ -28,6 +28,8 @@ enum { STORE_PATH_BYTES = 4096 };
 struct dead_segment {
     struct segment_name name;
     uint64_t batch_number; /* reads that have this batch do not need the file */
+    uint64_t number;       /* how many were killed before it */
+    bool told;             /* that its file cannot be removed */
 };
 
 enum { DEAD_SEGMENTS_MAX = 256 };
@@ -197,7 +199,10 @@ void flush_close_segment(struct store *s, uint64_t id);
 MUST_CHECK enum status flush_kill_segments(struct store *s, struct segment_span segments,
                                            struct dropped *dropped, struct err *err);
 
-/* Remove the files of dead segments that no read needs any more. */
+/*
+ * Remove the files of dead segments that no read needs any more. One that cannot be removed is no
+ * failure: it is told once, keeps its place, and is tried again by each later call.
+ */
 MUST_CHECK enum status flush_bury_segments(struct store *s, struct err *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/store/drop.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "chunks/segment.h"
 #include "server/store/space.h"
 #include "server/store/store.h"
 #include "tests/support/expect.h"
@@ -397,6 +399,52 @@ Test(drop, day_of_many_segments)
     io_hook_set(NULL, NULL);
     cr_expect_leq(__atomic_load_n(&commits, __ATOMIC_RELAXED), (uint64_t)COMMITS_MAX);
     cr_expect_eq(count_lines(&f, STR("t")), 0);
+    fixture_end(&f);
+}
+
+/* The name of the first file that was to be removed; it cannot be. */
+struct stubborn {
+    pthread_mutex_t mutex;
+    char name[SEGMENT_FILE_NAME_BYTES];
+};
+
+static int keep_first_file(struct io_event *event, void *context)
+{
+    struct stubborn *s = context;
+
+    if (event->call != IO_UNLINK || strstr(event->name, ".seg") == NULL)
+        return 0;
+    (void)pthread_mutex_lock(&s->mutex);
+    if (s->name[0] == '\0')
+        (void)snprintf(s->name, sizeof(s->name), "%s", event->name);
+    bool same = strcmp(s->name, event->name) == 0;
+    (void)pthread_mutex_unlock(&s->mutex);
+    return same ? EPERM : 0;
+}
+
+/* A file that cannot be removed is in nobody's way, and goes when it can be. */
+Test(drop, file_that_stays)
+{
+    struct stubborn stubborn = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    struct fixture f;
+
+    fixture_prepare(&f);
+    fixture_open(&f, &f.config);
+    push_days(&f);
+    io_hook_set(keep_first_file, &stubborn);
+    store_set_config(f.store, &f.expiring);
+    while (store_state(f.store).days_expired < 2 * OLD_DAYS)
+        wait_a_little();
+    cr_expect_eq(segment_files(&f), 2 * NEW_DAYS + 1);
+    cr_expect_eq(store_state(f.store).segments_dead, 1);
+    cr_expect_eq(store_state(f.store).segments_removed, 2 * OLD_DAYS - 1);
+    expect_new_days(&f, "stays", 0);
+    io_hook_set(NULL, NULL);
+    wait_until_files_are(&f, 2 * NEW_DAYS);
+    cr_expect_eq(store_state(f.store).segments_removed, 2 * OLD_DAYS);
+    store_close(f.store, 0);
+    fixture_open(&f, &f.config);
+    expect_new_days(&f, "after a start", 0);
     fixture_end(&f);
 }
 

@@ -330,6 +330,42 @@ Test(removal, while_files_are_read)
     fixture_end(&f);
 }
 
+static int keep_oldest_segment(struct io_event *event, void *context)
+{
+    uint64_t *tries = context;
+
+    if (event->call != IO_UNLINK || strstr(event->name, "-0000000000000001.seg") == NULL)
+        return 0;
+    (void)__atomic_add_fetch(tries, 1, __ATOMIC_RELAXED);
+    return EPERM;
+}
+
+/* One file of those that a request is about stays: that the others are gone is not enough. */
+Test(removal, file_that_stays)
+{
+    uint64_t tries = 0;
+    struct fixture f;
+
+    fixture_prepare(&f, "0");
+    f.config.settings.segment_max_bytes = 1; /* each chunk has its own */
+    fixture_open(&f);
+    push_all(&f);
+    io_hook_set(keep_oldest_segment, &tries);
+    delete_secret(&f);
+    wait_until_swept(&f);
+    while (store_state(f.store).segments_removed < CHUNKS)
+        wait_a_little();
+    uint64_t before = __atomic_load_n(&tries, __ATOMIC_RELAXED);
+    while (__atomic_load_n(&tries, __ATOMIC_RELAXED) < before + 2)
+        wait_a_little();
+    cr_expect(!is_processed(&f));
+    cr_expect_eq(store_state(f.store).segments_dead, 1);
+    cr_expect_eq(files_with_secret(&f), 1);
+    io_hook_set(NULL, NULL);
+    expect_clean(&f, "file", 0);
+    fixture_end(&f);
+}
+
 /* A merge does not put chunks on both sides of a request together, and does so afterwards. */
 Test(removal, later_lines_stay)
 {
