@@ -131,9 +131,9 @@ static enum status sweep_day(struct round *r, struct segment_span segments, stru
     bool left = false;
 
     enum status st = removal_day(s, &job, &left, err);
-    if (st == ST_CANCELLED || st == ST_FULL)
+    if (st == ST_CANCELLED)
         return st;
-    if (st != ST_OK) {
+    if (st != ST_OK) { /* even ST_FULL: another day may only have something to give back */
         counter_add(&s->merger.failures, 1);
         if (!r->said)
             LOG(LOG_ERROR, "cannot remove deleted lines of a day, trying again",

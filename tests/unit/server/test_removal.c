@@ -2,6 +2,7 @@
 #include "server/store/removal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -363,6 +364,44 @@ Test(removal, file_that_stays)
     cr_expect_eq(files_with_secret(&f), 1);
     io_hook_set(NULL, NULL);
     expect_clean(&f, "file", 0);
+    fixture_end(&f);
+}
+
+static int refuse_new_segments(struct io_event *event, void *context)
+{
+    (void)context;
+    return event->call == IO_OPEN && (event->flags & O_CREAT) != 0 &&
+                   strstr(event->name, ".seg") != NULL
+               ? ENOSPC
+               : 0;
+}
+
+/* A day that there is no room to write again is not in the way of one that only gives room back. */
+Test(removal, full_disk, .timeout = 60)
+{
+    const struct delete_wish wish = {STR("t"), STR("{app=\"a\"} |= \"hunter\""), START_NS,
+                                     START_NS + 2 * DAY_NS};
+    struct fixture f;
+    uint32_t id;
+
+    fixture_prepare(&f, "0");
+    fixture_open(&f);
+    push_pair(&f, 0);
+    push_values(&f, "a", "[\"1772409600000000000\",\"hunter2\"]"); /* a day later */
+    cr_assert_eq(files_with_secret_in(&f, "segments"), 2);
+    io_hook_set(refuse_new_segments, NULL);
+    REQUIRE_OK(store_delete(f.store, &wish, &id, NULL));
+    while (store_state(f.store).segments_removed == 0)
+        wait_a_little();
+    cr_expect(!is_processed(&f));
+    cr_expect_eq(files_with_secret_in(&f, "segments"), 1);
+    cr_expect_eq(seen_lines(&f), 1);
+    store_close(f.store, 0);
+    io_hook_set(NULL, NULL);
+    fixture_open(&f);
+    wait_until_processed(&f);
+    cr_expect_eq(seen_lines(&f), 1);
+    cr_expect_eq(files_with_secret(&f), 0);
     fixture_end(&f);
 }
 
