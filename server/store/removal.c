@@ -133,7 +133,9 @@ static enum status sweep_day(struct round *r, struct segment_span segments, stru
     enum status st = removal_day(s, &job, &left, err);
     if (st == ST_CANCELLED)
         return st;
-    if (st != ST_OK) { /* even ST_FULL: another day may only have something to give back */
+    if (st == ST_BUSY) {
+        fail_day(r, job.day, MINUTE_NS); /* reads are in the way, or it was dropped meanwhile */
+    } else if (st != ST_OK) { /* even ST_FULL: another day may only have something to give back */
         counter_add(&s->merger.failures, 1);
         if (!r->said)
             LOG(LOG_ERROR, "cannot remove deleted lines of a day, trying again",

@@ -54,8 +54,12 @@ struct removal_day {
  * With rules every segment that holds anything dead is emptied. Without, those that are dead by
  * more than half: so to make room never writes more than it gives back.
  *
- * `*ret_left`: not everything could be taken: a chunk is damaged, or too many files wait for reads
- * to end.
+ * The room it takes meanwhile is about that of one segment, as long as queries do not keep what was
+ * given up.
+ *
+ * `*ret_left`: not everything could be taken: a chunk is damaged.
+ *
+ * ST_BUSY  too many files wait for reads to end
  */
 MUST_CHECK enum status removal_day(struct store *s, const struct removal_day *day, bool *ret_left,
                                    struct err *err);

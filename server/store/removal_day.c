@@ -1,10 +1,14 @@
 /*
- * One day of a tenant, in two goes. All its segments are closed, so that nothing is added to them.
- * Then each chunk that the rules concern is written again without what they hide, or its reference
- * goes if nothing is left. Then the live chunks of every segment that holds dead bytes are copied
- * as they are, for old copies of what is hidden may be among those, and the segments are given up.
+ * One day of a tenant. First its segments are chosen: those with a chunk that the rules concern,
+ * and those that hold dead bytes. They are closed, so that nothing is added to them.
  *
- * Without rules there is the second go only, if there is anything to do in it.
+ * Then a few of them at a time, in two goes. Each chunk that the rules concern is written again
+ * without what they hide, or its reference goes if nothing is left. Then the live chunks of every
+ * segment that holds dead bytes are copied as they are, for old copies of what is hidden may be
+ * among those, and the segments are given up before the next ones are begun with: so the day never
+ * takes more room than it did and a segment.
+ *
+ * Without rules there is the second go only.
  */
 #include "server/store/removal.h"
 
@@ -24,14 +28,24 @@ struct wanted_chunk {
     bool all; /* everything in it is hidden, if its last id is not above its first one */
 };
 
+enum go {
+    GO_CHOOSE,  /* segments with chunks that the rules concern */
+    GO_REWRITE, /* those chunks */
+    GO_MOVE,    /* all chunks of segments that hold dead bytes */
+};
+
 struct removing {
     struct store *store;
     const struct removal_day *job;
-    bool moving; /* the second go */
+    enum go go;
     bool left;
     struct merge_maker maker;
+    struct arena day_arena;
+    bool *concerned;            /* GO_CHOOSE: for each segment of the survey */
+    struct segment_span chosen; /* segments; no others change */
+    struct segment_span group;  /* of them, those that are gone through now */
     struct arena survey_arena;
-    struct survey survey;
+    struct survey survey; /* of the group */
 
     struct index_read *read;
     struct arena stream_arena; /* of the stream that is listed */
@@ -50,7 +64,7 @@ struct removing {
 static enum status survey(struct removing *r, struct err *err)
 {
     arena_reset(&r->survey_arena);
-    return survey_day(r->store, &r->survey_arena, r->job->segments, &r->survey, err);
+    return survey_day(r->store, &r->survey_arena, r->group, &r->survey, err);
 }
 
 /* ---- which chunks ---- */
@@ -63,7 +77,7 @@ static enum status begin_stream(struct removing *r, uint64_t stream_id)
     arena_reset(&r->stream_arena);
     r->stream_id = stream_id;
     r->started = true;
-    if (r->moving)
+    if (r->go == GO_MOVE)
         return ST_OK;
     enum status st = index_stream(r->read, stream_id, &labels, NULL);
     return st == ST_OK ? hide_stream(&r->stream_arena, r->job->hiding, labels, &r->hide, NULL) : st;
@@ -77,19 +91,35 @@ static bool is_emptied(const struct removing *r, const struct day_segment *segme
     return dead_bytes > (r->job->hiding == NULL ? segment->live_bytes : 0);
 }
 
-static bool is_wanted(const struct removing *r, const struct chunk_ref *ref)
+static bool is_wanted(const struct removing *r, const struct day_segment *segment,
+                      const struct chunk_ref *ref)
 {
-    if (!r->moving) /* its last id, which counts, stands in its head */
-        return hide_concerns(&r->hide, ref->chunk_id, ref->min_ns, ref->max_ns);
-    const struct day_segment *segment = survey_find(&r->survey, ref->segment_id);
-    return segment != NULL && is_emptied(r, segment);
+    if (r->go == GO_MOVE)
+        return is_emptied(r, segment);
+    /* its last id, which counts, stands in its head */
+    return hide_concerns(&r->hide, ref->chunk_id, ref->min_ns, ref->max_ns);
+}
+
+static enum status want(struct removing *r, const struct chunk_ref *ref)
+{
+    r->wanted = arena_reserve(&r->portion_arena, r->wanted, r->wanted_count, &r->wanted_capacity,
+                              sizeof(*r->wanted));
+    if (r->wanted == NULL)
+        return ST_LIMIT;
+    r->wanted[r->wanted_count++] =
+        (struct wanted_chunk){*ref, r->go == GO_REWRITE && hide_is_all(&r->hide, ref->chunk_id,
+                                                                       ref->min_ns, ref->max_ns)};
+    return ST_OK;
 }
 
 static enum status list_chunk(void *context, const struct chunk_ref *ref)
 {
     struct removing *r = context;
+    const struct day_segment *segment = survey_find(&r->survey, ref->segment_id);
     enum status st = flag_get(&r->store->merger.stop) ? ST_CANCELLED : ST_OK;
 
+    if (segment == NULL && r->go != GO_CHOOSE)
+        return st;
     if (st == ST_OK && (!r->started || r->stream_id != ref->stream_id)) {
         if (r->wanted_count >= PORTION_CHUNKS) {
             r->next_stream = ref->stream_id;
@@ -98,14 +128,13 @@ static enum status list_chunk(void *context, const struct chunk_ref *ref)
         }
         st = begin_stream(r, ref->stream_id);
     }
-    if (st != ST_OK || !is_wanted(r, ref))
+    if (st != ST_OK || !is_wanted(r, segment, ref))
         return st;
-    r->wanted = arena_reserve(&r->portion_arena, r->wanted, r->wanted_count, &r->wanted_capacity,
-                              sizeof(*r->wanted));
-    if (r->wanted == NULL)
-        return ST_LIMIT;
-    r->wanted[r->wanted_count++] = (struct wanted_chunk){
-        *ref, !r->moving && hide_is_all(&r->hide, ref->chunk_id, ref->min_ns, ref->max_ns)};
+    if (r->go != GO_CHOOSE)
+        return want(r, ref);
+    if (segment != NULL)
+        r->concerned[segment - r->survey.segments] = true;
+    r->left |= segment == NULL; /* a later list of the segments has it */
     return ST_OK;
 }
 
@@ -149,7 +178,7 @@ static enum status make(struct removing *r, const struct chunk_ref *from, struct
     };
     size_t bad;
 
-    if (!r->moving)
+    if (r->go == GO_REWRITE)
         return merge_pack(&r->maker.packer, &sources, bytes, ret_ref, &bad, err);
     *ret_ref = *from;
     return merge_copy(&r->maker.packer, from, bytes, err);
@@ -180,7 +209,7 @@ static enum status do_damaged(struct removing *r, const struct wanted_chunk *w, 
 
     arena_reset(&r->stream_arena);
     enum status st = merge_head(&r->maker.packer, &r->stream_arena, ref, &head, NULL);
-    if (st == ST_OK && !r->moving) {
+    if (st == ST_OK && r->go == GO_REWRITE) {
         st = hide_stream(&r->stream_arena, r->job->hiding, head.labels, &hide, err);
         if (st != ST_OK)
             return st;
@@ -213,7 +242,7 @@ static enum status do_chunk(struct removing *r, const struct wanted_chunk *w, st
         bytes->len = MIN_OF(chunk.begin, bytes->len);
     if (merge_is_damage(st))
         return do_damaged(r, w, err);
-    if (st == ST_OK && !r->moving && chunk.ref.entries == w->ref.entries) {
+    if (st == ST_OK && r->go == GO_REWRITE && chunk.ref.entries == w->ref.entries) {
         bytes->len = chunk.begin; /* the rules do not concern it after all */
         return ST_OK;
     }
@@ -232,10 +261,10 @@ static enum status do_portion(struct removing *r, struct err *err)
     return st == ST_OK ? merge_maker_submit(&r->maker, err) : st;
 }
 
-/* One go through all chunks of the day. */
-static enum status go(struct removing *r, bool moving, struct err *err)
+/* One go through all chunks of the group. */
+static enum status go(struct removing *r, enum go which, struct err *err)
 {
-    r->moving = moving;
+    r->go = which;
     r->next_stream = 0;
     enum status st = survey(r, err);
     do {
@@ -249,18 +278,77 @@ static enum status go(struct removing *r, bool moving, struct err *err)
 
 /* ---- a day ---- */
 
-static enum status close_segments(struct removing *r, struct err *err)
+/* Which segments have chunks that the rules concern? */
+static enum status find_concerned(struct removing *r, struct err *err)
 {
-    const struct merge_request request = {.closed = r->job->segments};
-
-    return merge_submit(r->store, &request, err);
+    r->concerned = arena_new(&r->day_arena, bool, r->survey.count);
+    if (r->concerned == NULL)
+        return arena_status(&r->day_arena, err);
+    if (r->survey.count > 0)
+        memset(r->concerned, 0, r->survey.count * sizeof(*r->concerned));
+    r->go = GO_CHOOSE;
+    return r->job->hiding != NULL ? list_portion(r, err) : ST_OK;
 }
 
-/* Give up the segments in which nothing is live, and look whether that was all. */
-static enum status give_up_segments(struct removing *r, struct err *err)
+/* Choose the segments that something leaves, and let nothing be added to them. */
+static enum status choose_segments(struct removing *r, struct err *err)
 {
-    enum status st = survey_give_up(r->store, r->job->segments, err);
+    struct merge_request request = {0};
+    struct segment_ref *chosen = NULL;
+    size_t count = 0;
 
+    r->group = r->job->segments;
+    enum status st = survey(r, err);
+    if (st == ST_OK)
+        st = find_concerned(r, err);
+    if (st != ST_OK)
+        return st;
+    chosen = arena_new(&r->day_arena, struct segment_ref, r->survey.count);
+    if (chosen == NULL)
+        return arena_status(&r->day_arena, err);
+    for (size_t i = 0; i < r->survey.count; i++) {
+        const struct day_segment *segment = &r->survey.segments[i];
+        if (r->concerned[i] || is_emptied(r, segment))
+            chosen[count++] = segment->ref;
+    }
+    r->chosen = (struct segment_span){chosen, count};
+    request.closed = r->chosen;
+    return count > 0 ? merge_submit(r->store, &request, err) : ST_OK;
+}
+
+/* The next segments: as many as are no larger together than one may be, or one that is. */
+static struct segment_span cut_group(const struct removing *r, struct segment_span *rest)
+{
+    uint64_t max = store_settings(r->store)->segment_max_bytes;
+    struct segment_span group = {rest->items, 0};
+    uint64_t bytes = 0;
+
+    do
+        bytes += rest->items[group.count++].committed_bytes;
+    while (group.count < rest->count && bytes + rest->items[group.count].committed_bytes <= max);
+    rest->items += group.count;
+    rest->count -= group.count;
+    return group;
+}
+
+static enum status empty_group(struct removing *r, struct err *err)
+{
+    enum status st = r->job->hiding != NULL ? go(r, GO_REWRITE, err) : ST_OK;
+
+    if (st == ST_OK)
+        st = go(r, GO_MOVE, err);
+    return st == ST_OK ? survey_give_up(r->store, r->group, err) : st;
+}
+
+static enum status do_day(struct removing *r, struct err *err)
+{
+    enum status st = choose_segments(r, err);
+
+    for (struct segment_span rest = r->chosen; st == ST_OK && rest.count > 0;) {
+        r->group = cut_group(r, &rest);
+        st = empty_group(r, err);
+    }
+    r->group = r->chosen; /* was that all? */
     if (st == ST_OK)
         st = survey(r, err);
     for (size_t i = 0; i < r->survey.count && st == ST_OK; i++)
@@ -268,50 +356,24 @@ static enum status give_up_segments(struct removing *r, struct err *err)
     return st;
 }
 
-static enum status with_rules(struct removing *r, struct err *err)
-{
-    enum status st = close_segments(r, err);
-
-    if (st == ST_OK)
-        st = go(r, false, err);
-    if (st == ST_OK)
-        st = go(r, true, err);
-    return st == ST_OK ? give_up_segments(r, err) : st;
-}
-
-static enum status without_rules(struct removing *r, struct err *err)
-{
-    bool any = false;
-
-    enum status st = survey(r, err);
-    if (st != ST_OK)
-        return st;
-    for (size_t i = 0; i < r->survey.count; i++)
-        any |= is_emptied(r, &r->survey.segments[i]);
-    if (!any)
-        return ST_OK;
-    st = close_segments(r, err);
-    if (st == ST_OK)
-        st = go(r, true, err);
-    return st == ST_OK ? give_up_segments(r, err) : st;
-}
-
 enum status removal_day(struct store *s, const struct removal_day *day, bool *ret_left,
                         struct err *err)
 {
     struct removing r = {.store = s, .job = day};
 
+    arena_init(&r.day_arena, DAY_ARENA_BYTES_MAX);
     arena_init(&r.survey_arena, DAY_ARENA_BYTES_MAX);
     arena_init(&r.stream_arena, DAY_ARENA_BYTES_MAX);
     arena_init(&r.portion_arena, DAY_ARENA_BYTES_MAX);
     enum status st = merge_maker_init(&r.maker, s, day->tenant, err);
     r.maker.removes = true;
     if (st == ST_OK)
-        st = day->hiding != NULL ? with_rules(&r, err) : without_rules(&r, err);
+        st = do_day(&r, err);
     *ret_left = r.left;
     merge_maker_release(&r.maker);
     arena_release(&r.portion_arena);
     arena_release(&r.stream_arena);
     arena_release(&r.survey_arena);
+    arena_release(&r.day_arena);
     return st;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -364,6 +365,50 @@ Test(removal, file_that_stays)
     cr_expect_eq(files_with_secret(&f), 1);
     io_hook_set(NULL, NULL);
     expect_clean(&f, "file", 0);
+    fixture_end(&f);
+}
+
+/* The files of segments, and how many there were at most. */
+struct file_counts {
+    pthread_mutex_t mutex;
+    int now;
+    int most;
+};
+
+static int count_segments(struct io_event *event, void *context)
+{
+    struct file_counts *c = context;
+    bool made = event->call == IO_OPEN && (event->flags & O_CREAT) != 0;
+
+    if ((!made && event->call != IO_UNLINK) || strstr(event->name, ".seg") == NULL)
+        return 0;
+    (void)pthread_mutex_lock(&c->mutex);
+    c->now += made ? 1 : -1;
+    c->most = MAX_OF(c->most, c->now);
+    (void)pthread_mutex_unlock(&c->mutex);
+    return 0;
+}
+
+/* Segments are given up on the way, so that a day does not take its room twice. */
+Test(removal, room_that_it_takes)
+{
+    enum { SEGMENTS = 20, MORE_MAX = 2 };
+    struct file_counts counts = {
+        .mutex = PTHREAD_MUTEX_INITIALIZER, .now = SEGMENTS, .most = SEGMENTS};
+    struct fixture f;
+
+    fixture_prepare(&f, "0");
+    f.config.settings.segment_max_bytes = 1; /* each chunk has its own */
+    fixture_open(&f);
+    for (int n = 0; n < SEGMENTS; n++)
+        push_pair(&f, n);
+    io_hook_set(count_segments, &counts);
+    delete_secret(&f);
+    wait_until_processed(&f);
+    io_hook_set(NULL, NULL);
+    cr_expect_eq(counts.now, SEGMENTS - 1, "of one nothing stays");
+    cr_expect_leq(counts.most, SEGMENTS + MORE_MAX);
+    cr_expect_eq(files_with_secret(&f), 0);
     fixture_end(&f);
 }
 
