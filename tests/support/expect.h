@@ -44,11 +44,12 @@ static inline char *expect_shown(struct str s)
                      status_name(expect_st), status_name(expect_wanted));   \
     } while (0)
 
-/* What later lines of a test stand on. */
-#define REQUIRE_OK(call)                                                           \
-    do {                                                                           \
-        enum status require_st = (call);                                           \
-        cr_assert_eq(require_st, ST_OK, "%s: %s", #call, status_name(require_st)); \
+/* What later lines of a test stand on. Criterion hears of a failure only: see fault_kills(). */
+#define REQUIRE_OK(call)                                              \
+    do {                                                              \
+        enum status require_st = (call);                              \
+        if (require_st != ST_OK)                                      \
+            cr_assert_fail("%s: %s", #call, status_name(require_st)); \
     } while (0)
 
 #endif

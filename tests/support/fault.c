@@ -1,5 +1,10 @@
 #include "tests/support/fault.h"
 
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/banned.h"
 
 static int count_call(struct io_event *event, void *context)
@@ -12,6 +17,8 @@ static int count_call(struct io_event *event, void *context)
     bool counts = f->kinds == 0 || (f->kinds & (1U << event->call)) != 0;
     f->calls += counts ? 1 : 0;
     if (counts && f->at != 0 && f->calls >= f->at && f->calls < f->at + times) {
+        if (f->kill)
+            (void)raise(SIGKILL);
         f->hit = true;
         f->failed = event->call;
         error = f->error;
@@ -33,4 +40,22 @@ void fault_begin(struct fault *f)
 void fault_end(void)
 {
     io_hook_set(NULL, NULL);
+}
+
+bool fault_kills(void (*work)(void *context, struct fault *kill), void *context, uint64_t at)
+{
+    enum { NOT_KILLED = 7 };
+    struct fault kill = {.at = at, .kill = true};
+    int status = 0;
+
+    pid_t process = fork();
+    cr_assert_geq(process, 0);
+    if (process == 0) {
+        work(context, &kill);
+        _exit(NOT_KILLED);
+    }
+    cr_assert_eq(waitpid(process, &status, 0), process);
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    cr_assert(killed || (WIFEXITED(status) && WEXITSTATUS(status) == NOT_KILLED));
+    return killed;
 }

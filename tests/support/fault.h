@@ -1,5 +1,5 @@
 /*
- * fault.h - let one file call fail: for io_hook_set().
+ * fault.h - let one file call fail, or be the last of its process: for io_hook_set().
  *
  *     for (uint64_t n = 1;; n++) {
  *         struct fault f = {.at = n, .error = EIO};
@@ -26,6 +26,7 @@ struct fault {
     uint64_t times;      /* how many from there on fail; 0 is one */
     unsigned kinds;      /* 1 << enum io_call for those that count; 0: all */
     int error;           /* errno of the failure; 0: a write is cut in half */
+    bool kill;           /* the process is killed instead */
     size_t write_max;    /* every write takes at most so many bytes; 0: any */
     uint64_t calls;      /* how many there have been */
     bool hit;            /* one has failed */
@@ -36,5 +37,12 @@ struct fault {
 /* From now on calls go through `f`, which stays valid until fault_end(). */
 void fault_begin(struct fault *f);
 void fault_end(void);
+
+/*
+ * Let `work` run in a process of its own, with a fault for fault_begin() that kills at call `at`.
+ * True: it was killed; else it has returned. It tells Criterion nothing after fault_begin() but
+ * that something has failed: killed in the midst of that it would leave half a message.
+ */
+bool fault_kills(void (*work)(void *context, struct fault *kill), void *context, uint64_t at);
 
 #endif

@@ -3,100 +3,31 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "base/time.h"
 #include "server/store/hide.h"
 #include "tests/support/expect.h"
 #include "tests/support/fault.h"
-#include "tests/support/files.h"
+#include "tests/support/store_fixture.h"
 
 #include "base/banned.h"
 
-enum { ARENA_BYTES = 64 * 1024 * 1024, LINES = 6, ALL = (1 << LINES) - 1, ODD = 0x2a, EVEN = 0x15 };
+enum { LINES = 6, ALL = (1 << LINES) - 1, ODD = 0x2a, EVEN = 0x15 };
 
 #define START_NS INT64_C(1772323200000000000) /* 2026-03-01T00:00:00Z */
 
 /* ---- a store ---- */
 
-struct fixture {
-    char dir[TEST_PATH_BYTES];
-    struct config config;
-    struct store *store;
-    struct arena arena;
-};
-
-static void see_settled(void *context, uint64_t seq, enum status st)
-{
-    (void)context;
-    (void)seq;
-    (void)st;
-}
-
-static enum status try_open(struct fixture *f, struct err *err)
-{
-    const struct store_options options = {.config = &f->config, .settled = see_settled};
-
-    return store_open(&options, &f->store, err);
-}
-
-static void fixture_open(struct fixture *f)
-{
-    struct err err;
-
-    cr_assert_eq(try_open(f, &err), ST_OK, "%s", err.text);
-}
-
-static void fixture_prepare(struct fixture *f)
-{
-    memset(f, 0, sizeof(*f));
-    files_dir_make(f->dir);
-    arena_init(&f->arena, ARENA_BYTES);
-    REQUIRE_OK(config_init(&f->config, NULL));
-    REQUIRE_OK(config_set(&f->config, STR("storage.data_dir"), str_from(f->dir), NULL));
-    REQUIRE_OK(config_set(&f->config, STR("compactor.compaction_interval"), STR("0"), NULL));
-    REQUIRE_OK(config_finish(&f->config, NULL));
-}
-
-static void fixture_begin(struct fixture *f)
-{
-    fixture_prepare(f);
-    fixture_open(f);
-}
-
-static void fixture_reopen(struct fixture *f)
-{
-    store_close(f->store, 0);
-    fixture_open(f);
-}
-
-static void fixture_end(struct fixture *f)
-{
-    store_close(f->store, 0);
-    config_release(&f->config);
-    arena_release(&f->arena);
-    files_dir_remove(f->dir);
-}
-
 /* Line n, at START_NS + n, is "even" or "odd". */
 static enum status push_line(struct fixture *f, int n)
 {
-    const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
-    struct push_request request;
-    struct arena a;
+    char values[64];
 
-    arena_init(&a, ARENA_BYTES);
-    struct str body = arena_printf(
-        &a, "{\"streams\":[{\"stream\":{\"app\":\"a\"},\"values\":[[\"%lld\",\"%s\"]]}]}",
-        (long long)(START_NS + n), n % 2 == 0 ? "even" : "odd");
-    REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
-    struct store_push push = {.tenant = STR("t"), .request = &request, .arena = &a};
-    enum status st = store_push(f->store, &push, NULL);
-    arena_release(&a);
-    return st;
+    (void)snprintf(values, sizeof(values), "[\"%lld\",\"%s\"]", (long long)(START_NS + n),
+                   n % 2 == 0 ? "even" : "odd");
+    return fixture_push(f, STR("t"), "a", values);
 }
 
 static void push_lines(struct fixture *f)
@@ -121,46 +52,21 @@ static struct delete_list list_all(struct fixture *f)
     return list;
 }
 
-static void read_run(struct reader *r, struct source_run *run, uint64_t *seen)
+static void note_lines(void *context, const struct block *b)
 {
-    const struct source_block *blocks;
-    uint32_t count;
+    uint64_t *seen = context;
 
-    REQUIRE_OK(r->open_run(r, run, &blocks, &count, NULL));
-    for (uint32_t i = 0; i < count; i++) {
-        struct block b = {0};
-        REQUIRE_OK(r->load(r, i, SOURCE_ALL, &b, NULL));
-        for (uint32_t k = 0; k < b.count; k++)
-            *seen |= UINT64_C(1) << (b.ts_ns[k] - START_NS);
-    }
+    for (uint32_t k = 0; k < b->count; k++)
+        *seen |= UINT64_C(1) << (b->ts_ns[k] - START_NS);
 }
 
 /* The lines that are seen, a bit for each. */
 static uint64_t seen_lines(struct fixture *f)
 {
-    const struct source_request request = {
-        .tenant = STR("t"), .start_ns = START_NS, .end_ns = START_NS + HOUR_NS};
-    struct source *source = store_source(f->store);
-    struct arena arena;
-    struct query_context q = {
-        .arena = &arena, .memory_max = ARENA_BYTES, .deadline_ns = time_mono_ns() + HOUR_NS};
-    struct selection *s = NULL;
-    struct source_run *runs;
-    struct reader *r = NULL;
-    int64_t bound_ns;
     uint64_t seen = 0;
-    size_t count;
 
-    arena_init(&arena, ARENA_BYTES);
-    REQUIRE_OK(source->select(source, &q, &request, &s, NULL));
-    REQUIRE_OK(s->reader(s, &q, &r, NULL));
-    while (s->next_runs(s, &runs, &count, &bound_ns, NULL) == ST_OK) {
-        for (size_t i = 0; i < count; i++)
-            read_run(r, &runs[i], &seen);
-    }
-    r->release(r);
-    s->end(s);
-    arena_release(&arena);
+    (void)fixture_read(f, fixture_select(f, STR("t"), START_NS, START_NS + HOUR_NS), note_lines,
+                       &seen);
     return seen;
 }
 
@@ -182,7 +88,7 @@ Test(deletes, hide_what_was_there)
     struct fixture f;
     uint32_t id;
 
-    fixture_begin(&f);
+    fixture_begin(&f, "0");
     push_lines(&f);
     REQUIRE_OK(delete_odd(&f, &id));
     cr_expect_eq(seen_lines(&f), EVEN);
@@ -209,7 +115,7 @@ Test(deletes, an_index_that_is_lost)
     const struct delete_list list = {&request, 1};
     struct fixture f;
 
-    fixture_prepare(&f);
+    fixture_prepare(&f, "0");
     write_file(&f, &list);
     fixture_open(&f);
     push_lines(&f);
@@ -229,10 +135,8 @@ Test(deletes, processing)
     struct err err;
     uint32_t id;
 
-    fixture_prepare(&f);
-    REQUIRE_OK(
-        config_set(&f.config, STR("compactor.delete_request_cancel_period"), STR("1h"), NULL));
-    REQUIRE_OK(config_finish(&f.config, NULL));
+    fixture_prepare(&f, "0");
+    fixture_set(&f, "compactor.delete_request_cancel_period", "1h");
     fixture_open(&f);
     push_lines(&f);
     REQUIRE_OK(delete_odd(&f, &id));
@@ -272,7 +176,7 @@ Test(deletes, limit)
     struct fixture f;
     uint32_t id, processed = 500;
 
-    fixture_prepare(&f);
+    fixture_prepare(&f, "0");
     list.items = arena_new(&f.arena, struct delete_request, DELETE_LIST_TENANT_MAX);
     for (; list.count < DELETE_LIST_TENANT_MAX; list.count++)
         list.items[list.count] = (struct delete_request){.id = (uint32_t)list.count,
@@ -300,7 +204,7 @@ Test(deletes, many_in_force_again)
     struct fixture f;
     uint32_t id = 500;
 
-    fixture_prepare(&f);
+    fixture_prepare(&f, "0");
     list.items = arena_new(&f.arena, struct delete_request, DELETE_LIST_TENANT_MAX);
     for (; list.count < DELETE_LIST_TENANT_MAX; list.count++)
         list.items[list.count] =
@@ -333,7 +237,7 @@ Test(deletes, failing_calls)
         struct fixture f;
         uint32_t id;
 
-        fixture_begin(&f);
+        fixture_begin(&f, "0");
         push_lines(&f);
         fault_begin(&fault);
         enum status st = delete_odd(&f, &id);
@@ -360,7 +264,7 @@ Test(deletes, no_memory)
         struct fixture f;
         uint32_t id;
 
-        fixture_begin(&f);
+        fixture_begin(&f, "0");
         push_lines(&f);
         mem_fail_after(n);
         enum status st = delete_odd(&f, &id);
@@ -376,51 +280,18 @@ Test(deletes, no_memory)
 
 /* ---- kills ---- */
 
-enum { NOT_KILLED = 7 };
-
-struct kill {
-    uint64_t calls_left; /* the last of them does not happen any more */
-};
-
-static int kill_at_call(struct io_event *event, void *context)
+/* Deletes lines, and ends when that is acknowledged. */
+static void delete_until_killed(void *context, struct fault *kill)
 {
-    struct kill *k = context;
+    struct fixture *f = context;
+    uint32_t id;
 
-    (void)event;
-    if (__atomic_sub_fetch(&k->calls_left, 1, __ATOMIC_RELAXED) == 0)
-        (void)raise(SIGKILL);
-    return 0;
-}
-
-/* A process that deletes and dies at its n-th file call, or ends when that is acknowledged. */
-static bool delete_until_killed(struct fixture *f, uint64_t n)
-{
-    int status;
-    pid_t pid = fork();
-
-    cr_assert_geq(pid, 0);
-    if (pid == 0) {
-        struct kill k = {n};
-        uint32_t id;
-        if (try_open(f, NULL) != ST_OK)
-            _exit(1);
-        for (int i = 0; i < LINES; i++) {
-            if (push_line(f, i) != ST_OK)
-                _exit(1);
-        }
-        if (store_flush(f->store, NULL) != ST_OK)
-            _exit(1);
-        io_hook_set(kill_at_call, &k);
-        enum status st = push_line(f, 1); /* in memory when the request comes */
-        if (st == ST_OK)
-            st = delete_odd(f, &id);
-        _exit(st == ST_OK ? NOT_KILLED : 1);
-    }
-    cr_assert_eq(waitpid(pid, &status, 0), pid);
-    if (WIFSIGNALED(status))
-        return true;
-    cr_assert_eq(WEXITSTATUS(status), NOT_KILLED);
-    return false;
+    fixture_open(f);
+    push_lines(f);
+    REQUIRE_OK(store_flush(f->store, NULL));
+    fault_begin(kill);
+    REQUIRE_OK(push_line(f, 1)); /* in memory when the request comes */
+    REQUIRE_OK(delete_odd(f, &id));
 }
 
 /* Whenever it dies: the request is there, or it is not. */
@@ -434,8 +305,8 @@ Test(deletes, kills)
         struct fixture f;
         uint32_t id;
 
-        fixture_prepare(&f);
-        killed = delete_until_killed(&f, n);
+        fixture_prepare(&f, "0");
+        killed = fault_kills(delete_until_killed, &f, n);
         fixture_open(&f);
         uint64_t seen = seen_lines(&f);
         cr_expect(seen == EVEN || (killed && seen == ALL), "call %d: %#llx", (int)n,
@@ -478,7 +349,7 @@ Test(deletes, side_by_side)
     struct fixture f;
     uint32_t id;
 
-    fixture_begin(&f);
+    fixture_begin(&f, "0");
     push_lines(&f);
     for (int i = 0; i < PUSHERS; i++) {
         pushers[i] = (struct pusher){.f = &f, .number = i * 2 + 1};

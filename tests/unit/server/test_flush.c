@@ -1,51 +1,29 @@
 /* Flushes whose file calls fail. */
 #include <errno.h>
 
-#include "base/time.h"
-#include "server/store/store.h"
+#include "base/atomic.h"
 #include "tests/support/expect.h"
 #include "tests/support/fault.h"
-#include "tests/support/files.h"
+#include "tests/support/store_fixture.h"
 
 #include "base/banned.h"
 
 enum { ARENA_BYTES = 1024 * 1024 };
 
-struct fixture {
-    char dir[TEST_PATH_BYTES];
-    char segments[TEST_PATH_BYTES];
-    struct config config;
-    struct store *store;
-    struct counter settled;
-};
+static struct counter settled; /* the last record; each test is a process of its own */
 
 static void see_settled(void *context, uint64_t seq, enum status st)
 {
-    struct fixture *f = context;
-
+    (void)context;
     cr_expect_eq(st, ST_OK);
-    counter_set(&f->settled, seq);
+    counter_set(&settled, seq);
 }
 
-static void fixture_begin(struct fixture *f)
+static void begin(struct fixture *f)
 {
-    memset(f, 0, sizeof(*f));
-    files_dir_make(f->dir);
-    (void)files_path(f->segments, f->dir, "segments");
-    REQUIRE_OK(config_init(&f->config, NULL));
-    REQUIRE_OK(config_set(&f->config, STR("storage.data_dir"), str_from(f->dir), NULL));
-    REQUIRE_OK(config_set(&f->config, STR("compactor.compaction_interval"), STR("0"), NULL));
-    REQUIRE_OK(config_finish(&f->config, NULL));
-    const struct store_options options = {
-        .config = &f->config, .settled = see_settled, .context = f};
-    REQUIRE_OK(store_open(&options, &f->store, NULL));
-}
-
-static void fixture_end(struct fixture *f)
-{
-    store_close(f->store, 0);
-    config_release(&f->config);
-    files_dir_remove(f->dir);
+    fixture_prepare(f, "0");
+    f->options.settled = see_settled;
+    fixture_open(f);
 }
 
 /* Its part in the log is over when it returns. */
@@ -61,7 +39,7 @@ static void push_line(struct fixture *f)
     REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
     struct store_push push = {.tenant = STR("t"), .request = &request, .arena = &a};
     REQUIRE_OK(store_push(f->store, &push, NULL));
-    while (counter_get(&f->settled) < push.ret_seq) {
+    while (counter_get(&settled) < push.ret_seq) {
     }
     arena_release(&a);
 }
@@ -83,16 +61,16 @@ Test(flush, failed_sync_of_a_segment)
 {
     struct fixture f;
 
-    fixture_begin(&f);
+    begin(&f);
     push_line(&f);
     REQUIRE_OK(store_flush(f.store, NULL));
-    cr_expect_eq(files_count(f.segments, ".seg"), 1);
+    cr_expect_eq(fixture_segment_files(&f), 1);
     flush_without_sync(&f);
     REQUIRE_OK(store_flush(f.store, NULL));
-    cr_expect_eq(files_count(f.segments, ".seg"), 2, "what was committed stays, the rest is new");
+    cr_expect_eq(fixture_segment_files(&f), 2, "what was committed stays, the rest is new");
     push_line(&f);
     REQUIRE_OK(store_flush(f.store, NULL));
-    cr_expect_eq(files_count(f.segments, ".seg"), 2);
+    cr_expect_eq(fixture_segment_files(&f), 2);
     fixture_end(&f);
 }
 
@@ -101,10 +79,10 @@ Test(flush, failed_sync_of_a_new_segment)
 {
     struct fixture f;
 
-    fixture_begin(&f);
+    begin(&f);
     flush_without_sync(&f);
-    cr_expect_eq(files_count(f.segments, ".seg"), 0);
+    cr_expect_eq(fixture_segment_files(&f), 0);
     REQUIRE_OK(store_flush(f.store, NULL));
-    cr_expect_eq(files_count(f.segments, ".seg"), 1);
+    cr_expect_eq(fixture_segment_files(&f), 1);
     fixture_end(&f);
 }

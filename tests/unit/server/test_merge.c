@@ -5,22 +5,18 @@
 #include <errno.h>
 #include <lmdb.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include <stdio.h>
 
 #include "base/crc.h"
 #include "base/mem.h"
 #include "base/time.h"
-#include "server/store/store.h"
 #include "tests/support/expect.h"
 #include "tests/support/fault.h"
-#include "tests/support/files.h"
+#include "tests/support/store_fixture.h"
 
 #include "base/banned.h"
 
 enum {
-    ARENA_BYTES = 64 * 1024 * 1024,
     PUSHES = 9,
     LABEL_BYTES = 2000, /* so that heads of chunks are large */
 };
@@ -29,69 +25,15 @@ enum {
 
 /* ---- a store ---- */
 
-struct fixture {
-    char dir[TEST_PATH_BYTES];
-    struct config config;
-    struct store *store;
-    struct arena arena;
-    struct query_context q;
-};
-
-static void see_settled(void *context, uint64_t seq, enum status st)
-{
-    (void)context;
-    (void)seq;
-    (void)st;
-}
-
-static void fixture_open(struct fixture *f)
-{
-    const struct store_options options = {.config = &f->config, .settled = see_settled};
-    struct err err;
-
-    cr_assert_eq(store_open(&options, &f->store, &err), ST_OK, "%s", err.text);
-}
-
-static void fixture_prepare(struct fixture *f)
-{
-    memset(f, 0, sizeof(*f));
-    files_dir_make(f->dir);
-    arena_init(&f->arena, ARENA_BYTES);
-    REQUIRE_OK(config_init(&f->config, NULL));
-    REQUIRE_OK(config_set(&f->config, STR("storage.data_dir"), str_from(f->dir), NULL));
-    REQUIRE_OK(config_set(&f->config, STR("compactor.compaction_interval"), STR("1ms"), NULL));
-    REQUIRE_OK(config_finish(&f->config, NULL));
-}
-
-static void fixture_begin(struct fixture *f)
-{
-    fixture_prepare(f);
-    fixture_open(f);
-}
-
-static void fixture_end(struct fixture *f)
-{
-    store_close(f->store, 0);
-    config_release(&f->config);
-    arena_release(&f->arena);
-    files_dir_remove(f->dir);
-}
-
 /* A line of the stream, minutes after the start, in a chunk of its own. */
 static void push_line_at(struct fixture *f, int minutes, int n)
 {
-    const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
-    struct push_request request;
-    struct arena a;
+    char app[LABEL_BYTES + 1], values[64];
 
-    arena_init(&a, ARENA_BYTES);
-    struct str body = arena_printf(
-        &a, "{\"streams\":[{\"stream\":{\"app\":\"%0*d\"},\"values\":[[\"%lld\",\"line %d\"]]}]}",
-        LABEL_BYTES, 0, (long long)(START_NS + minutes * MINUTE_NS + n), n);
-    REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
-    struct store_push push = {.tenant = STR("t"), .request = &request, .arena = &a};
-    REQUIRE_OK(store_push(f->store, &push, NULL));
-    arena_release(&a);
+    (void)snprintf(app, sizeof(app), "%0*d", LABEL_BYTES, 0);
+    (void)snprintf(values, sizeof(values), "[\"%lld\",\"line %d\"]",
+                   (long long)(START_NS + minutes * MINUTE_NS + n), n);
+    REQUIRE_OK(fixture_push(f, STR("t"), app, values));
     REQUIRE_OK(store_flush(f->store, NULL));
 }
 
@@ -107,56 +49,34 @@ static void push_lines(struct fixture *f)
         push_line(f, n);
 }
 
-static void wait_a_little(void)
-{
-    const struct timespec moment = {0, 1000 * 1000};
-
-    (void)nanosleep(&moment, NULL);
-}
-
 static void wait_until_merged(struct fixture *f)
 {
     while (store_state(f->store).merge_days_pending > 0)
-        wait_a_little();
+        fixture_pause();
 }
 
 static void wait_until_removed(struct fixture *f)
 {
     while (store_state(f->store).segments_dead > 0)
-        wait_a_little();
+        fixture_pause();
 }
 
 /* ---- reading ---- */
 
 static struct selection *select_all(struct fixture *f)
 {
-    const struct source_request request = {
-        .tenant = STR("t"), .start_ns = START_NS, .end_ns = START_NS + HOUR_NS};
-    struct source *source = store_source(f->store);
-    struct selection *s = NULL;
-
-    arena_release(&f->arena);
-    f->q = (struct query_context){
-        .arena = &f->arena, .memory_max = ARENA_BYTES, .deadline_ns = time_mono_ns() + HOUR_NS};
-    REQUIRE_OK(source->select(source, &f->q, &request, &s, NULL));
-    return s;
+    return fixture_select(f, STR("t"), START_NS, START_NS + HOUR_NS);
 }
 
-/* Take the lines of a run away from `*missing`, a set of bits. */
-static void read_run(struct reader *r, struct source_run *run, uint64_t *missing)
+/* Take the lines of a block away from a set of bits. */
+static void take_lines(void *context, const struct block *b)
 {
-    const struct source_block *blocks;
-    uint32_t count;
+    uint64_t *missing = context;
 
-    REQUIRE_OK(r->open_run(r, run, &blocks, &count, NULL));
-    for (uint32_t i = 0; i < count; i++) {
-        struct block b = {0};
-        REQUIRE_OK(r->load(r, i, SOURCE_ALL, &b, NULL));
-        for (uint32_t k = 0; k < b.count; k++) {
-            uint64_t bit = UINT64_C(1) << (b.ts_ns[k] - START_NS);
-            cr_expect(*missing & bit, "line %d is there twice", (int)(b.ts_ns[k] - START_NS));
-            *missing &= ~bit;
-        }
+    for (uint32_t k = 0; k < b->count; k++) {
+        uint64_t bit = UINT64_C(1) << (b->ts_ns[k] - START_NS);
+        cr_expect(*missing & bit, "line %d is there twice", (int)(b->ts_ns[k] - START_NS));
+        *missing &= ~bit;
     }
 }
 
@@ -164,21 +84,10 @@ static void read_run(struct reader *r, struct source_run *run, uint64_t *missing
 static size_t read_all(struct fixture *f, struct selection *s, int lines)
 {
     uint64_t missing = (UINT64_C(1) << lines) - 1;
-    struct source_run *runs;
-    size_t count, total = 0;
-    struct reader *r = NULL;
-    int64_t bound_ns;
 
-    REQUIRE_OK(s->reader(s, &f->q, &r, NULL));
-    while (s->next_runs(s, &runs, &count, &bound_ns, NULL) == ST_OK) {
-        for (size_t i = 0; i < count; i++)
-            read_run(r, &runs[i], &missing);
-        total += count;
-    }
-    r->release(r);
-    s->end(s);
+    size_t runs = fixture_read(f, s, take_lines, &missing);
     cr_expect_eq(missing, 0, "lines are missing: %#llx", (unsigned long long)missing);
-    return total;
+    return runs;
 }
 
 /* ---- tests ---- */
@@ -187,15 +96,14 @@ Test(merge, one_chunk_is_left)
 {
     struct fixture f;
 
-    fixture_begin(&f);
+    fixture_begin(&f, "1ms");
     push_lines(&f);
     wait_until_merged(&f);
     cr_expect_eq(read_all(&f, select_all(&f), PUSHES), 1);
     push_line(&f, PUSHES);
     wait_until_merged(&f);
     cr_expect_eq(read_all(&f, select_all(&f), PUSHES + 1), 1);
-    store_close(f.store, 0);
-    fixture_open(&f);
+    fixture_reopen(&f);
     cr_expect_eq(read_all(&f, select_all(&f), PUSHES + 1), 1);
     fixture_end(&f);
 }
@@ -205,12 +113,12 @@ Test(merge, waits_for_selections)
 {
     struct fixture f;
 
-    fixture_begin(&f);
+    fixture_begin(&f, "1ms");
     unsigned hold = merge_hold(f.store);
     push_lines(&f);
     for (int i = 0; i < 50; i++) {
         unsigned later = merge_hold(f.store);
-        wait_a_little();
+        fixture_pause();
         merge_let_go(f.store, later);
     }
     cr_expect_eq(store_state(f.store).merges, 0, "it was merged in spite of the selection");
@@ -218,7 +126,7 @@ Test(merge, waits_for_selections)
     unsigned later = merge_hold(f.store);
     merge_let_go(f.store, hold);
     while (store_state(f.store).merges == 0)
-        wait_a_little(); /* not for ever, in spite of the later one */
+        fixture_pause(); /* not for ever, in spite of the later one */
     merge_let_go(f.store, later);
     wait_until_merged(&f);
     cr_expect_eq(read_all(&f, select_all(&f), PUSHES + 1), 1);
@@ -230,7 +138,7 @@ Test(merge, keeps_files_that_are_read)
 {
     struct fixture f;
 
-    fixture_begin(&f);
+    fixture_begin(&f, "1ms");
     for (int n = 0; n < PUSHES; n += 3) {
         push_line(&f, n);
         push_line(&f, n + 1);
@@ -250,10 +158,9 @@ Test(merge, keeps_files_that_are_read)
 Test(merge, more_files_that_are_read_than_may_wait)
 {
     enum { SEGMENTS = 300, DEAD_MAX = 256 };
-    char segments[TEST_PATH_BYTES];
     struct fixture f;
 
-    fixture_prepare(&f);
+    fixture_prepare(&f, "1ms");
     f.config.settings.segment_max_bytes = 1; /* each chunk has its own */
     fixture_open(&f);
     unsigned hold = merge_hold(f.store);
@@ -262,12 +169,12 @@ Test(merge, more_files_that_are_read_than_may_wait)
     struct selection *s = select_all(&f);
     merge_let_go(f.store, hold);
     while (store_state(f.store).segments_dead < DEAD_MAX)
-        wait_a_little();
-    cr_expect_gt(files_count(files_path(segments, f.dir, "segments"), ".seg"), SEGMENTS);
+        fixture_pause();
+    cr_expect_gt(fixture_segment_files(&f), SEGMENTS);
     s->end(s);
     wait_until_merged(&f);
     wait_until_removed(&f);
-    cr_expect_eq(files_count(segments, ".seg"), 1);
+    cr_expect_eq(fixture_segment_files(&f), 1);
     fixture_end(&f);
 }
 
@@ -281,7 +188,7 @@ Test(merge, failures)
         struct fault fault = {.at = at, .error = errors[at % COUNT_OF(errors)]};
         struct fixture f;
 
-        fixture_begin(&f);
+        fixture_begin(&f, "1ms");
         unsigned hold = merge_hold(f.store);
         push_lines(&f);
         fault_begin(&fault);
@@ -292,8 +199,7 @@ Test(merge, failures)
         /* A call that failed once is no damage. */
         cr_expect_eq(store_state(f.store).chunks_unmergeable, 0, "call %d", (int)at);
         cr_expect_eq(read_all(&f, select_all(&f), PUSHES), 1, "call %d", (int)at);
-        store_close(f.store, 0);
-        fixture_open(&f);
+        fixture_reopen(&f);
         wait_until_merged(&f);
         (void)read_all(&f, select_all(&f), PUSHES);
         fixture_end(&f);
@@ -307,7 +213,7 @@ Test(merge, goes_on_though_files_stay)
         .at = 1, .times = UINT64_C(1) << 40, .kinds = 1U << IO_UNLINK, .error = EACCES};
     struct fixture f;
 
-    fixture_begin(&f);
+    fixture_begin(&f, "1ms");
     fault_begin(&fault);
     push_lines(&f);
     wait_until_merged(&f);
@@ -330,7 +236,7 @@ Test(merge, no_memory)
     for (int64_t n = 1; n < ALLOCATIONS_MAX; n++) {
         struct fixture f;
 
-        fixture_begin(&f);
+        fixture_begin(&f, "1ms");
         unsigned hold = merge_hold(f.store);
         push_lines(&f);
         mem_fail_after(n);
@@ -381,52 +287,33 @@ Test(merge, damaged_day)
     const int day = (int)(DAY_NS / MINUTE_NS);
     struct fixture f;
 
-    fixture_prepare(&f);
-    REQUIRE_OK(config_set(&f.config, STR("compactor.compaction_interval"), STR("0"), NULL));
+    fixture_prepare(&f, "0");
     fixture_open(&f);
     for (int n = 0; n < 4; n++)
         push_line_at(&f, n % 2 * day + n, n);
     store_close(f.store, 0);
     damage_index(&f);
-    REQUIRE_OK(config_set(&f.config, STR("compactor.compaction_interval"), STR("1ms"), NULL));
+    fixture_set(&f, "compactor.compaction_interval", "1ms");
     fixture_open(&f);
     while (store_state(f.store).merges == 0 && store_state(f.store).merges_failed < FAILURES_MAX)
-        wait_a_little();
+        fixture_pause();
     cr_expect_eq(store_state(f.store).merges, 1, "the second day is not merged");
     fixture_end(&f);
 }
 
 /* ---- kills ---- */
 
-enum { NOT_KILLED = 7 };
-
-struct kill {
-    uint64_t calls_left; /* the last of them does not happen any more */
-};
-
-static int kill_at_call(struct io_event *event, void *context)
+static void merge_until_killed(void *context, struct fault *kill)
 {
-    struct kill *k = context;
-
-    (void)event;
-    if (__atomic_sub_fetch(&k->calls_left, 1, __ATOMIC_RELAXED) == 0)
-        (void)raise(SIGKILL);
-    return 0;
-}
-
-/* A process that merges and dies at its n-th file call, or ends when all is done. */
-static void merge_until_killed(struct fixture *f, uint64_t n)
-{
-    struct kill k = {.calls_left = n};
+    struct fixture *f = context;
 
     fixture_open(f);
     unsigned hold = merge_hold(f->store);
     push_lines(f);
-    io_hook_set(kill_at_call, &k);
+    fault_begin(kill);
     merge_let_go(f->store, hold);
     wait_until_merged(f);
     wait_until_removed(f);
-    _exit(NOT_KILLED);
 }
 
 /* Wherever a merge is killed, the next start finds every line once, and goes on. */
@@ -437,24 +324,16 @@ Test(merge, kills)
     uint64_t n = 1;
 
     for (; killed; n++) {
-        char segments[TEST_PATH_BYTES];
         struct fixture f;
-        int status = 0;
 
-        fixture_prepare(&f);
-        pid_t process = fork();
-        if (process == 0)
-            merge_until_killed(&f, n);
-        cr_assert_eq(waitpid(process, &status, 0), process);
-        killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-        cr_assert(killed || (WIFEXITED(status) && WEXITSTATUS(status) == NOT_KILLED));
+        fixture_prepare(&f, "1ms");
+        killed = fault_kills(merge_until_killed, &f, n);
         fixture_open(&f);
         (void)read_all(&f, select_all(&f), PUSHES);
         wait_until_merged(&f);
         wait_until_removed(&f);
         cr_expect_eq(read_all(&f, select_all(&f), PUSHES), 1, "killed at call %d", (int)n);
-        cr_expect_leq(files_count(files_path(segments, f.dir, "segments"), ".seg"),
-                      (size_t)FILES_MAX, "killed at call %d", (int)n);
+        cr_expect_leq(fixture_segment_files(&f), (size_t)FILES_MAX, "killed at call %d", (int)n);
         cr_expect_eq(store_state(f.store).chunks_unmergeable, 0);
         fixture_end(&f);
     }
@@ -462,36 +341,32 @@ Test(merge, kills)
 }
 
 /* A process that merges, and is killed while it reads what was merged away. */
-static void merge_and_die(struct fixture *f)
+static void merge_and_die(void *context, struct fault *kill)
 {
+    struct fixture *f = context;
+
+    (void)kill;
     fixture_open(f);
     push_lines(f);
     (void)select_all(f);
     push_line(f, PUSHES);
     while (store_state(f->store).segments_dead == 0)
-        wait_a_little();
+        fixture_pause();
     (void)raise(SIGKILL);
 }
 
 /* What is dead goes at the start, even if nothing is merged any more. */
 Test(merge, dead_segments_without_merging)
 {
-    char segments[TEST_PATH_BYTES];
     struct fixture f;
-    int status = 0;
 
-    fixture_prepare(&f);
-    pid_t process = fork();
-    if (process == 0)
-        merge_and_die(&f);
-    cr_assert_eq(waitpid(process, &status, 0), process);
-    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    (void)files_path(segments, f.dir, "segments");
-    size_t files = files_count(segments, ".seg");
-    REQUIRE_OK(config_set(&f.config, STR("compactor.compaction_interval"), STR("0"), NULL));
+    fixture_prepare(&f, "1ms");
+    cr_assert(fault_kills(merge_and_die, &f, 0));
+    size_t files = fixture_segment_files(&f);
+    fixture_set(&f, "compactor.compaction_interval", "0");
     fixture_open(&f);
     cr_expect_eq(store_state(f.store).segments_dead, 0);
-    cr_expect_lt(files_count(segments, ".seg"), files);
+    cr_expect_lt(fixture_segment_files(&f), files);
     (void)read_all(&f, select_all(&f), PUSHES + 1);
     fixture_end(&f);
 }

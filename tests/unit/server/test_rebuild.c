@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "chunks/chunk.h"
 #include "chunks/segment.h"
@@ -127,38 +125,23 @@ Test(rebuild, any_call_fails, .timeout = 120)
     }
 }
 
-struct death {
-    uint64_t at;
-    uint64_t calls;
-};
-
-static int die(struct io_event *event, void *context)
+static void make_again_until_killed(void *context, struct fault *kill)
 {
-    struct death *d = context;
+    struct rebuild_result result;
 
-    (void)event;
-    if (++d->calls == d->at)
-        _exit(7);
-    return 0;
+    fault_begin(kill);
+    REQUIRE_OK(make_again(context, &result));
 }
 
 Test(rebuild, dies_at_any_call, .timeout = 120)
 {
-    int status = 7 << 8;
+    bool killed = true;
 
-    for (uint64_t n = 1; WEXITSTATUS(status) == 7; n++) {
-        struct death death = {.at = n};
-        struct rebuild_result result;
+    for (uint64_t n = 1; killed; n++) {
         char dir[TEST_PATH_BYTES];
 
         make_dir(dir);
-        pid_t child = fork();
-        if (child == 0) {
-            io_hook_set(die, &death);
-            _exit(make_again(dir, &result) == ST_OK ? 0 : 1);
-        }
-        cr_assert_eq(waitpid(child, &status, 0), child);
-        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) != 1, "call %" PRIu64, n);
+        killed = fault_kills(make_again_until_killed, dir, n);
         expect_old_or_new(dir, n);
         expect_whole(dir);
         files_dir_remove(dir);

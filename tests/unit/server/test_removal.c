@@ -4,24 +4,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/time.h"
-#include "server/store/store.h"
 #include "server/store/store_internal.h"
 #include "tests/support/expect.h"
 #include "tests/support/fault.h"
-#include "tests/support/files.h"
+#include "tests/support/store_fixture.h"
 
 #include "base/banned.h"
 
 enum {
-    ARENA_BYTES = 64 * 1024 * 1024,
     CHUNKS = 4, /* each has a line that stays and one that goes; one more has only such */
     STAYS = 0x55,
     ALL = 0x3ff,
@@ -33,68 +28,17 @@ static const char secret[] = "hunter2";
 
 /* ---- a store ---- */
 
-struct fixture {
-    char dir[TEST_PATH_BYTES];
-    struct config config;
-    struct store *store;
-    struct arena arena;
-};
-
-static void see_settled(void *context, uint64_t seq, enum status st)
+static void prepare(struct fixture *f, const char *interval)
 {
-    (void)context;
-    (void)seq;
-    (void)st;
-}
-
-static void fixture_open(struct fixture *f)
-{
-    const struct store_options options = {.config = &f->config, .settled = see_settled};
-    struct err err;
-
-    cr_assert_eq(store_open(&options, &f->store, &err), ST_OK, "%s", err.text);
-}
-
-static void set(struct fixture *f, const char *name, const char *value)
-{
-    REQUIRE_OK(config_set(&f->config, str_from(name), str_from(value), NULL));
-}
-
-static void fixture_prepare(struct fixture *f, const char *interval)
-{
-    memset(f, 0, sizeof(*f));
-    files_dir_make(f->dir);
-    arena_init(&f->arena, ARENA_BYTES);
-    REQUIRE_OK(config_init(&f->config, NULL));
-    set(f, "storage.data_dir", f->dir);
-    set(f, "compactor.compaction_interval", interval);
-    set(f, "compactor.delete_request_cancel_period", "0s");
-    set(f, "ingester.chunk_encoding", "none");
-    REQUIRE_OK(config_finish(&f->config, NULL));
-}
-
-static void fixture_end(struct fixture *f)
-{
-    store_close(f->store, 0);
-    config_release(&f->config);
-    arena_release(&f->arena);
-    files_dir_remove(f->dir);
+    fixture_prepare(f, interval);
+    fixture_set(f, "compactor.delete_request_cancel_period", "0s");
+    fixture_set(f, "ingester.chunk_encoding", "none");
 }
 
 /* Push and flush the values of one stream, as JSON. */
 static void push_values(struct fixture *f, const char *app, const char *values)
 {
-    const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};
-    struct push_request request;
-    struct arena a;
-
-    arena_init(&a, ARENA_BYTES);
-    struct str body = arena_printf(
-        &a, "{\"streams\":[{\"stream\":{\"app\":\"%s\"},\"values\":[%s]}]}", app, values);
-    REQUIRE_OK(push_decode(&a, &spec, body, &request, NULL));
-    struct store_push push = {.tenant = STR("t"), .request = &request, .arena = &a};
-    REQUIRE_OK(store_push(f->store, &push, NULL));
-    arena_release(&a);
+    REQUIRE_OK(fixture_push(f, STR("t"), app, values));
     REQUIRE_OK(store_flush(f->store, NULL));
 }
 
@@ -129,22 +73,19 @@ static void delete_secret(struct fixture *f)
     delete_lines(f, "{app=\"a\"} |~ \"hunter[0-9]\"");
 }
 
-static void wait_a_little(void)
-{
-    const struct timespec moment = {0, 1000 * 1000};
-
-    (void)nanosleep(&moment, NULL);
-}
-
-/* The oldest request, as it is now; its texts may be gone. */
+/* The oldest request, as it is now; its texts are gone. */
 static struct delete_request first_request(struct fixture *f)
 {
     struct delete_list list = {0};
+    struct arena a;
 
-    arena_reset(&f->arena);
-    REQUIRE_OK(store_deletes(f->store, &f->arena, STR("t"), &list, NULL));
-    cr_assert_gt(list.count, 0);
-    return list.items[0];
+    arena_init(&a, FIXTURE_ARENA_BYTES);
+    REQUIRE_OK(store_deletes(f->store, &a, STR("t"), &list, NULL));
+    if (list.count == 0)
+        cr_assert_fail("there is no request");
+    struct delete_request first = list.items[0];
+    arena_release(&a);
+    return first;
 }
 
 static bool is_processed(struct fixture *f)
@@ -158,73 +99,40 @@ static void wait_until_swept(struct fixture *f)
     enum { ALL_BUT_ONE = 99 };
 
     while (first_request(f).percent < ALL_BUT_ONE)
-        wait_a_little();
+        fixture_pause();
 }
 
 static void wait_until_processed(struct fixture *f)
 {
     while (!is_processed(f))
-        wait_a_little();
+        fixture_pause();
 }
 
 /* ---- looking ---- */
 
-static void read_run(struct reader *r, struct source_run *run, uint64_t *seen)
+static void note_lines(void *context, const struct block *b)
 {
-    const struct source_block *blocks;
-    uint32_t count;
+    uint64_t *seen = context;
 
-    REQUIRE_OK(r->open_run(r, run, &blocks, &count, NULL));
-    for (uint32_t i = 0; i < count; i++) {
-        struct block b = {0};
-        REQUIRE_OK(r->load(r, i, SOURCE_ALL, &b, NULL));
-        for (uint32_t k = 0; k < b.count; k++) {
-            uint64_t bit = UINT64_C(1) << (b.ts_ns[k] - START_NS);
-            cr_expect((*seen & bit) == 0, "line %d is there twice", (int)(b.ts_ns[k] - START_NS));
-            *seen |= bit;
-        }
+    for (uint32_t k = 0; k < b->count; k++) {
+        uint64_t bit = UINT64_C(1) << (b->ts_ns[k] - START_NS);
+        cr_expect((*seen & bit) == 0, "line %d is there twice", (int)(b->ts_ns[k] - START_NS));
+        *seen |= bit;
     }
 }
 
-static struct selection *select_all(struct fixture *f, struct query_context *q)
+static struct selection *select_all(struct fixture *f)
 {
-    const struct source_request request = {
-        .tenant = STR("t"), .start_ns = START_NS, .end_ns = START_NS + HOUR_NS};
-    struct source *source = store_source(f->store);
-    struct selection *s = NULL;
-
-    arena_release(&f->arena);
-    *q = (struct query_context){
-        .arena = &f->arena, .memory_max = ARENA_BYTES, .deadline_ns = time_mono_ns() + HOUR_NS};
-    REQUIRE_OK(source->select(source, q, &request, &s, NULL));
-    return s;
+    return fixture_select(f, STR("t"), START_NS, START_NS + HOUR_NS);
 }
 
-/* The lines that a selection has, a bit for each; the selection ends. */
-static uint64_t read_all(struct selection *s, struct query_context *q)
-{
-    struct source_run *runs;
-    struct reader *r = NULL;
-    uint64_t seen = 0;
-    int64_t bound_ns;
-    size_t count;
-
-    REQUIRE_OK(s->reader(s, q, &r, NULL));
-    while (s->next_runs(s, &runs, &count, &bound_ns, NULL) == ST_OK) {
-        for (size_t i = 0; i < count; i++)
-            read_run(r, &runs[i], &seen);
-    }
-    r->release(r);
-    s->end(s);
-    return seen;
-}
-
+/* The lines that are seen, a bit for each. */
 static uint64_t seen_lines(struct fixture *f)
 {
-    struct query_context q;
-    struct selection *s = select_all(f, &q);
+    uint64_t seen = 0;
 
-    return read_all(s, &q);
+    (void)fixture_read(f, select_all(f), note_lines, &seen);
+    return seen;
 }
 
 struct search {
@@ -264,7 +172,7 @@ static size_t files_with_secret(const struct fixture *f)
 static void wait_until_quiet(struct fixture *f)
 {
     while (store_state(f->store).merge_days_pending + store_state(f->store).segments_dead > 0)
-        wait_a_little();
+        fixture_pause();
 }
 
 static void expect_clean(struct fixture *f, const char *what, int n)
@@ -279,10 +187,9 @@ static void expect_clean(struct fixture *f, const char *what, int n)
 
 static void check_removal(const char *interval)
 {
-    char segments[TEST_PATH_BYTES];
     struct fixture f;
 
-    fixture_prepare(&f, interval);
+    prepare(&f, interval);
     fixture_open(&f);
     push_all(&f);
     cr_expect_eq(seen_lines(&f), ALL);
@@ -291,9 +198,8 @@ static void check_removal(const char *interval)
     cr_expect_eq(seen_lines(&f), STAYS);
     expect_clean(&f, "interval", 0);
     wait_until_quiet(&f);
-    cr_expect_eq(files_count(files_path(segments, f.dir, "segments"), ".seg"), 1);
-    store_close(f.store, 0);
-    fixture_open(&f);
+    cr_expect_eq(fixture_segment_files(&f), 1);
+    fixture_reopen(&f);
     cr_expect_eq(seen_lines(&f), STAYS);
     fixture_end(&f);
 }
@@ -311,23 +217,17 @@ Test(removal, without_merging)
 /* A selection that began before sees what is hidden no more, and reads what it has found. */
 Test(removal, while_files_are_read)
 {
-    struct query_context q;
     struct fixture f;
 
-    fixture_prepare(&f, "1ms");
+    prepare(&f, "1ms");
     fixture_open(&f);
     push_all(&f);
-    struct selection *s = select_all(&f, &q);
-    struct arena arena = f.arena;
-    f.arena = (struct arena){0};
-    arena_init(&f.arena, ARENA_BYTES);
-    q.arena = &arena;
+    struct selection *s = select_all(&f);
     delete_secret(&f);
     wait_until_swept(&f);
     cr_expect_gt(store_state(f.store).segments_dead, 0);
     cr_expect(!is_processed(&f), "its files are still read");
     s->end(s);
-    arena_release(&arena);
     expect_clean(&f, "read", 0);
     fixture_end(&f);
 }
@@ -348,7 +248,7 @@ Test(removal, file_that_stays)
     uint64_t tries = 0;
     struct fixture f;
 
-    fixture_prepare(&f, "0");
+    prepare(&f, "0");
     f.config.settings.segment_max_bytes = 1; /* each chunk has its own */
     fixture_open(&f);
     push_all(&f);
@@ -356,10 +256,10 @@ Test(removal, file_that_stays)
     delete_secret(&f);
     wait_until_swept(&f);
     while (store_state(f.store).segments_removed < CHUNKS)
-        wait_a_little();
+        fixture_pause();
     uint64_t before = __atomic_load_n(&tries, __ATOMIC_RELAXED);
     while (__atomic_load_n(&tries, __ATOMIC_RELAXED) < before + 2)
-        wait_a_little();
+        fixture_pause();
     cr_expect(!is_processed(&f));
     cr_expect_eq(store_state(f.store).segments_dead, 1);
     cr_expect_eq(files_with_secret(&f), 1);
@@ -397,7 +297,7 @@ Test(removal, room_that_it_takes)
         .mutex = PTHREAD_MUTEX_INITIALIZER, .now = SEGMENTS, .most = SEGMENTS};
     struct fixture f;
 
-    fixture_prepare(&f, "0");
+    prepare(&f, "0");
     f.config.settings.segment_max_bytes = 1; /* each chunk has its own */
     fixture_open(&f);
     for (int n = 0; n < SEGMENTS; n++)
@@ -429,7 +329,7 @@ Test(removal, full_disk, .timeout = 60)
     struct fixture f;
     uint32_t id;
 
-    fixture_prepare(&f, "0");
+    prepare(&f, "0");
     fixture_open(&f);
     push_pair(&f, 0);
     push_values(&f, "a", "[\"1772409600000000000\",\"hunter2\"]"); /* a day later */
@@ -437,7 +337,7 @@ Test(removal, full_disk, .timeout = 60)
     io_hook_set(refuse_new_segments, NULL);
     REQUIRE_OK(store_delete(f.store, &wish, &id, NULL));
     while (store_state(f.store).segments_removed == 0)
-        wait_a_little();
+        fixture_pause();
     cr_expect(!is_processed(&f));
     cr_expect_eq(files_with_secret_in(&f, "segments"), 1);
     cr_expect_eq(seen_lines(&f), 1);
@@ -455,8 +355,8 @@ Test(removal, later_lines_stay)
 {
     struct fixture f;
 
-    fixture_prepare(&f, "1ms");
-    set(&f, "compactor.delete_request_cancel_period", "1h");
+    prepare(&f, "1ms");
+    fixture_set(&f, "compactor.delete_request_cancel_period", "1h");
     fixture_open(&f);
     push_pair(&f, 0);
     push_pair(&f, 1);
@@ -466,7 +366,7 @@ Test(removal, later_lines_stay)
     wait_until_quiet(&f);
     cr_expect_eq(seen_lines(&f), 0xf5);
     store_close(f.store, 0);
-    set(&f, "compactor.delete_request_cancel_period", "0s");
+    fixture_set(&f, "compactor.delete_request_cancel_period", "0s");
     fixture_open(&f);
     wait_until_processed(&f);
     cr_expect_eq(seen_lines(&f), 0xf5);
@@ -496,29 +396,26 @@ static enum status damage_file(void *context, const char *name, struct err *err)
 /* A damaged chunk keeps a request from being processed, and goes with one that hides all of it. */
 Test(removal, damaged_chunk)
 {
-    char segments[TEST_PATH_BYTES];
     struct fixture f;
 
-    fixture_prepare(&f, "0");
+    prepare(&f, "0");
     fixture_open(&f);
     push_all(&f);
     store_close(f.store, 0);
-    (void)files_path(segments, f.dir, "segments");
-    REQUIRE_OK(io_list(segments, damage_file, segments, NULL));
-    set(&f, "compactor.compaction_interval", "1ms");
+    REQUIRE_OK(io_list(f.segments, damage_file, f.segments, NULL));
+    fixture_set(&f, "compactor.compaction_interval", "1ms");
     fixture_open(&f);
     delete_secret(&f);
     wait_until_swept(&f);
     wait_until_quiet(&f);
     cr_expect(!is_processed(&f), "the damaged chunk still has the lines");
     cr_expect_eq(files_with_secret_in(&f, "segments"), 1);
-    store_close(f.store, 0);
-    fixture_open(&f);
+    fixture_reopen(&f);
     delete_lines(&f, "{app=\"a\"}");
     wait_until_processed(&f);
     wait_until_quiet(&f);
     cr_expect_eq(files_with_secret(&f), 0);
-    cr_expect_eq(files_count(segments, ".seg"), 0);
+    cr_expect_eq(fixture_segment_files(&f), 0);
     fixture_end(&f);
 }
 
@@ -566,22 +463,20 @@ static enum status damage_end(void *context, const char *name, struct err *err)
  */
 Test(removal, damaged_chunk_that_is_younger)
 {
-    char segments[TEST_PATH_BYTES];
     struct fixture f;
 
-    fixture_prepare(&f, "1ms");
+    prepare(&f, "1ms");
     fixture_open(&f);
     push_all(&f);
     wait_until_quiet(&f);
     store_close(f.store, 0);
-    (void)files_path(segments, f.dir, "segments");
-    cr_assert_eq(files_count(segments, ".seg"), 1);
-    REQUIRE_OK(io_list(segments, damage_end, segments, NULL));
+    cr_assert_eq(fixture_segment_files(&f), 1);
+    REQUIRE_OK(io_list(f.segments, damage_end, f.segments, NULL));
     write_request(&f, 1);
     fixture_open(&f);
     wait_until_processed(&f);
     wait_until_quiet(&f);
-    cr_expect_eq(files_count(segments, ".seg"), 1, "what can be read of it is lost");
+    cr_expect_eq(fixture_segment_files(&f), 1, "what can be read of it is lost");
     fixture_end(&f);
 }
 
@@ -590,14 +485,13 @@ Test(removal, expired_chunks)
 {
     struct fixture f;
 
-    fixture_prepare(&f, "0");
+    prepare(&f, "0");
     fixture_open(&f);
     push_all(&f);
     push_values(&f, "b", "[\"1772323200000000010\",\"stays\"]"); /* START_NS + 10 */
     store_close(f.store, 0);
-    set(&f, "compactor.compaction_interval", "1ms");
-    set(&f, "limits.retention_stream", "{app=\"a\"} 1 24h");
-    REQUIRE_OK(config_finish(&f.config, NULL));
+    fixture_set(&f, "compactor.compaction_interval", "1ms");
+    fixture_set(&f, "limits.retention_stream", "{app=\"a\"} 1 24h");
     fixture_open(&f);
     cr_expect_eq(seen_lines(&f), 1 << 10);
     wait_until_quiet(&f);
@@ -611,18 +505,16 @@ Test(removal, expired_chunks_without_merges)
 {
     struct fixture f;
 
-    fixture_prepare(&f, "0");
-    set(&f, "limits.retention_stream", "{app=\"a\"} 1 24h");
-    REQUIRE_OK(config_finish(&f.config, NULL));
+    prepare(&f, "0");
+    fixture_set(&f, "limits.retention_stream", "{app=\"a\"} 1 24h");
     fixture_open(&f);
     push_all(&f);
     push_values(&f, "b", "[\"1772323200000000010\",\"stays\"]"); /* START_NS + 10 */
     cr_expect_eq(seen_lines(&f), 1 << 10);
     while (files_with_secret_in(&f, "segments") > 0)
-        wait_a_little();
+        fixture_pause();
     cr_expect_eq(seen_lines(&f), 1 << 10);
-    store_close(f.store, 0);
-    fixture_open(&f);
+    fixture_reopen(&f);
     cr_expect_eq(seen_lines(&f), 1 << 10);
     fixture_end(&f);
 }
@@ -638,7 +530,7 @@ Test(removal, failures, .timeout = 300)
         struct fault fault = {.at = at, .error = errors[at % COUNT_OF(errors)]};
         struct fixture f;
 
-        fixture_prepare(&f, "1ms");
+        prepare(&f, "1ms");
         fixture_open(&f);
         unsigned hold = merge_hold(f.store);
         push_all(&f);
@@ -646,12 +538,11 @@ Test(removal, failures, .timeout = 300)
         fault_begin(&fault);
         merge_let_go(f.store, hold);
         while (!is_processed(&f) && !fault.hit)
-            wait_a_little();
+            fixture_pause();
         fault_end();
         hit = fault.hit;
         cr_expect_eq(seen_lines(&f), STAYS, "call %d", (int)at);
-        store_close(f.store, 0);
-        fixture_open(&f);
+        fixture_reopen(&f);
         expect_clean(&f, "call", (int)at);
         fixture_end(&f);
     }
@@ -681,14 +572,14 @@ Test(removal, log_that_stays_and_index_that_is_lost)
 {
     struct fixture f;
 
-    fixture_prepare(&f, "1ms");
+    prepare(&f, "1ms");
     fixture_open(&f);
     push_all(&f);
     io_hook_set(keep_log, NULL);
     delete_lines(&f, "{app=\"a\"}");
     cr_expect_eq(seen_lines(&f), 0);
     while (store_state(f.store).merges_failed == 0)
-        wait_a_little();
+        fixture_pause();
     lose_index(&f);
     io_hook_set(NULL, NULL);
     fixture_open(&f);
@@ -698,35 +589,19 @@ Test(removal, log_that_stays_and_index_that_is_lost)
 
 /* ---- kills ---- */
 
-enum { NOT_KILLED = 7 };
-
-struct kill {
-    uint64_t calls_left; /* the last of them does not happen any more */
-};
-static int kill_at_call(struct io_event *event, void *context)
-{
-    struct kill *k = context;
-
-    (void)event;
-    if (__atomic_sub_fetch(&k->calls_left, 1, __ATOMIC_RELAXED) == 0)
-        (void)raise(SIGKILL);
-    return 0;
-}
-
 /* A process that removes what is deleted and dies at its n-th file call, or ends when it is done.
  */
-static void remove_until_killed(struct fixture *f, uint64_t n)
+static void remove_until_killed(void *context, struct fault *kill)
 {
-    struct kill k = {.calls_left = n};
+    struct fixture *f = context;
 
     fixture_open(f);
     unsigned hold = merge_hold(f->store);
     push_all(f);
     delete_secret(f);
-    io_hook_set(kill_at_call, &k);
+    fault_begin(kill);
     merge_let_go(f->store, hold);
     wait_until_processed(f);
-    _exit(NOT_KILLED);
 }
 
 /* Wherever it is killed, deleted lines never come back, the others are there once. */
@@ -737,24 +612,16 @@ Test(removal, kills, .timeout = 300)
     uint64_t n = 1;
 
     for (; killed; n++) {
-        char segments[TEST_PATH_BYTES];
         struct fixture f;
-        int status = 0;
 
-        fixture_prepare(&f, "1ms");
-        pid_t process = fork();
-        if (process == 0)
-            remove_until_killed(&f, n);
-        cr_assert_eq(waitpid(process, &status, 0), process);
-        killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-        cr_assert(killed || (WIFEXITED(status) && WEXITSTATUS(status) == NOT_KILLED));
+        prepare(&f, "1ms");
+        killed = fault_kills(remove_until_killed, &f, n);
         fixture_open(&f);
         cr_expect_eq(seen_lines(&f), STAYS, "killed at call %d", (int)n);
         expect_clean(&f, "killed at call", (int)n);
         wait_until_quiet(&f);
         cr_expect_eq(seen_lines(&f), STAYS, "killed at call %d", (int)n);
-        cr_expect_leq(files_count(files_path(segments, f.dir, "segments"), ".seg"),
-                      (size_t)FILES_MAX, "killed at call %d", (int)n);
+        cr_expect_leq(fixture_segment_files(&f), (size_t)FILES_MAX, "killed at call %d", (int)n);
         fixture_end(&f);
     }
     cr_expect_gt(n, (uint64_t)CHUNKS, "it was never killed");

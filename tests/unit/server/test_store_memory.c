@@ -6,51 +6,22 @@
 #include <stdio.h>
 
 #include "server/store/memory.h"
-#include "server/store/store.h"
 #include "tests/support/expect.h"
-#include "tests/support/files.h"
+#include "tests/support/store_fixture.h"
 
 #include "base/banned.h"
-
-#define ARENA_BYTES ((size_t)64 << 20)
 
 /* More than are visited under one hold of a lock. */
 enum { STREAMS = 1500, HOSTS = 700, JOBS = 3 };
 
 static const struct str tenant = STR_INIT("tenant");
 
-struct place {
-    char dir[TEST_PATH_BYTES];
-    struct config config;
-    struct store *store;
-};
-
-static void nothing_settled(void *context, uint64_t seq, enum status st)
+static void begin(struct fixture *f)
 {
-    (void)context;
-    (void)seq;
-    (void)st;
-}
-
-static void place_make(struct place *p)
-{
-    struct store_options options = {.config = &p->config, .settled = nothing_settled};
-    struct err err = {.text = ""};
-
-    files_dir_make(p->dir);
-    REQUIRE_OK(config_init(&p->config, &err));
-    REQUIRE_OK(config_set(&p->config, STR("storage.data_dir"), str_from(p->dir), &err));
-    REQUIRE_OK(config_set(&p->config, STR("storage.index_max_bytes"), STR("256MB"), &err));
-    REQUIRE_OK(config_set(&p->config, STR("limits.discover_service_name"), STR(""), &err));
-    REQUIRE_OK(config_finish(&p->config, &err));
-    cr_assert_eq(store_open(&options, &p->store, &err), ST_OK, "%s", err.text);
-}
-
-static void place_remove(struct place *p)
-{
-    store_close(p->store, 0);
-    config_release(&p->config);
-    files_dir_remove(p->dir);
+    fixture_prepare(f, "0");
+    fixture_set(f, "storage.index_max_bytes", "256MB");
+    fixture_set(f, "limits.discover_service_name", "");
+    fixture_open(f);
 }
 
 /* Stream `i`: {env="prod", host="host-X", job="job-Y", own="i"}; some are without `job`. */
@@ -67,11 +38,11 @@ static struct labels make_labels(struct arena *a, size_t i)
     return (struct labels){pairs, count};
 }
 
-static void push_all(struct place *p)
+static void push_all(struct fixture *f)
 {
     struct arena a;
 
-    arena_init(&a, ARENA_BYTES);
+    arena_init(&a, FIXTURE_ARENA_BYTES);
     struct push_stream *streams = arena_new(&a, struct push_stream, STREAMS);
     for (size_t i = 0; i < STREAMS; i++) {
         struct entry *e = arena_new(&a, struct entry, 1);
@@ -82,7 +53,7 @@ static void push_all(struct place *p)
     struct push_request request = {streams, STREAMS};
     struct store_push push = {.tenant = tenant, .request = &request, .arena = &a};
     struct err err = {.text = ""};
-    cr_assert_eq(store_push(p->store, &push, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_push(f->store, &push, &err), ST_OK, "%s", err.text);
     arena_release(&a);
 }
 
@@ -133,7 +104,8 @@ static size_t expected(struct arena *a, struct matcher_list matchers)
 
 static struct query_context query_of(struct arena *a)
 {
-    return (struct query_context){.arena = a, .memory_max = ARENA_BYTES, .deadline_ns = INT64_MAX};
+    return (struct query_context){
+        .arena = a, .memory_max = FIXTURE_ARENA_BYTES, .deadline_ns = INT64_MAX};
 }
 
 static enum status count_stream(void *context, const struct stream *s)
@@ -145,14 +117,14 @@ static enum status count_stream(void *context, const struct stream *s)
     return ST_OK;
 }
 
-static void check_case(struct place *p, const struct select_case *c, bool in_memory)
+static void check_case(struct fixture *f, const struct select_case *c, bool in_memory)
 {
     struct matcher matchers[COUNT_OF(c->matchers)];
     struct labels_list list;
     struct arena a;
     size_t met = 0;
 
-    arena_init(&a, ARENA_BYTES);
+    arena_init(&a, FIXTURE_ARENA_BYTES);
     for (size_t i = 0; i < c->count; i++)
         REQUIRE_OK(matcher_make(&a, &c->matchers[i], &matchers[i], NULL));
     struct matcher_list selector = {matchers, c->count};
@@ -160,41 +132,41 @@ static void check_case(struct place *p, const struct select_case *c, bool in_mem
     struct query_context q = query_of(&a);
     size_t want = expected(&a, selector);
 
-    REQUIRE_OK(store_series(p->store, &q, &request, &list, NULL));
+    REQUIRE_OK(store_series(f->store, &q, &request, &list, NULL));
     cr_expect_eq(list.count, want, "%s: %zu series, not %zu", c->name, list.count, want);
-    struct memory_walk walk = {p->store, &q, tenant, selector, count_stream, &met};
+    struct memory_walk walk = {f->store, &q, tenant, selector, count_stream, &met};
     REQUIRE_OK(memory_walk(&walk, NULL));
     want = in_memory ? want : 0;
     cr_expect_eq(met, want, "%s: %zu in memory, not %zu", c->name, met, want);
     arena_release(&a);
 }
 
-static size_t count_texts(struct place *p, struct str name)
+static size_t count_texts(struct fixture *f, struct str name)
 {
     struct label_request request = {
         .tenant = tenant, .name = name, .start_ns = 0, .end_ns = INT64_MAX / 2};
     struct str_set set;
     struct arena a;
 
-    arena_init(&a, ARENA_BYTES);
+    arena_init(&a, FIXTURE_ARENA_BYTES);
     struct query_context q = query_of(&a);
-    REQUIRE_OK(store_labels(p->store, &q, &request, &set, NULL));
+    REQUIRE_OK(store_labels(f->store, &q, &request, &set, NULL));
     for (size_t i = 1; i < set.count; i++)
         cr_assert_lt(str_cmp(set.items[i - 1], set.items[i]), 0);
     arena_release(&a);
     return set.count;
 }
 
-static void check_all(struct place *p, bool in_memory)
+static void check_all(struct fixture *f, bool in_memory)
 {
     for (size_t i = 0; i < COUNT_OF(select_cases); i++)
-        check_case(p, &select_cases[i], in_memory);
-    cr_expect_eq(count_texts(p, STR("")), 4);
-    cr_expect_eq(count_texts(p, STR("env")), 1);
-    cr_expect_eq(count_texts(p, STR("job")), JOBS);
-    cr_expect_eq(count_texts(p, STR("host")), HOSTS);
-    cr_expect_eq(count_texts(p, STR("own")), STREAMS);
-    cr_expect_eq(count_texts(p, STR("none")), 0);
+        check_case(f, &select_cases[i], in_memory);
+    cr_expect_eq(count_texts(f, STR("")), 4);
+    cr_expect_eq(count_texts(f, STR("env")), 1);
+    cr_expect_eq(count_texts(f, STR("job")), JOBS);
+    cr_expect_eq(count_texts(f, STR("host")), HOSTS);
+    cr_expect_eq(count_texts(f, STR("own")), STREAMS);
+    cr_expect_eq(count_texts(f, STR("none")), 0);
 }
 
 static void add_streams(void *context, struct tenant *t)
@@ -202,60 +174,60 @@ static void add_streams(void *context, struct tenant *t)
     *(uint64_t *)context += counter_get(&t->counters.streams);
 }
 
-static uint64_t count_streams(struct place *p)
+static uint64_t count_streams(struct fixture *f)
 {
     uint64_t count = 0;
 
-    store_each_tenant(p->store, add_streams, &count);
+    store_each_tenant(f->store, add_streams, &count);
     return count;
 }
 
 Test(store_memory, streams_are_found_in_memory_and_after_the_flush)
 {
-    static struct place p;
+    static struct fixture f;
 
-    place_make(&p);
-    push_all(&p);
-    cr_expect_eq(count_streams(&p), STREAMS);
-    check_all(&p, true);
+    begin(&f);
+    push_all(&f);
+    cr_expect_eq(count_streams(&f), STREAMS);
+    check_all(&f, true);
 
-    REQUIRE_OK(store_flush(p.store, NULL));
-    cr_expect_eq(count_streams(&p), 0, "a stream goes when its entries are flushed");
-    cr_expect_eq(store_state(p.store).head_bytes, 0);
-    check_all(&p, false);
+    REQUIRE_OK(store_flush(f.store, NULL));
+    cr_expect_eq(count_streams(&f), 0, "a stream goes when its entries are flushed");
+    cr_expect_eq(store_state(f.store).head_bytes, 0);
+    check_all(&f, false);
 
-    push_all(&p); /* and may come back */
-    cr_expect_eq(count_streams(&p), STREAMS);
-    check_all(&p, true);
-    place_remove(&p);
+    push_all(&f); /* and may come back */
+    cr_expect_eq(count_streams(&f), STREAMS);
+    check_all(&f, true);
+    fixture_end(&f);
 }
 
 /* A query whose client is gone ends between two slices. */
 Test(store_memory, a_walk_can_be_cancelled)
 {
-    static struct place p;
+    static struct fixture f;
     struct flag cancelled = {false};
     struct arena a;
     size_t met = 0;
 
-    place_make(&p);
-    push_all(&p);
-    arena_init(&a, ARENA_BYTES);
+    begin(&f);
+    push_all(&f);
+    arena_init(&a, FIXTURE_ARENA_BYTES);
     struct query_context q = query_of(&a);
     q.cancelled = &cancelled;
     flag_set(&cancelled);
     struct memory_walk walk = {
-        .store = p.store, .q = &q, .tenant = tenant, .visit = count_stream, .context = &met};
+        .store = f.store, .q = &q, .tenant = tenant, .visit = count_stream, .context = &met};
     EXPECT_STATUS("walk", memory_walk(&walk, NULL), ST_CANCELLED);
     cr_expect_eq(met, 0);
     arena_release(&a);
-    place_remove(&p);
+    fixture_end(&f);
 }
 
 /* A selection ends with its query even before it has found anything. */
 Test(store_memory, a_selection_can_be_cancelled)
 {
-    static struct place p;
+    static struct fixture f;
     struct source *source;
     struct selection *s = NULL;
     struct flag cancelled = {false};
@@ -265,12 +237,12 @@ Test(store_memory, a_selection_can_be_cancelled)
     struct err err = {.text = ""};
     struct arena a;
 
-    place_make(&p);
-    push_all(&p);
-    REQUIRE_OK(store_flush(p.store, NULL));
-    arena_init(&a, ARENA_BYTES);
+    begin(&f);
+    push_all(&f);
+    REQUIRE_OK(store_flush(f.store, NULL));
+    arena_init(&a, FIXTURE_ARENA_BYTES);
     struct query_context q = query_of(&a);
-    source = store_source(p.store);
+    source = store_source(f.store);
     q.cancelled = &cancelled;
     flag_set(&cancelled);
     EXPECT_STATUS("gone", source->select(source, &q, &request, &s, &err), ST_CANCELLED);
@@ -287,27 +259,27 @@ Test(store_memory, a_selection_can_be_cancelled)
     EXPECT_STATUS("runs", st, ST_CANCELLED);
     s->end(s);
     arena_release(&a);
-    place_remove(&p);
+    fixture_end(&f);
 }
 
 /* What each of several selections of a query meets is counted once. */
 Test(store_memory, damage_is_counted_once)
 {
-    static struct place p;
+    static struct fixture f;
     const struct source_request request = {.tenant = tenant, .end_ns = INT64_MAX / 2};
     struct selection *s = NULL;
     struct arena a;
 
-    place_make(&p);
-    arena_init(&a, ARENA_BYTES);
+    begin(&f);
+    arena_init(&a, FIXTURE_ARENA_BYTES);
     struct query_context q = query_of(&a);
-    struct source *source = store_source(p.store);
+    struct source *source = store_source(f.store);
     for (uint64_t n = 1; n <= 3; n++) {
         REQUIRE_OK(source->select(source, &q, &request, &s, NULL));
         REQUIRE_OK(query_forgive_damage(&q, ST_CORRUPT));
         s->end(s);
-        cr_expect_eq(store_state(p.store).corrupt_blocks, n);
+        cr_expect_eq(store_state(f.store).corrupt_blocks, n);
     }
     arena_release(&a);
-    place_remove(&p);
+    fixture_end(&f);
 }
