@@ -8,6 +8,9 @@
  * files that nobody needs any more (I3). In between it commits what the merger has made. When
  * writing fails (a full disk, say) the sealed heads stay where they are, answers still have them,
  * and the next look tries again.
+ *
+ * When a stop takes too long what it is doing is abandoned, and so is what it is asked for from
+ * then on; but it answers, for the merger, which is joined first, may wait for that.
  */
 #include "server/store/store_internal.h"
 
@@ -354,10 +357,26 @@ static uint64_t wait_for_work(struct store *s, bool *ret_stop)
     return forced;
 }
 
-static void report(struct store *s, uint64_t forced, enum status st, const struct err *err)
+/* Who waits must not be told of a later round, of less. */
+static void answer(struct flusher *f, uint64_t forced, enum status st, const struct err *err)
+{
+    lock_take(&f->lock);
+    if (forced != f->completed) {
+        f->completed = forced;
+        f->last_status = st;
+        if (st != ST_OK)
+            f->last_err = *err;
+        lock_cond_broadcast(&f->done);
+    }
+    lock_give(&f->lock);
+}
+
+static void report(struct store *s, enum status st, const struct err *err)
 {
     struct flusher *f = &s->flusher;
 
+    if (st == ST_CANCELLED)
+        return;
     if (st != ST_OK) {
         counter_add(&s->flushes_failed, 1);
         if (!flag_get(&s->flush_failing))
@@ -368,15 +387,6 @@ static void report(struct store *s, uint64_t forced, enum status st, const struc
         LOG(LOG_INFO, "flushing works again", LOG_INT("failures", counter_get(&s->flushes_failed)));
         flag_clear(&s->flush_failing);
     }
-    lock_take(&f->lock);
-    if (forced != f->completed) { /* who waits must not be told of a later round, of less */
-        f->completed = forced;
-        f->last_status = st;
-        if (st != ST_OK)
-            f->last_err = *err;
-        lock_cond_broadcast(&f->done);
-    }
-    lock_give(&f->lock);
 }
 
 /*
@@ -421,6 +431,22 @@ static enum status make_round(struct store *s, bool everything, struct err *err)
     return ST_OK;
 }
 
+/* Drop and flush what is due, or everything if somebody asks for that. */
+static void look(struct store *s, uint64_t forced)
+{
+    struct flusher *f = &s->flusher;
+    bool for_room = space_look(s), asked = forced != f->completed;
+    struct err err;
+
+    if (for_room)
+        f->next_round_ns = 0;
+    if (!round_is_due(s) && !asked)
+        return;
+    enum status st = make_round(s, asked || for_room, &err);
+    report(s, st, &err);
+    answer(f, forced, st, &err);
+}
+
 static void *run(void *context)
 {
     struct store *s = context;
@@ -430,18 +456,11 @@ static void *run(void *context)
     while (!stop) {
         uint64_t forced = wait_for_work(s, &stop);
         struct err err;
-        if (stop && forced == s->flusher.completed)
-            break;
-        bool for_room = space_look(s), asked = forced != s->flusher.completed;
-        if (for_room)
-            s->flusher.next_round_ns = 0;
-        if (round_is_due(s) || asked) {
-            bool everything = asked || for_room;
-            enum status st = make_round(s, everything, &err);
-            if (st == ST_CANCELLED)
-                break;
-            report(s, forced, st, &err);
-        }
+        if (flag_get(&s->flusher.abandon))
+            answer(&s->flusher, forced, err_set(&err, ST_CANCELLED, "the store is being closed"),
+                   &err);
+        else
+            look(s, forced);
         deletes_serve(s); /* even if there is no end of other work */
         merge_serve(s);
     }
@@ -508,7 +527,6 @@ void flusher_stop(struct store *s)
 {
     struct flusher *f = &s->flusher;
 
-    flag_set(&f->abandon);
     if (f->started) {
         lock_take(&f->lock);
         f->stop = true;

@@ -167,6 +167,8 @@ static enum status serve(struct store *s, const struct merge_request *request, s
     struct dropped dropped = {0};
     enum status st = ST_OK;
 
+    if (flag_get(&s->flusher.abandon))
+        return err_set(err, ST_CANCELLED, "the store is being closed");
     if (request->batch != NULL)
         return flush_merged(s, request->batch, err);
     for (size_t i = 0; i < request->closed.count; i++)
@@ -482,16 +484,17 @@ enum status merge_start(struct store *s, struct err *err)
 
 void merge_stop(struct store *s)
 {
-    struct merger *m = &s->merger;
+    lock_take(&s->flusher.lock);
+    flag_set(&s->merger.stop);
+    lock_cond_signal(&s->merger.wake);
+    lock_give(&s->flusher.lock);
+}
 
-    if (m->started) {
-        lock_take(&s->flusher.lock);
-        flag_set(&m->stop);
-        lock_cond_signal(&m->wake);
-        lock_give(&s->flusher.lock);
-        (void)pthread_join(m->thread, NULL);
-        m->started = false;
-    }
+void merge_join(struct store *s)
+{
+    if (s->merger.started)
+        (void)pthread_join(s->merger.thread, NULL);
+    s->merger.started = false;
 }
 
 void merge_release(struct store *s)

@@ -129,7 +129,10 @@ struct merger {
  * is ever looked at, and none is pending.
  */
 MUST_CHECK enum status merge_start(struct store *s, struct err *err);
+
+/* Begin nothing more. The thread ends when the flusher has answered what it was asked for. */
 void merge_stop(struct store *s);
+void merge_join(struct store *s);
 
 /* When nothing runs any more. */
 void merge_release(struct store *s);

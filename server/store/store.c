@@ -164,6 +164,8 @@ void store_close(struct store *s, int64_t flush_ns)
             LOG(LOG_WARN, "not everything is flushed, the log will be replayed at the next start",
                 LOG_ERR(&err));
     }
+    flag_set(&s->flusher.abandon);
+    merge_join(s); /* not before: it may wait for a flush that takes longer than there is time */
     flusher_stop(s);
     wal_close(s->wal);
     free_tenants(s);

@@ -45,7 +45,8 @@ MUST_CHECK enum status store_open(const struct store_options *options, struct st
 
 /*
  * Flush what is in memory if that is possible in `flush_ns`, then close: what is not flushed by
- * then is in the log. Accepts NULL.
+ * then is in the log. All other calls have returned. A flush or a merge that takes longer is given
+ * up at the next file call, or commit of the index, that returns. Accepts NULL.
  */
 void store_close(struct store *s, int64_t flush_ns);
 

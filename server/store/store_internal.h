@@ -41,7 +41,7 @@ struct flusher {
     struct lock_cond wake;
     struct lock_cond done;
     bool stop;
-    struct flag abandon; /* a flush that is running ends, as if it had failed */
+    struct flag abandon; /* what is running ends, as if it had failed; nothing more is begun */
     bool woken;
     uint64_t forced;    /* flushes of everything that were asked for */
     uint64_t completed; /* of them */

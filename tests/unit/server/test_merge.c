@@ -4,12 +4,14 @@
 #include <endian.h>
 #include <errno.h>
 #include <lmdb.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "base/crc.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "server/store/store_internal.h"
 #include "tests/support/expect.h"
 #include "tests/support/fault.h"
 #include "tests/support/store_fixture.h"
@@ -25,7 +27,7 @@ enum {
 
 /* ---- a store ---- */
 
-/* A line of the stream, minutes after the start, in a chunk of its own. */
+/* A line of the stream, minutes after the start. */
 static void push_line_at(struct fixture *f, int minutes, int n)
 {
     char app[LABEL_BYTES + 1], values[64];
@@ -34,13 +36,13 @@ static void push_line_at(struct fixture *f, int minutes, int n)
     (void)snprintf(values, sizeof(values), "[\"%lld\",\"line %d\"]",
                    (long long)(START_NS + minutes * MINUTE_NS + n), n);
     REQUIRE_OK(fixture_push(f, STR("t"), app, values));
-    REQUIRE_OK(store_flush(f->store, NULL));
 }
 
-/* The n-th line of the first minute. */
+/* The n-th line of the first minute, in a chunk of its own. */
 static void push_line(struct fixture *f, int n)
 {
     push_line_at(f, 0, n);
+    REQUIRE_OK(store_flush(f->store, NULL));
 }
 
 static void push_lines(struct fixture *f)
@@ -178,6 +180,72 @@ Test(merge, more_files_that_are_read_than_may_wait)
     fixture_end(&f);
 }
 
+/* ---- stops ---- */
+
+struct barrier {
+    struct flag reached;
+    struct flag open;
+};
+
+static int wait_at_commit(struct io_event *event, void *context)
+{
+    struct barrier *b = context;
+
+    if (event->call != IO_COMMIT_BEGIN)
+        return 0;
+    flag_set(&b->reached);
+    while (!flag_get(&b->open))
+        fixture_pause();
+    return 0;
+}
+
+static bool has_request(struct store *s)
+{
+    lock_take(&s->flusher.lock);
+    bool has = s->merger.request != NULL;
+    lock_give(&s->flusher.lock);
+    return has;
+}
+
+static void *close_store(void *context)
+{
+    struct fixture *f = context;
+
+    store_close(f->store, 1);
+    return NULL;
+}
+
+/* A stop gives a flush up when its time is over, even if the merger waits behind it. */
+Test(merge, does_not_delay_a_stop, .timeout = 60)
+{
+    struct barrier barrier = {{false}, {false}};
+    pthread_t closing;
+    struct fixture f;
+
+    fixture_begin(&f, "1ms");
+    unsigned hold = merge_hold(f.store);
+    push_lines(&f);
+    while (!has_request(f.store))
+        fixture_pause();
+    push_line_at(&f, 0, PUSHES);
+    io_hook_set(wait_at_commit, &barrier);
+    EXPECT_STATUS("flush", flusher_force(f.store, 1, NULL), ST_TIMEOUT);
+    while (!flag_get(&barrier.reached))
+        fixture_pause();
+    merge_let_go(f.store, hold);
+    cr_assert_eq(pthread_create(&closing, NULL, close_store, &f), 0);
+    while (!flag_get(&f.store->flusher.abandon))
+        fixture_pause();
+    flag_set(&barrier.open);
+    (void)pthread_join(closing, NULL);
+    io_hook_set(NULL, NULL);
+    fixture_open(&f);
+    (void)read_all(&f, select_all(&f), PUSHES + 1);
+    fixture_end(&f);
+}
+
+/* ---- failures ---- */
+
 /* Whichever file call fails, nothing is lost, and what failed is done later. */
 Test(merge, failures)
 {
@@ -289,8 +357,10 @@ Test(merge, damaged_day)
 
     fixture_prepare(&f, "0");
     fixture_open(&f);
-    for (int n = 0; n < 4; n++)
+    for (int n = 0; n < 4; n++) {
         push_line_at(&f, n % 2 * day + n, n);
+        REQUIRE_OK(store_flush(f.store, NULL));
+    }
     store_close(f.store, 0);
     damage_index(&f);
     fixture_set(&f, "compactor.compaction_interval", "1ms");
