@@ -152,6 +152,11 @@ int io_unlinkat(int dir_fd, const char *name)
     return MAY(.call = IO_UNLINK, .fd = dir_fd, .name = name) ? unlinkat(dir_fd, name, 0) : -1;
 }
 
+int io_rmdir(const char *path)
+{
+    return MAY(.call = IO_UNLINK, .fd = AT_FDCWD, .name = path) ? rmdir(path) : -1;
+}
+
 int io_renameat(int dir_fd, const char *from, const char *to)
 {
     return MAY(.call = IO_RENAME, .fd = dir_fd, .name = from, .to = to)
@@ -268,8 +273,8 @@ enum status io_mkdir(const char *path, struct err *err)
     if (MAY(.call = IO_MKDIR, .fd = AT_FDCWD, .name = path) && mkdir(path, 0750) == 0) {
         enum status made = sync_parent(path, true, err);
         /* A later sync that succeeds would say nothing of this name: it is made anew then. */
-        if (made != ST_OK && MAY(.call = IO_UNLINK, .fd = AT_FDCWD, .name = path))
-            (void)rmdir(path);
+        if (made != ST_OK)
+            (void)io_rmdir(path);
         return made;
     }
     int error = errno;

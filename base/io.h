@@ -65,6 +65,7 @@ int io_ftruncate(int fd, uint64_t size);
 int io_reserve(int fd, uint64_t size); /* room on the disk for all of the file up to `size` */
 int io_linkat(int dir_fd, const char *from, const char *to);
 int io_unlinkat(int dir_fd, const char *name);
+int io_rmdir(const char *path); /* an IO_UNLINK */
 int io_renameat(int dir_fd, const char *from, const char *to);
 
 /* Around each commit of the index. 0, or an errno: it must fail with that, and nothing is written.

@@ -440,12 +440,13 @@ static enum status write_index(struct finding *f, const char *path, struct err *
 
 /* ---- its place ---- */
 
-/* Empty a directory of an index that a crash has left. */
-static enum status clear(const char *path, struct err *err)
+enum status rebuild_clear(const char *dir, struct err *err)
 {
     static const char *const files[] = {"data.mdb", "lock.mdb"};
+    char path[REBUILD_PATH_BYTES];
     int fd = -1;
 
+    (void)snprintf(path, sizeof(path), "%s/index.new", dir);
     enum status st = io_open_dir(path, &fd, err);
     if (st == ST_NOT_FOUND)
         return ST_OK;
@@ -456,6 +457,8 @@ static enum status clear(const char *path, struct err *err)
             st = err_errno(err, "remove %s/%s", path, files[i]);
     }
     (void)close(fd);
+    if (st == ST_OK && io_rmdir(path) < 0)
+        st = err_errno(err, "remove %s", path);
     return st;
 }
 
@@ -517,7 +520,7 @@ static enum status rebuild(struct finding *f, struct err *err)
     if (st != ST_OK)
         return st;
     count_chunks(f);
-    st = clear(path, err);
+    st = rebuild_clear(f->rebuild->dir, err);
     if (st == ST_OK)
         st = write_index(f, path, err);
     if (st == ST_OK) /* before the swap: what was processed may be there again */

@@ -48,6 +48,12 @@ struct rebuild_result {
 MUST_CHECK enum status rebuild_index(const struct rebuild *rebuild,
                                      struct rebuild_result *ret_result, struct err *err);
 
+/*
+ * Remove the new index of a rebuild that was cut off. The next one does that itself; this is for a
+ * start that finds the old one sound.
+ */
+MUST_CHECK enum status rebuild_clear(const char *dir, struct err *err);
+
 /* The sequence number of the first record in a directory of log files; UINT64_MAX: there is none.
  */
 MUST_CHECK enum status rebuild_first_seq(const char *wal_dir, uint64_t *ret_seq, struct err *err);

@@ -193,6 +193,15 @@ static enum status check_age(struct store *s, bool *ret_stale, char *reason, siz
 
 /* ---- opening ---- */
 
+/* What `skald rebuild-index` has left, say, when it was ended half way. */
+static void clear_rebuild(const struct store *s)
+{
+    struct err err;
+
+    if (rebuild_clear(s->dir, &err) != ST_OK)
+        LOG(LOG_WARN, "cannot remove an index that is not whole", LOG_ERR(&err));
+}
+
 enum status store_open_index(struct store *s, struct err *err)
 {
     uint64_t max_bytes = store_settings(s)->index_max_bytes;
@@ -209,6 +218,8 @@ enum status store_open_index(struct store *s, struct err *err)
     if (st != ST_OK)
         return err_set(err, st, "%s", why.text);
     st = check_age(s, &stale, reason, sizeof(reason), err);
+    if (st == ST_OK && !stale)
+        clear_rebuild(s);
     if (st != ST_OK || !stale)
         return st;
     index_close(s->index);

@@ -11,7 +11,7 @@
 #include "index/index.h"
 #include "tests/support/expect.h"
 #include "tests/support/fault.h"
-#include "tests/support/files.h"
+#include "tests/support/store_fixture.h"
 
 #include "base/banned.h"
 
@@ -145,5 +145,33 @@ Test(rebuild, dies_at_any_call, .timeout = 120)
         expect_old_or_new(dir, n);
         expect_whole(dir);
         files_dir_remove(dir);
+    }
+}
+
+static void open_until_killed(void *context, struct fault *kill)
+{
+    fault_begin(kill);
+    fixture_open(context);
+}
+
+/* What a rebuild that was cut off has left goes at a start that makes nothing again. */
+Test(rebuild, that_was_cut_off)
+{
+    bool killed = true;
+
+    for (uint64_t n = 1; killed; n++) {
+        char path[TEST_PATH_BYTES];
+        struct fixture f;
+
+        fixture_begin(&f, "0");
+        store_close(f.store, 0);
+        REQUIRE_OK(io_mkdir(files_path(path, f.dir, "index.new"), NULL));
+        files_write(files_path(path, f.dir, "index.new/data.mdb"), STR("half of an index"));
+        files_write(files_path(path, f.dir, "index.new/lock.mdb"), STR(""));
+        killed = fault_kills(open_until_killed, &f, n);
+        fixture_open(&f);
+        cr_expect_not(files_exists(files_path(path, f.dir, "index.new")), "call %" PRIu64, n);
+        cr_expect_not(store_state(f.store).index_rebuilt);
+        fixture_end(&f);
     }
 }
