@@ -65,6 +65,17 @@ size_t fixture_segment_files(const struct fixture *f)
     return files_count(f->segments, ".seg");
 }
 
+void fixture_write_deletes(const struct fixture *f, const struct delete_list *list)
+{
+    char path[TEST_PATH_BYTES];
+    struct buf bytes;
+
+    buf_init(&bytes, DELETE_LIST_BYTES_MAX);
+    delete_list_encode(list, &bytes);
+    files_write(files_path(path, f->dir, "deletes"), buf_str(&bytes));
+    buf_release(&bytes);
+}
+
 enum status fixture_push(struct fixture *f, struct str tenant, const char *app, const char *values)
 {
     const struct push_spec spec = {.format = PUSH_JSON, .decompressed_bytes_max = MIB};

@@ -44,6 +44,9 @@ void fixture_end(struct fixture *f);
 
 size_t fixture_segment_files(const struct fixture *f);
 
+/* The file of delete requests of a store that is closed. */
+void fixture_write_deletes(const struct fixture *f, const struct delete_list *list);
+
 /* Push to the stream {app="APP"} of a tenant; the values are `["NANOSECONDS","LINE"],...`. */
 MUST_CHECK enum status fixture_push(struct fixture *f, struct str tenant, const char *app,
                                     const char *values);

@@ -70,17 +70,6 @@ static uint64_t seen_lines(struct fixture *f)
     return seen;
 }
 
-static void write_file(const struct fixture *f, const struct delete_list *list)
-{
-    char path[TEST_PATH_BYTES];
-    struct buf bytes;
-
-    buf_init(&bytes, DELETE_LIST_BYTES_MAX);
-    delete_list_encode(list, &bytes);
-    files_write(files_path(path, f->dir, "deletes"), buf_str(&bytes));
-    buf_release(&bytes);
-}
-
 /* ---- what counts ---- */
 
 Test(deletes, hide_what_was_there)
@@ -116,7 +105,7 @@ Test(deletes, an_index_that_is_lost)
     struct fixture f;
 
     fixture_prepare(&f, "0");
-    write_file(&f, &list);
+    fixture_write_deletes(&f, &list);
     fixture_open(&f);
     push_lines(&f);
     REQUIRE_OK(store_flush(f.store, NULL));
@@ -183,7 +172,7 @@ Test(deletes, limit)
                                                          .tenant = STR("t"),
                                                          .query = STR("{app=\"a\"} |= \"odd\""),
                                                          .end_ns = 1};
-    write_file(&f, &list);
+    fixture_write_deletes(&f, &list);
     fixture_open(&f);
     push_lines(&f);
     EXPECT_STATUS("one too many", delete_odd(&f, &id), ST_LIMIT);
@@ -213,7 +202,7 @@ Test(deletes, many_in_force_again)
                                     .tenant = STR("t"),
                                     .query = STR("{app=~\"[a-z]+\"} |~ \"[a-z0-9]{20}\""),
                                     .end_ns = 1};
-    write_file(&f, &list);
+    fixture_write_deletes(&f, &list);
     fixture_open(&f);
     store_close(f.store, 0);
     REQUIRE_OK(deletes_reset(f.dir, NULL));

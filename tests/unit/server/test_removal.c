@@ -375,22 +375,49 @@ Test(removal, later_lines_stay)
     fixture_end(&f);
 }
 
+struct damage {
+    const char *dir;
+    void (*apply)(char *bytes, size_t len);
+};
+
 static enum status damage_file(void *context, const char *name, struct err *err)
 {
-    const char *dir = context;
+    const struct damage *d = context;
     char path[TEST_PATH_BYTES];
 
     (void)err;
     if (name[0] == '.')
         return ST_OK;
-    struct str bytes = files_read(files_path(path, dir, name));
+    struct str bytes = files_read(files_path(path, d->dir, name));
     char *copy = (char *)(uintptr_t)bytes.ptr;
-    char *line = memmem(copy, bytes.len, "stays", strlen("stays"));
-    if (line != NULL)
-        *line = 'x';
+    d->apply(copy, bytes.len);
     files_write(path, bytes);
     mem_free(copy);
     return ST_OK;
+}
+
+/* Of a store that is closed. */
+static void damage_segments(const struct fixture *f, void (*apply)(char *bytes, size_t len))
+{
+    struct damage d = {f->segments, apply};
+
+    REQUIRE_OK(io_list(f->segments, damage_file, &d, NULL));
+}
+
+static void damage_line(char *bytes, size_t len)
+{
+    char *line = memmem(bytes, len, "stays", strlen("stays"));
+
+    if (line != NULL)
+        *line = 'x';
+}
+
+/* The last line of the file is not what it was. */
+static void damage_end(char *bytes, size_t len)
+{
+    enum { FROM_END = 40 };
+
+    bytes[len - FROM_END] ^= 1;
 }
 
 /* A damaged chunk keeps a request from being processed, and goes with one that hides all of it. */
@@ -402,7 +429,7 @@ Test(removal, damaged_chunk)
     fixture_open(&f);
     push_all(&f);
     store_close(f.store, 0);
-    REQUIRE_OK(io_list(f.segments, damage_file, f.segments, NULL));
+    damage_segments(&f, damage_line);
     fixture_set(&f, "compactor.compaction_interval", "1ms");
     fixture_open(&f);
     delete_secret(&f);
@@ -430,31 +457,8 @@ static void write_request(const struct fixture *f, uint64_t chunk_max)
                                      .created_ns = START_NS,
                                      .chunk_max = chunk_max};
     const struct delete_list list = {&request, 1};
-    char path[TEST_PATH_BYTES];
-    struct buf bytes;
 
-    buf_init(&bytes, DELETE_LIST_BYTES_MAX);
-    delete_list_encode(&list, &bytes);
-    files_write(files_path(path, f->dir, "deletes"), buf_str(&bytes));
-    buf_release(&bytes);
-}
-
-/* The last line of the file is not what it was. */
-static enum status damage_end(void *context, const char *name, struct err *err)
-{
-    enum { FROM_END = 40 };
-    const char *dir = context;
-    char path[TEST_PATH_BYTES];
-
-    (void)err;
-    if (name[0] == '.')
-        return ST_OK;
-    struct str bytes = files_read(files_path(path, dir, name));
-    char *copy = (char *)(uintptr_t)bytes.ptr;
-    copy[bytes.len - FROM_END] ^= 1;
-    files_write(path, bytes);
-    mem_free(copy);
-    return ST_OK;
+    fixture_write_deletes(f, &list);
 }
 
 /*
@@ -471,7 +475,7 @@ Test(removal, damaged_chunk_that_is_younger)
     wait_until_quiet(&f);
     store_close(f.store, 0);
     cr_assert_eq(fixture_segment_files(&f), 1);
-    REQUIRE_OK(io_list(f.segments, damage_end, f.segments, NULL));
+    damage_segments(&f, damage_end);
     write_request(&f, 1);
     fixture_open(&f);
     wait_until_processed(&f);
