@@ -219,16 +219,28 @@ static void stop_loops(struct server *s, int64_t until_ns)
         loop_join(&s->loops[i]);
 }
 
-static void stop_workers(struct server *s)
+/* Who still waits for the store then, for a slow disk flushes for long, waits no longer. */
+static void join_worker(struct server *s, pthread_t worker, const struct timespec *until)
 {
+    if (pthread_timedjoin_np(worker, NULL, until) == 0)
+        return;
+    store_abandon(s->store);
+    (void)pthread_join(worker, NULL);
+}
+
+static void stop_workers(struct server *s, int64_t until_ns)
+{
+    int64_t at_ns = time_now_ns() + MAX_OF(until_ns - time_mono_ns(), SECOND_NS);
+    const struct timespec at = {at_ns / SECOND_NS, at_ns % SECOND_NS};
+
     if (s->queue.items != NULL)
         queue_close(&s->queue);
     if (s->bulk_queue.items != NULL)
         queue_close(&s->bulk_queue);
     for (size_t i = 0; i < s->worker_count; i++)
-        (void)pthread_join(s->workers[i], NULL);
+        join_worker(s, s->workers[i], &at);
     if (s->has_bulk_worker)
-        (void)pthread_join(s->bulk_worker, NULL);
+        join_worker(s, s->bulk_worker, &at);
     queue_release(&s->queue);
     queue_release(&s->bulk_queue);
     mem_free(s->workers);
@@ -240,7 +252,7 @@ void server_stop(struct server *s)
         return;
     int64_t until_ns = time_mono_ns() + server_settings(s)->graceful_shutdown_timeout;
     stop_loops(s, until_ns);
-    stop_workers(s);
+    stop_workers(s, until_ns);
     store_close(s->store, MAX_OF(until_ns - time_mono_ns(), SECOND_NS));
     for (size_t i = 0; i < s->loop_count; i++)
         loop_release(&s->loops[i]);

@@ -150,6 +150,11 @@ static void free_tenants(struct store *s)
     map_release(&s->tenants);
 }
 
+void store_abandon(struct store *s)
+{
+    flag_set(&s->flusher.abandon);
+}
+
 void store_close(struct store *s, int64_t flush_ns)
 {
     int64_t until_ns = time_mono_ns() + flush_ns;
@@ -164,7 +169,7 @@ void store_close(struct store *s, int64_t flush_ns)
             LOG(LOG_WARN, "not everything is flushed, the log will be replayed at the next start",
                 LOG_ERR(&err));
     }
-    flag_set(&s->flusher.abandon);
+    store_abandon(s);
     merge_join(s); /* not before: it may wait for a flush that takes longer than there is time */
     flusher_stop(s);
     wal_close(s->wal);

@@ -50,6 +50,12 @@ MUST_CHECK enum status store_open(const struct store_options *options, struct st
  */
 void store_close(struct store *s, int64_t flush_ns);
 
+/*
+ * Give up what is being flushed or merged: calls that wait for it end with ST_CANCELLED, and
+ * nothing more is flushed. Only to let the calls that run end before store_close().
+ */
+void store_abandon(struct store *s);
+
 /* From now on these limits count; `config` stays valid as long as the store. */
 void store_set_config(struct store *s, const struct config *config);
 

@@ -59,3 +59,21 @@ bool fault_kills(void (*work)(void *context, struct fault *kill), void *context,
     cr_assert(killed || (WIFEXITED(status) && WEXITSTATUS(status) == NOT_KILLED));
     return killed;
 }
+
+static int wait_until_over(struct io_event *event, void *context)
+{
+    enum { PAUSE_US = 1000 };
+    struct stall *s = context;
+
+    if (event->call != s->call)
+        return 0;
+    flag_set(&s->reached);
+    while (!flag_get(&s->over))
+        (void)usleep(PAUSE_US);
+    return 0;
+}
+
+void stall_begin(struct stall *s)
+{
+    io_hook_set(wait_until_over, s);
+}

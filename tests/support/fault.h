@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/io.h"
 
 struct fault {
@@ -44,5 +45,14 @@ void fault_end(void);
  * that something has failed: killed in the midst of that it would leave half a message.
  */
 bool fault_kills(void (*work)(void *context, struct fault *kill), void *context, uint64_t at);
+
+/* A disk that hangs: calls of a kind wait until it is over. Begun like a fault, ended like one. */
+struct stall {
+    enum io_call call;
+    struct flag reached; /* one waits */
+    struct flag over;
+};
+
+void stall_begin(struct stall *s);
 
 #endif

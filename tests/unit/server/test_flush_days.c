@@ -1,10 +1,12 @@
 /* A flush of very many days. */
+#include <pthread.h>
 #include <time.h>
 
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/time.h"
 #include "tests/support/expect.h"
+#include "tests/support/fault.h"
 #include "tests/support/store_fixture.h"
 
 #include "base/banned.h"
@@ -91,6 +93,39 @@ Test(flush_days, is_abandoned)
     fixture_open(&f);
     cr_expect_eq(count_lines(&f), (uint64_t)DAYS);
     REQUIRE_OK(store_flush(f.store, NULL));
+    cr_expect_eq(count_lines(&f), (uint64_t)DAYS);
+    fixture_end(&f);
+}
+
+/* ---- who waits for a flush ---- */
+
+static void *flush(void *context)
+{
+    struct fixture *f = context;
+    struct err err;
+
+    EXPECT_STATUS("flush", store_flush(f->store, &err), ST_CANCELLED);
+    return NULL;
+}
+
+/* Who waits for a flush that is abandoned is told so before the store is closed. */
+Test(flush_days, is_abandoned_for_others, .timeout = 60)
+{
+    struct stall stall = {.call = IO_COMMIT_BEGIN};
+    struct fixture f;
+    pthread_t waiting;
+
+    fixture_begin(&f, "0");
+    push_days(&f);
+    stall_begin(&stall);
+    cr_assert_eq(pthread_create(&waiting, NULL, flush, &f), 0);
+    while (!flag_get(&stall.reached))
+        fixture_pause();
+    store_abandon(f.store);
+    flag_set(&stall.over);
+    (void)pthread_join(waiting, NULL);
+    fault_end();
+    fixture_reopen(&f);
     cr_expect_eq(count_lines(&f), (uint64_t)DAYS);
     fixture_end(&f);
 }

@@ -182,23 +182,6 @@ Test(merge, more_files_that_are_read_than_may_wait)
 
 /* ---- stops ---- */
 
-struct barrier {
-    struct flag reached;
-    struct flag open;
-};
-
-static int wait_at_commit(struct io_event *event, void *context)
-{
-    struct barrier *b = context;
-
-    if (event->call != IO_COMMIT_BEGIN)
-        return 0;
-    flag_set(&b->reached);
-    while (!flag_get(&b->open))
-        fixture_pause();
-    return 0;
-}
-
 static bool has_request(struct store *s)
 {
     lock_take(&s->flusher.lock);
@@ -218,7 +201,7 @@ static void *close_store(void *context)
 /* A stop gives a flush up when its time is over, even if the merger waits behind it. */
 Test(merge, does_not_delay_a_stop, .timeout = 60)
 {
-    struct barrier barrier = {{false}, {false}};
+    struct stall stall = {.call = IO_COMMIT_BEGIN};
     pthread_t closing;
     struct fixture f;
 
@@ -228,17 +211,17 @@ Test(merge, does_not_delay_a_stop, .timeout = 60)
     while (!has_request(f.store))
         fixture_pause();
     push_line_at(&f, 0, PUSHES);
-    io_hook_set(wait_at_commit, &barrier);
+    stall_begin(&stall);
     EXPECT_STATUS("flush", flusher_force(f.store, 1, NULL), ST_TIMEOUT);
-    while (!flag_get(&barrier.reached))
+    while (!flag_get(&stall.reached))
         fixture_pause();
     merge_let_go(f.store, hold);
     cr_assert_eq(pthread_create(&closing, NULL, close_store, &f), 0);
     while (!flag_get(&f.store->flusher.abandon))
         fixture_pause();
-    flag_set(&barrier.open);
+    flag_set(&stall.over);
     (void)pthread_join(closing, NULL);
-    io_hook_set(NULL, NULL);
+    fault_end();
     fixture_open(&f);
     (void)read_all(&f, select_all(&f), PUSHES + 1);
     fixture_end(&f);
