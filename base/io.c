@@ -15,16 +15,19 @@
 static io_hook_fn *hook_fn;
 static void *hook_context;
 
+/* A thread may be in a call: without a hook the context stays. */
 void io_hook_set(io_hook_fn *hook, void *context)
 {
+    if (hook != NULL)
+        hook_context = context;
     hook_fn = hook;
-    hook_context = context;
 }
 
 /* True when the call may happen; else errno is set. */
 static bool hook_allows(struct io_event *event)
 {
-    int error = hook_fn(event, hook_context);
+    io_hook_fn *hook = hook_fn; /* it may go meanwhile */
+    int error = hook == NULL ? 0 : hook(event, hook_context);
 
     errno = error;
     return error == 0;
