@@ -300,6 +300,30 @@ Test(merge, no_memory)
     }
 }
 
+/* A flush is done without memory to note the day: it is looked at all the same, now or later. */
+Test(merge, no_memory_for_a_day)
+{
+    enum { ALLOCATIONS_MAX = 120 };
+    static const char *const intervals[] = {"1h", "1ms"};
+
+    for (int64_t n = 1; n < ALLOCATIONS_MAX; n++) {
+        for (size_t i = 0; i < COUNT_OF(intervals); i++) {
+            struct fixture f;
+
+            fixture_begin(&f, intervals[i]);
+            REQUIRE_OK(fixture_push(&f, STR("t"), "a", "[\"1772323200000000000\",\"line\"]"));
+            mem_fail_after(n);
+            enum status st = store_flush(f.store, NULL);
+            mem_fail_after(0);
+            if (st == ST_OK && i == 0)
+                cr_expect_eq(store_state(f.store).merge_days_pending, 1, "allocation %d", (int)n);
+            else if (st == ST_OK)
+                wait_until_merged(&f);
+            fixture_end(&f);
+        }
+    }
+}
+
 /* Cut the first record of a chunk in the index; its checksum is right, so the start believes it. */
 static void damage_index(const struct fixture *f)
 {
