@@ -413,7 +413,8 @@ enum status segments_cut(struct segments *s, struct segment_name name, uint64_t 
     st = io_file_size(f->fd, &bytes, err);
     if (st == ST_OK && bytes < committed_bytes)
         st = err_set(err, ST_CORRUPT, "%" PRIu64 " bytes are missing", committed_bytes - bytes);
-    if (st == ST_OK && bytes > committed_bytes && io_ftruncate(f->fd, committed_bytes) < 0)
+    if (st == ST_OK && bytes > committed_bytes &&
+        (io_ftruncate(f->fd, committed_bytes) < 0 || io_fdatasync(f->fd) < 0))
         st = err_errno(err, "cut to %" PRIu64 " bytes", committed_bytes);
     give_file(s, f);
     return st == ST_OK ? ST_OK : name_error(err, st, name);

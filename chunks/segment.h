@@ -55,8 +55,9 @@ MUST_CHECK enum status segments_read(struct segments *s, struct segment_range ra
                                      struct err *err);
 
 /*
- * At start: cut a segment to its committed length. ST_CORRUPT: it is shorter than that. Missing
- * files are ST_NOT_FOUND.
+ * Cut a segment to its committed length, durably: were it longer again after a power cut, a start
+ * could take what is there for chunks that the index has lost. ST_CORRUPT: it is shorter than that.
+ * Missing files are ST_NOT_FOUND.
  */
 MUST_CHECK enum status segments_cut(struct segments *s, struct segment_name name,
                                     uint64_t committed_bytes, struct err *err);

@@ -264,7 +264,11 @@ Test(segment, cut)
     place_init(&p, 4);
     REQUIRE_OK(segments_create(p.segments, name, STR("fake"), &begin, NULL));
     REQUIRE_OK(segments_write(p.segments, name, STR("committed, torn"), begin, NULL));
+    struct fault syncs = {.kinds = 1U << IO_SYNC};
+    fault_begin(&syncs);
     EXPECT_STATUS("cut", segments_cut(p.segments, name, begin + 9, &err), ST_OK);
+    fault_end();
+    cr_expect_eq(syncs.calls, 1, "a power cut must not undo it");
     struct str file = read_file(&p, name);
     EXPECT_STR("cut", str_cut(file, (size_t)begin), STR("committed"));
     drop(file);
