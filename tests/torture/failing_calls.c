@@ -67,10 +67,8 @@ struct failing {
 };
 
 /*
- * The name of LMDB's file is synced once, at the first start, and cannot be made again as other
- * names are: if that sync fails and a later start believes its own, the index is in doubt. It can
- * be made again from the segments. A directory is in doubt, too, if the sync of its name fails and
- * it cannot be removed: two failures at a first start.
+ * A directory is in doubt if the sync of its name fails and it cannot be removed either: two
+ * failures at a first start.
  */
 static int fail_at(struct io_event *e, void *context)
 {
