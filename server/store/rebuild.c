@@ -132,7 +132,7 @@ static enum status add_unreadable(struct finding *f, struct found_segment *s,
         w->end = s->file_bytes;
         if (st == ST_OK)
             return add_chunk(f, s, place, true);
-        if (st != ST_CORRUPT && st != ST_IO)
+        if (status_is_memory(st))
             return st;
         bool blank = false;
         if (segment_walk_blank(w, place, &blank, NULL) == ST_OK && blank)
@@ -168,10 +168,9 @@ static enum status read_chunks(struct finding *f, struct found_segment *s, struc
             st = add_unreadable(f, s, w, &place, why.text);
         else
             return err_set(err, found, "%s", why.text);
-        if (st != ST_OK && !f->arena.failed)
-            return err_set(err, ST_NOMEM, "no memory for what was found");
         if (st != ST_OK)
-            return arena_status(&f->arena, err);
+            return f->arena.failed ? arena_status(&f->arena, err)
+                                   : err_set(err, ST_NOMEM, "no memory for what was found");
         tell_progress(f, place.bytes);
     }
 }

@@ -58,14 +58,12 @@ static bool is_known(const struct segment_name *known, size_t count,
 }
 
 /* Was nothing ever written to the file that would still be there? */
-static bool is_blank(const struct store *s, const char *file)
+static bool is_blank(const struct store *s, struct segment_name name)
 {
-    char path[STORE_PATH_BYTES + SEGMENT_FILE_NAME_BYTES + 16];
     struct segment_walk w;
     bool blank = false;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", s->segments_dir, file);
-    if (segment_walk_open(&w, path, NULL) != ST_OK)
+    if (store_walk_segment(s, name, &w, NULL) != ST_OK)
         return false;
     const struct chunk_place all = {.bytes = w.file_bytes};
     enum status st = segment_walk_blank(&w, &all, &blank, NULL);
@@ -84,7 +82,7 @@ static void check_unknown_file(struct store *s, const struct segment_name *name)
     struct err err;
 
     segment_file_name(*name, file);
-    if (!is_blank(s, file))
+    if (!is_blank(s, *name))
         LOG(LOG_ERROR, "nothing in a segment can be read, its entries are missing from answers",
             LOG_TEXT("file", file));
     else if (segments_remove(s->segments, *name, &err) == ST_OK)

@@ -129,21 +129,29 @@ static enum status find_lost_chunk(struct comparing *c, struct segment_walk *w, 
     return status_is_memory(st) ? st : ST_OK; /* of what cannot be read nothing counts */
 }
 
+enum status store_walk_segment(const struct store *s, struct segment_name name,
+                               struct segment_walk *w, struct err *err)
+{
+    char file[SEGMENT_FILE_NAME_BYTES], path[STORE_PATH_BYTES + SEGMENT_FILE_NAME_BYTES + 16];
+
+    segment_file_name(name, file);
+    (void)snprintf(path, sizeof(path), "%s/%s", s->segments_dir, file);
+    return segment_walk_open(w, path, err);
+}
+
 /* `*ret_lost`, with the reason: the file has what the index must know and does not. */
 static enum status find_unexpected(struct comparing *c, struct segment_name name, bool *ret_lost)
 {
     struct known_segment key = {.id = name.id};
     const struct known_segment *known =
         c->count == 0 ? NULL : bsearch(&key, c->known, c->count, sizeof(*c->known), compare_known);
-    char file[SEGMENT_FILE_NAME_BYTES], path[STORE_PATH_BYTES + SEGMENT_FILE_NAME_BYTES + 16];
+    char file[SEGMENT_FILE_NAME_BYTES];
     struct segment_header header;
     struct segment_walk w;
 
     if (known != NULL && known->state == SEGMENT_DEAD)
         return ST_OK;
-    segment_file_name(name, file);
-    (void)snprintf(path, sizeof(path), "%s/%s", c->store->segments_dir, file);
-    enum status st = segment_walk_open(&w, path, NULL);
+    enum status st = store_walk_segment(c->store, name, &w, NULL);
     if (st != ST_OK)
         return st == ST_NOMEM ? st : ST_OK;
     if (known == NULL || w.file_bytes > known->committed_bytes) {
@@ -153,6 +161,7 @@ static enum status find_unexpected(struct comparing *c, struct segment_name name
                                  ret_lost);
     }
     segment_walk_close(&w);
+    segment_file_name(name, file);
     if (*ret_lost)
         (void)snprintf(c->reason, sizeof(c->reason), "it does not know all of %s", file);
     return st == ST_UNSUPPORTED ? ST_OK : st;
@@ -232,13 +241,10 @@ enum status store_open_index(struct store *s, struct err *err)
 
 bool store_segment_is_itself(const struct store *s, struct segment_name name)
 {
-    char file[SEGMENT_FILE_NAME_BYTES], path[STORE_PATH_BYTES + SEGMENT_FILE_NAME_BYTES + 16];
     struct segment_header header;
     struct segment_walk w;
 
-    segment_file_name(name, file);
-    (void)snprintf(path, sizeof(path), "%s/%s", s->segments_dir, file);
-    if (segment_walk_open(&w, path, NULL) != ST_OK)
+    if (store_walk_segment(s, name, &w, NULL) != ST_OK)
         return true; /* there is nothing that could be another one */
     bool other = segment_walk_header(&w, &header, NULL) == ST_OK &&
                  (header.name.id != name.id || header.name.day != name.day);

@@ -20,7 +20,8 @@
 #include "server/store/store.h"
 #include "server/store/wal_push.h"
 
-struct dropped; /* drop.h */
+struct dropped;      /* drop.h */
+struct segment_walk; /* chunks/segment_walk.h */
 
 enum { STORE_PATH_BYTES = 4096 };
 
@@ -139,6 +140,10 @@ void store_seal(struct store *s, struct stream *stream, enum seal_reason reason)
 MUST_CHECK enum status store_open_index(struct store *s, struct err *err);
 MUST_CHECK enum status store_load_damage(struct store *s, struct err *err);
 void store_free_damage(struct store *s);
+
+/* Open the file of a segment to walk through it. */
+MUST_CHECK enum status store_walk_segment(const struct store *s, struct segment_name name,
+                                          struct segment_walk *w, struct err *err);
 
 /* False: the file of this name is that of another segment, and must be left as it is. */
 bool store_segment_is_itself(const struct store *s, struct segment_name name);
