@@ -9,12 +9,16 @@
 
 #include "base/banned.h"
 
-static _Atomic int64_t fail_countdown;
+static _Atomic int64_t fail_countdown; /* below 0: whatever has so many bytes fails instead */
 
-static bool must_fail(void)
+static bool must_fail(size_t size)
 {
-    if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0)
+    int64_t countdown = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
+
+    if (countdown == 0)
         return false;
+    if (countdown < 0)
+        return size >= (size_t)-countdown;
     return atomic_fetch_sub(&fail_countdown, 1) == 1;
 }
 
@@ -23,19 +27,24 @@ void mem_fail_after(int64_t n)
     atomic_store(&fail_countdown, n);
 }
 
+void mem_fail_large(size_t size)
+{
+    atomic_store(&fail_countdown, -(int64_t)size);
+}
+
 void *mem_new(size_t count, size_t size)
 {
-    return must_fail() ? NULL : calloc(MAX_OF(count, 1), MAX_OF(size, 1));
+    return must_fail(count * size) ? NULL : calloc(MAX_OF(count, 1), MAX_OF(size, 1));
 }
 
 void *mem_bytes(size_t size)
 {
-    return must_fail() ? NULL : malloc(MAX_OF(size, 1));
+    return must_fail(size) ? NULL : malloc(MAX_OF(size, 1));
 }
 
 void *mem_grow(void *old, size_t count, size_t size)
 {
-    return must_fail() ? NULL : reallocarray(old, MAX_OF(count, 1), MAX_OF(size, 1));
+    return must_fail(count * size) ? NULL : reallocarray(old, MAX_OF(count, 1), MAX_OF(size, 1));
 }
 
 void mem_free(void *block)
@@ -85,7 +94,7 @@ static bool kept_give(struct kept_pages *pages)
 
 void *mem_pages(size_t size)
 {
-    if (must_fail())
+    if (must_fail(size))
         return NULL;
     void *pages = size == MEM_PAGES_USUAL_BYTES ? kept_take() : NULL;
     if (pages != NULL)

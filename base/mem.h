@@ -52,4 +52,7 @@ struct str mem_str(struct str s);
 /* Let the n-th allocation from now fail (1 = the next), once; 0 = none. For tests. */
 void mem_fail_after(int64_t n);
 
+/* Let every allocation of at least so many bytes fail, until mem_fail_after(). For tests. */
+void mem_fail_large(size_t size);
+
 #endif

@@ -55,6 +55,21 @@ Test(mem, pages_can_fail)
     mem_pages_free(pages, 1);
 }
 
+Test(mem, what_is_large_can_fail)
+{
+    mem_fail_large(100);
+    cr_expect_null(mem_new(10, 10));
+    cr_expect_null(mem_pages(100));
+    char *small = mem_bytes(99);
+    cr_expect_not_null(small);
+    cr_expect_null(mem_grow(small, 1, 100));
+    mem_free(small);
+    mem_fail_after(0);
+    char *large = mem_bytes(100);
+    cr_expect_not_null(large);
+    mem_free(large);
+}
+
 /* What is in use stays as it is, before and after the heap is told to keep little. */
 Test(mem, tuning_and_trimming_keep_what_is_in_use)
 {
