@@ -2,6 +2,11 @@
  * Open files are kept in a table ordered by last use. A reader takes a reference under the lock,
  * reads without it, and gives the reference back; a file that is pushed out of the table while
  * somebody reads it is closed by the last reader.
+ *
+ * A file that was written stays in the table until it is synced, cut or removed: were it closed and
+ * opened again for its sync, a write error met meanwhile might have gone with the first descriptor.
+ * At most half of the table is kept by that: before one more is written, the one used longest ago
+ * is synced. If that fails, so does the write, and what is asked of that file next tells it, too.
  */
 #include "chunks/segment.h"
 
@@ -36,7 +41,9 @@ struct open_file {
     struct segment_name name;
     int fd;
     unsigned users;
-    bool evicted; /* the last user closes it */
+    bool evicted;     /* the last user closes it */
+    bool written;     /* and not synced */
+    bool sync_failed; /* nobody who wrote it knows yet */
     uint64_t last_use;
 };
 
@@ -47,6 +54,7 @@ struct segments {
     struct open_file **files;
     size_t count;
     size_t max;
+    size_t written_count;
     uint64_t uses;
 };
 
@@ -175,6 +183,13 @@ static enum status note_file(void *context, const char *file, struct err *err)
     return ST_OK;
 }
 
+int segment_name_compare(const void *a, const void *b)
+{
+    const struct segment_name *x = a, *y = b;
+
+    return (x->id > y->id) - (x->id < y->id);
+}
+
 enum status segments_list(const char *dir, struct segment_name **ret_names, size_t *ret_count,
                           struct err *err)
 {
@@ -185,6 +200,8 @@ enum status segments_list(const char *dir, struct segment_name **ret_names, size
         mem_free(l.names);
         return st;
     }
+    if (l.count > 0)
+        qsort(l.names, l.count, sizeof(*l.names), segment_name_compare);
     *ret_names = l.names;
     *ret_count = l.count;
     return ST_OK;
@@ -199,6 +216,7 @@ enum status segments_open(const char *dir, size_t open_max, struct segments **re
 
     if (s == NULL)
         return err_set(err, ST_NOMEM, "no memory for segments");
+    ASSERT(open_max >= SEGMENTS_OPEN_MIN);
     s->dir = dir;
     s->dir_fd = -1;
     s->max = open_max;
@@ -244,6 +262,7 @@ static void evict(struct segments *s, size_t i)
 
     lock_assert_held(&s->lock);
     s->files[i] = s->files[--s->count];
+    s->written_count -= f->written ? 1 : 0;
     f->evicted = true;
     if (f->users == 0)
         file_free(f);
@@ -261,11 +280,26 @@ static struct open_file *find(struct segments *s, struct segment_name name, size
     return NULL;
 }
 
+/* Of the files that are written, or of the others, the one that was used longest ago. */
+static size_t find_oldest(struct segments *s, bool written)
+{
+    size_t oldest = s->count;
+
+    lock_assert_held(&s->lock);
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->files[i]->written == written &&
+            (oldest == s->count || s->files[i]->last_use < s->files[oldest]->last_use))
+            oldest = i;
+    }
+    ASSERT(oldest < s->count);
+    return oldest;
+}
+
 /* Put a freshly opened file into the table; if another thread was faster, its file wins. */
 static struct open_file *adopt(struct segments *s, struct segment_name name, int fd)
 {
     struct open_file *f = mem_new(1, sizeof(*f)), *there;
-    size_t i, oldest = 0;
+    size_t i;
 
     if (f == NULL) {
         (void)close(fd);
@@ -275,13 +309,8 @@ static struct open_file *adopt(struct segments *s, struct segment_name name, int
     lock_take(&s->lock);
     there = find(s, name, &i);
     if (there == NULL) {
-        if (s->count == s->max) {
-            for (i = 1; i < s->count; i++) {
-                if (s->files[i]->last_use < s->files[oldest]->last_use)
-                    oldest = i;
-            }
-            evict(s, oldest);
-        }
+        if (s->count == s->max)
+            evict(s, find_oldest(s, false));
         s->files[s->count++] = f;
         there = f;
     } else {
@@ -338,27 +367,79 @@ static enum status name_error(struct err *err, enum status st, struct segment_na
     return err_prefix(err, st, "%s", file);
 }
 
+/* ---- what is written ---- */
+
+/* Only the thread that writes changes it; others look, for what to evict. */
+static void set_written(struct segments *s, struct open_file *f, bool written)
+{
+    lock_take(&s->lock);
+    s->written_count += written ? 1 : 0;
+    s->written_count -= f->written ? 1 : 0;
+    f->written = written;
+    lock_give(&s->lock);
+}
+
+static enum status sync_file(struct segments *s, struct open_file *f, struct err *err)
+{
+    if (f->sync_failed)
+        return err_set(err, ST_IO, "a sync has failed");
+    if (io_fdatasync(f->fd) < 0)
+        return err_errno(err, "sync");
+    set_written(s, f, false);
+    return ST_OK;
+}
+
+/* The file is going to be written. */
+static enum status keep_open(struct segments *s, struct open_file *f, struct err *err)
+{
+    struct open_file *oldest = NULL;
+
+    lock_take(&s->lock);
+    if (!f->written && s->written_count >= s->max / 2)
+        oldest = s->files[find_oldest(s, true)];
+    lock_give(&s->lock);
+    enum status st = oldest == NULL ? ST_OK : sync_file(s, oldest, err);
+    if (st == ST_OK) {
+        set_written(s, f, true);
+        return ST_OK;
+    }
+    oldest->sync_failed = true;
+    return name_error(err, st, oldest->name);
+}
+
 /* ---- calls ---- */
 
-enum status segments_create(struct segments *s, struct segment_name name, struct str tenant,
-                            uint64_t *ret_bytes, struct err *err)
+static enum status write_header(struct segments *s, struct open_file *f, struct str tenant,
+                                uint64_t *ret_bytes, struct err *err)
 {
-    struct open_file *f = NULL;
     struct buf header;
 
-    enum status st = take_file(s, name, O_CREAT, &f, err);
-    if (st != ST_OK)
-        return st;
     buf_init(&header, SEGMENT_HEADER_BYTES_MAX);
-    put_header(&header, name, tenant);
-    st = buf_status(&header, err);
+    put_header(&header, f->name, tenant);
+    enum status st = buf_status(&header, err);
+    if (st == ST_OK)
+        st = keep_open(s, f, err);
     if (st == ST_OK && io_ftruncate(f->fd, 0) < 0)
         st = err_errno(err, "empty the file");
     if (st == ST_OK)
         st = io_write_all(f->fd, buf_str(&header), 0, err);
     if (st == ST_OK)
         *ret_bytes = header.len;
+    else if (f->written)
+        set_written(s, f, false); /* it holds nothing */
     buf_release(&header);
+    return st;
+}
+
+enum status segments_create(struct segments *s, struct segment_name name, struct str tenant,
+                            uint64_t *ret_bytes, struct err *err)
+{
+    struct open_file *f = NULL;
+
+    enum status st = take_file(s, name, O_CREAT, &f, err);
+    if (st != ST_OK)
+        return st;
+    st = write_header(s, f, tenant, ret_bytes, err);
     give_file(s, f);
     return st == ST_OK ? ST_OK : name_error(err, st, name);
 }
@@ -371,21 +452,23 @@ enum status segments_write(struct segments *s, struct segment_name name, struct 
     enum status st = take_file(s, name, 0, &f, err);
     if (st != ST_OK)
         return st;
-    st = io_write_all(f->fd, bytes, offset, err);
+    st = keep_open(s, f, err);
+    if (st == ST_OK)
+        st = io_write_all(f->fd, bytes, offset, err);
     give_file(s, f);
     return st == ST_OK ? ST_OK : name_error(err, st, name);
 }
 
 enum status segments_sync(struct segments *s, struct segment_name name, struct err *err)
 {
-    struct open_file *f = NULL;
+    size_t i;
 
-    enum status st = take_file(s, name, 0, &f, err);
-    if (st != ST_OK)
-        return st;
-    if (io_fdatasync(f->fd) < 0)
-        st = err_errno(err, "sync");
-    give_file(s, f);
+    lock_take(&s->lock);
+    struct open_file *f = find(s, name, &i);
+    lock_give(&s->lock);
+    if (f == NULL || !f->written)
+        return ST_OK;
+    enum status st = sync_file(s, f, err);
     return st == ST_OK ? ST_OK : name_error(err, st, name);
 }
 
@@ -416,6 +499,10 @@ enum status segments_cut(struct segments *s, struct segment_name name, uint64_t 
     if (st == ST_OK && bytes > committed_bytes &&
         (io_ftruncate(f->fd, committed_bytes) < 0 || io_fdatasync(f->fd) < 0))
         st = err_errno(err, "cut to %" PRIu64 " bytes", committed_bytes);
+    if (st == ST_OK && f->sync_failed)
+        st = err_set(err, ST_IO, "a sync has failed");
+    f->sync_failed = false;
+    set_written(s, f, false);
     give_file(s, f);
     return st == ST_OK ? ST_OK : name_error(err, st, name);
 }

@@ -5,6 +5,9 @@
  * committed length is the index's to know. Files are kept open, up to a number, and shared by the
  * flusher (who appends) and the queries (who read).
  *
+ * When many are written, a write may sync another file first (segment.c). If that fails so does the
+ * write, and the next sync or cut of that other file.
+ *
  * Threads  segments_read() by any thread; all other calls by one thread, the flusher.
  */
 #ifndef CHUNKS_SEGMENT_H
@@ -24,6 +27,8 @@ struct segment_name {
     int32_t day;
 };
 
+enum { SEGMENTS_OPEN_MIN = 3 }; /* half of them, and one, and one to read */
+
 /* `dir` is borrowed. Makes the directory if it is not there. */
 MUST_CHECK enum status segments_open(const char *dir, size_t open_max, struct segments **ret_s,
                                      struct err *err);
@@ -41,7 +46,8 @@ MUST_CHECK enum status segments_create(struct segments *s, struct segment_name n
 MUST_CHECK enum status segments_write(struct segments *s, struct segment_name name,
                                       struct str bytes, uint64_t offset, struct err *err);
 
-/* Make everything written durable; the name of a new file needs segments_sync_names(), too. */
+/* Make everything written, and not cut, durable; the name of a new file needs
+ * segments_sync_names(), too. */
 MUST_CHECK enum status segments_sync(struct segments *s, struct segment_name name, struct err *err);
 
 struct segment_range {
@@ -93,7 +99,10 @@ enum { SEGMENT_HEADER_BYTES_MAX = 512 };
 MUST_CHECK enum status segment_header_parse(struct str bytes, struct segment_header *ret_header,
                                             struct err *err);
 
-/* Every file of the directory that is named like a segment, in no order. Free with mem_free(). */
+/* Compares two struct segment_name by their ids, for qsort() and bsearch(). */
+int segment_name_compare(const void *a, const void *b);
+
+/* Every file of the directory that is named like a segment, by id. Free with mem_free(). */
 MUST_CHECK enum status segments_list(const char *dir, struct segment_name **ret_names,
                                      size_t *ret_count, struct err *err);
 

@@ -64,6 +64,18 @@ static enum status read_range(struct segment_walk *w, struct buf *b, uint64_t of
 
 /* ---- chunks ---- */
 
+/* A chunk that ends inside the file; how long it is a mended head may say otherwise than before. */
+static enum status parse_head(struct segment_walk *w, uint64_t offset, struct str bytes,
+                              struct chunk_head *ret_head, struct err *err)
+{
+    enum status st = chunk_head_parse(&w->arena, bytes, ret_head, err);
+
+    if (st == ST_OK && ret_head->summary.chunk_bytes > w->end - offset)
+        st = err_set(err, ST_CORRUPT, "a chunk of %u bytes is cut short",
+                     ret_head->summary.chunk_bytes);
+    return st;
+}
+
 /* The head at an offset, if it says how long it is. */
 static enum status read_head(struct segment_walk *w, uint64_t offset, struct chunk_head *ret_head,
                              struct err *err)
@@ -74,13 +86,9 @@ static enum status read_head(struct segment_walk *w, uint64_t offset, struct chu
     enum status st = read_range(w, &w->head, offset, CHUNK_FIXED_BYTES, err);
     if (st == ST_OK)
         st = chunk_lengths(buf_str(&w->head), &head_bytes, &chunk_bytes, err);
-    if (st == ST_OK && chunk_bytes > w->end - offset)
-        st = err_set(err, ST_CORRUPT, "a chunk of %u bytes is cut short", chunk_bytes);
     if (st == ST_OK)
         st = read_range(w, &w->head, offset, head_bytes, err);
-    if (st == ST_OK)
-        st = chunk_head_parse(&w->arena, buf_str(&w->head), ret_head, err);
-    return st;
+    return st == ST_OK ? parse_head(w, offset, buf_str(&w->head), ret_head, err) : st;
 }
 
 /* The head at an offset where the byte that is wrong keeps it from telling its length. */
@@ -95,10 +103,7 @@ static enum status mend_head(struct segment_walk *w, uint64_t offset, struct chu
     uint32_t head_bytes = chunk_mend_length(buf_str(&w->head));
     if (head_bytes == 0)
         return ST_CORRUPT;
-    st = chunk_head_parse(&w->arena, str_head(buf_str(&w->head), head_bytes), ret_head, NULL);
-    if (st == ST_OK && ret_head->summary.chunk_bytes > w->end - offset)
-        st = ST_CORRUPT;
-    return st;
+    return parse_head(w, offset, str_head(buf_str(&w->head), head_bytes), ret_head, NULL);
 }
 
 enum status segment_walk_head(struct segment_walk *w, uint64_t offset, struct chunk_head *ret_head,

@@ -32,11 +32,13 @@ static enum status open_chunk(struct reading *r, struct str bytes)
     *r = (struct reading){.bytes = bytes, .memory.context = context};
     arena_init(&r->arena, FUZZ_MEMORY_BYTES);
     enum status st = chunk_lengths(bytes, &head_bytes, &chunk_bytes, &err);
-    if (st == ST_OK && chunk_bytes > bytes.len)
+    if (st == ST_OK && head_bytes > bytes.len)
         return ST_CORRUPT; /* the caller's to find: it knows how many bytes there are */
     if (st == ST_OK)
         st = chunk_head_parse(&r->arena, str_head(bytes, head_bytes), &r->head, &err);
     ASSERT(st == ST_OK || (st == ST_CORRUPT && err.text[0] != '\0'));
+    if (st == ST_OK && r->head.summary.chunk_bytes > bytes.len)
+        return ST_CORRUPT; /* the same; a mended head may have another length than was said */
     return st;
 }
 

@@ -96,7 +96,7 @@ static void walk_chunks(struct walk *w)
         buf_put(&w->sound, str_head(str_cut(w->bytes, place.offset), place.bytes));
         read_chunk(w, &place);
     }
-    ASSERT(end >= w->bytes.len);
+    ASSERT(end == w->bytes.len);
 }
 
 static void walk_file(struct walk *w, struct str bytes)

@@ -339,6 +339,86 @@ Test(segment, more_files_than_may_be_open)
     place_release(&p);
 }
 
+/* ---- files that are written ---- */
+
+static void write_file(struct place *p, uint64_t id)
+{
+    struct segment_name name = {id, 5};
+    uint64_t begin = 0;
+
+    REQUIRE_OK(segments_create(p->segments, name, STR("fake"), &begin, NULL));
+    REQUIRE_OK(segments_write(p->segments, name, STR("chunk"), begin, NULL));
+}
+
+/* A write error that the system meets before the sync is told to those who have the file open. */
+Test(segment, a_written_file_stays_open_until_it_is_synced)
+{
+    struct fault opens = {.kinds = 1U << IO_OPEN}, syncs = {.kinds = 1U << IO_SYNC};
+    struct place p;
+    char byte;
+
+    place_init(&p, OPEN_MAX);
+    for (uint64_t id = 1; id <= FILES; id++) {
+        write_file(&p, id);
+        REQUIRE_OK(segments_sync(p.segments, (struct segment_name){id, 5}, NULL));
+    }
+    write_file(&p, FILES + 1);
+    for (uint64_t id = 1; id <= FILES; id++)
+        REQUIRE_OK(read_back(&p, (struct segment_name){id, 5}, 0, 1, &byte, NULL));
+    fault_begin(&opens);
+    REQUIRE_OK(segments_sync(p.segments, (struct segment_name){FILES + 1, 5}, NULL));
+    fault_end();
+    cr_expect_eq(opens.calls, 0);
+    fault_begin(&syncs);
+    REQUIRE_OK(segments_sync(p.segments, (struct segment_name){FILES + 1, 5}, NULL));
+    fault_end();
+    cr_expect_eq(syncs.calls, 0, "there is nothing left");
+    place_release(&p);
+}
+
+Test(segment, more_files_are_written_than_may_be_open)
+{
+    struct fault syncs = {.kinds = 1U << IO_SYNC};
+    struct place p;
+
+    place_init(&p, OPEN_MAX);
+    size_t before = descriptors();
+    fault_begin(&syncs);
+    for (uint64_t id = 1; id <= FILES; id++)
+        write_file(&p, id);
+    cr_expect_leq(descriptors(), before + OPEN_MAX);
+    for (uint64_t id = 1; id <= FILES; id++)
+        REQUIRE_OK(segments_sync(p.segments, (struct segment_name){id, 5}, NULL));
+    fault_end();
+    cr_expect_eq(syncs.calls, FILES, "each once: %d", (int)syncs.calls);
+    place_release(&p);
+}
+
+/* The write that wanted its place fails, and whoever asks next for the file that lost something. */
+Test(segment, early_sync_fails)
+{
+    struct fault sync = {.at = 1, .error = EIO, .kinds = 1U << IO_SYNC};
+    struct segment_name first = {1, 5}, second = {2, 5};
+    struct err err = {.text = ""};
+    uint64_t begin = 0;
+    struct place p;
+
+    place_init(&p, OPEN_MAX);
+    write_file(&p, first.id);
+    fault_begin(&sync);
+    EXPECT_STATUS("next", segments_create(p.segments, second, STR("fake"), &begin, &err), ST_IO);
+    fault_end();
+    cr_expect(str_find(str_from(err.text), STR("0000000000000001.seg: sync")) != STR_NPOS, "%s",
+              err.text);
+    EXPECT_STATUS("sync", segments_sync(p.segments, first, &err), ST_IO);
+    EXPECT_STATUS("next again", segments_create(p.segments, second, STR("fake"), &begin, &err),
+                  ST_IO);
+    EXPECT_STATUS("cut", segments_cut(p.segments, first, begin, &err), ST_IO);
+    EXPECT_STATUS("cut again", segments_cut(p.segments, first, begin, &err), ST_OK);
+    EXPECT_STATUS("new", segments_create(p.segments, second, STR("fake"), &begin, &err), ST_OK);
+    place_release(&p);
+}
+
 /* ---- calls that fail ---- */
 
 static enum status write_all(struct place *p)

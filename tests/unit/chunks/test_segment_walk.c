@@ -108,6 +108,7 @@ static const struct damage_case {
     {"a length that fits, but is wrong", 1, 8, STR_INIT("\x60\0"), 0, "1 !1 3 4 "},
     {"labels", 1, 84, STR_INIT("XXX"), 0, "1 !1 3 4 "},
     {"cut short", 0, 0, STR_INIT(""), 10, "1 2 3 !1 "},
+    {"cut short, and a length that fits", 3, 8, STR_INIT("\0"), 10, "1 2 3 !1 "},
 };
 
 Test(cli_segment_walk, damage)
