@@ -61,7 +61,11 @@ struct wal {
     uint64_t queued_bytes;
     uint64_t written_bytes; /* of the batch that is being written */
     uint64_t next_seq;
-    uint64_t dropped_seq; /* the files of all records up to it were removed */
+    uint64_t dropped_seq;   /* the files of all records up to it were removed, */
+    uint64_t dropped;       /* the last of these files, */
+    uint64_t gone;          /* and the last one whose removal is on the disk */
+    uint64_t name_failures; /* syncs of the directory that failed, */
+    uint64_t removed_again; /* and those behind which files were removed once more */
     struct wal_file *oldest;
     struct wal_file *newest; /* the one being written */
     bool closing;
@@ -71,13 +75,34 @@ struct wal {
     enum status turn_status;
     struct err turn_err;
 
-    int fd;        /* of the newest, -1: it is not for writing; these two are the thread's own */
-    uint32_t salt; /* of the newest */
+    /* The thread's own. */
+    int fd;               /* of the newest, -1: it is not for writing */
+    uint32_t salt;        /* of the newest */
+    uint64_t written_seq; /* the last record that did not fail */
+    bool write_failed;    /* into the newest, and not for want of room: another one may do */
 };
 
-/* ---- the thread ---- */
+/* ---- files ---- */
 
-static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, struct err *err)
+/* Sync the directory: files that were removed before are gone then. */
+static enum status sync_names(struct wal *w, struct err *err)
+{
+    lock_take(&w->lock);
+    uint64_t dropped = w->dropped;
+    lock_give(&w->lock);
+    bool failed = io_fsync(w->dir_fd) < 0;
+    enum status st = failed ? err_errno(err, "sync %s", w->options.dir) : ST_OK;
+    lock_take(&w->lock);
+    w->name_failures += failed ? 1 : 0;
+    if (w->name_failures == w->removed_again)
+        w->gone = MAX_OF(w->gone, dropped);
+    lock_give(&w->lock);
+    return st;
+}
+
+/* A file without records. */
+static enum status file_create(struct wal *w, uint64_t number, uint64_t first_seq, int *ret_fd,
+                               uint32_t *ret_salt, struct err *err)
 {
     char name[WAL_NAME_BYTES];
     struct buf header;
@@ -95,34 +120,44 @@ static enum status file_create(struct wal *w, uint64_t number, int *ret_fd, stru
         return err_errno(err, "create %s/%s", w->options.dir, name);
 
     buf_init(&header, WAL_FILE_HEADER_BYTES * 2);
-    wal_put_file_header(&header, &(struct wal_file_header){number, salt});
+    wal_put_file_header(&header, &(struct wal_file_header){
+                                     .number = number,
+                                     .salt = salt,
+                                     .has_first_seq = true,
+                                     .first_seq = (uint32_t)first_seq,
+                                 });
     st = buf_status(&header, err);
     if (st == ST_OK)
         st = io_write_all(fd, buf_str(&header), 0, err);
     buf_release(&header);
-    if (st == ST_OK && (io_fsync(fd) < 0 || io_fsync(w->dir_fd) < 0))
+    if (st == ST_OK && io_fsync(fd) < 0)
         st = err_errno(err, "sync %s/%s", w->options.dir, name);
+    if (st == ST_OK)
+        st = sync_names(w, err);
     if (st != ST_OK) {
         (void)close(fd);
         (void)io_unlinkat(w->dir_fd, name);
         return st;
     }
     *ret_fd = fd;
-    w->salt = salt; /* from now on; until here the records of the old file have the old one */
+    *ret_salt = salt;
     return ST_OK;
 }
+
+/* ---- the thread ---- */
 
 /* Go on in a new file. The old one is whole and synced. */
 static enum status rotate(struct wal *w, struct err *err)
 {
     struct wal_file *file = mem_new(1, sizeof(*file));
+    uint32_t salt;
     int fd = -1;
 
     if (file == NULL)
         return err_set(err, ST_NOMEM, "no memory for a log file");
     file->number = w->newest == NULL ? 1 : w->newest->number + 1;
     file->bytes = WAL_FILE_HEADER_BYTES;
-    enum status st = file_create(w, file->number, &fd, err);
+    enum status st = file_create(w, file->number, w->written_seq + 1, &fd, &salt, err);
     if (st != ST_OK) {
         mem_free(file);
         return st;
@@ -130,6 +165,8 @@ static enum status rotate(struct wal *w, struct err *err)
     if (w->fd >= 0)
         (void)close(w->fd);
     w->fd = fd;
+    w->salt = salt;
+    w->write_failed = false;
     lock_take(&w->lock);
     if (w->newest == NULL)
         w->oldest = file;
@@ -198,6 +235,13 @@ static void fail_for_good(struct wal *w, const char *what)
         LOG_TEXT("during", what), LOG_TEXT("err", strerror(errno)));
 }
 
+/* Does the newest file get no more records? One without any is never followed by another. */
+static bool is_done(const struct wal *w)
+{
+    return w->newest->seq_max != 0 &&
+           (w->newest->bytes >= w->options.file_bytes || w->write_failed);
+}
+
 static enum status write_and_sync(struct wal *w, struct wal_waiting *batch, uint64_t *ret_end)
 {
     struct err err;
@@ -205,7 +249,7 @@ static enum status write_and_sync(struct wal *w, struct wal_waiting *batch, uint
 
     if (w->failed)
         return ST_IO;
-    if (w->fd < 0 || (w->newest->bytes >= w->options.file_bytes && w->newest->seq_max != 0))
+    if (w->fd < 0 || is_done(w))
         st = rotate(w, &err);
     if (w->fd < 0) {
         LOG(LOG_ERROR, "cannot make a file of the write-ahead log", LOG_ERR(&err));
@@ -216,6 +260,7 @@ static enum status write_and_sync(struct wal *w, struct wal_waiting *batch, uint
         st = write_batch(w, batch, &end, &err);
     if (st != ST_OK) {
         LOG(LOG_ERROR, "cannot write to the write-ahead log", LOG_ERR(&err));
+        w->write_failed = st != ST_FULL;
         if (io_ftruncate(w->fd, begin) < 0 || io_fdatasync(w->fd) < 0)
             fail_for_good(w, "truncate");
         return st;
@@ -290,6 +335,7 @@ static void *run(void *context)
         if (batch != NULL && st == ST_OK) {
             w->newest->bytes = end;
             w->newest->seq_max = seq;
+            w->written_seq = seq;
         }
         w->written_bytes = 0;
         lock_give(&w->lock);
@@ -328,6 +374,9 @@ static enum status adopt_files(struct wal *w, struct err *err)
     }
     if (names.count == 0)
         w->dropped_seq = w->next_seq - 1;
+    else
+        w->dropped = names.numbers[0] - 1;
+    w->gone = w->dropped;
     wal_names_release(&names);
     return st;
 }
@@ -341,6 +390,7 @@ enum status wal_open(const struct wal_options *options, uint64_t next_seq, struc
         return err_set(err, ST_NOMEM, "no memory for the log");
     w->options = *options;
     w->next_seq = next_seq;
+    w->written_seq = next_seq - 1;
     w->fd = -1;
     w->dir_fd = -1;
     lock_init(&w->lock, LOCK_RANK_WAL);
@@ -464,18 +514,48 @@ void wal_drop(struct wal *w, uint64_t seq)
         lock_take(&w->lock);
         w->oldest = file->next;
         w->dropped_seq = file->seq_max;
+        w->dropped = file->number;
         lock_give(&w->lock);
         mem_free(file);
     }
 }
 
+/*
+ * After a failed sync the next one may say that all is well, and the names of removed files are on
+ * the disk all the same. So they are made and removed once more, before a sync that counts.
+ */
+static enum status remove_again(struct wal *w, uint64_t number, uint64_t next_seq, struct err *err)
+{
+    char name[WAL_NAME_BYTES];
+    uint32_t salt;
+    int fd = -1;
+
+    enum status st = file_create(w, number, next_seq, &fd, &salt, err);
+    if (st != ST_OK)
+        return st;
+    (void)close(fd);
+    wal_file_name(number, name);
+    return io_unlinkat(w->dir_fd, name) < 0 ? err_errno(err, "remove %s/%s", w->options.dir, name)
+                                            : ST_OK;
+}
+
 enum status wal_gone_seq(struct wal *w, uint64_t *ret_seq, struct err *err)
 {
+    enum status st = ST_OK;
+
     lock_take(&w->lock);
-    uint64_t seq = w->dropped_seq;
+    uint64_t seq = w->dropped_seq, dropped = w->dropped, failures = w->name_failures;
+    uint64_t doubtful = failures == w->removed_again ? dropped : w->gone;
     lock_give(&w->lock);
-    if (io_fsync(w->dir_fd) < 0) /* a power loss must not bring the files back */
-        return err_errno(err, "sync %s", w->options.dir);
+    while (doubtful < dropped && st == ST_OK)
+        st = remove_again(w, ++doubtful, seq + 1, err);
+    if (st == ST_OK)
+        st = sync_names(w, err);
+    if (st != ST_OK)
+        return st;
+    lock_take(&w->lock);
+    w->removed_again = failures;
+    lock_give(&w->lock);
     *ret_seq = seq;
     return ST_OK;
 }
@@ -493,6 +573,21 @@ enum status wal_turn(struct wal *w, struct err *err)
         *err = w->turn_err;
     lock_give(&w->lock);
     return st;
+}
+
+uint64_t wal_seq_beyond(struct wal *w, uint64_t bytes)
+{
+    uint64_t seq = 0, total = 0;
+
+    lock_take(&w->lock);
+    for (const struct wal_file *f = w->oldest; f != NULL; f = f->next)
+        total += f->bytes;
+    for (const struct wal_file *f = w->oldest; f != w->newest && total > bytes; f = f->next) {
+        total -= f->bytes;
+        seq = f->seq_max;
+    }
+    lock_give(&w->lock);
+    return seq;
 }
 
 uint64_t wal_next_seq(struct wal *w)

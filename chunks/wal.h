@@ -97,6 +97,12 @@ MUST_CHECK enum status wal_gone_seq(struct wal *w, uint64_t *ret_seq, struct err
 /* Begin a new file, so that wal_drop() can remove all records there are now. Waits for the disk. */
 MUST_CHECK enum status wal_turn(struct wal *w, struct err *err);
 
+/*
+ * The last record of the oldest files without which the log would have no more than `bytes`; the
+ * one that is written to is none of them. 0: it has no more.
+ */
+uint64_t wal_seq_beyond(struct wal *w, uint64_t bytes);
+
 /* The number that the next record will get. */
 uint64_t wal_next_seq(struct wal *w);
 

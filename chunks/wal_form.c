@@ -17,6 +17,7 @@
 enum {
     HEADER_CRC_OFFSET = 20,
     RECORD_CRC_OFFSET = 24,
+    FIRST_SEQ = 1, /* a feature */
     WAL_FILES_MAX = 1 << 20,
 };
 
@@ -29,12 +30,12 @@ void wal_put_file_header(struct buf *b, const struct wal_file_header *header)
     buf_put(b, str_make(wal_magic, sizeof(wal_magic)));
     buf_put_u16(b, WAL_VERSION);
     buf_put_u16(b, WAL_FILE_HEADER_BYTES);
-    buf_put_u32(b, 0);
+    buf_put_u32(b, header->has_first_seq ? FIRST_SEQ : 0);
     buf_put_u32(b, 0);
     buf_put_u32(b, 0);
     buf_put_u64(b, header->number);
     buf_put_u32(b, header->salt);
-    buf_put_u32(b, 0);
+    buf_put_u32(b, header->first_seq);
     if (!b->failed)
         buf_set_u32(b, HEADER_CRC_OFFSET, crc32c(0, buf_str(b)));
 }
@@ -59,7 +60,7 @@ enum status wal_get_file_header(struct str in, struct wal_file_header *ret_heade
     if (!get_bytes(&rest, sizeof(wal_magic), &magic) || !get_u16(&rest, &version) ||
         !get_u16(&rest, &header_bytes) || !get_u32(&rest, &compatible) ||
         !get_u32(&rest, &incompatible) || !get_u32(&rest, &crc) || !get_u64(&rest, &h.number) ||
-        !get_u32(&rest, &h.salt) || rest.len != sizeof(uint32_t))
+        !get_u32(&rest, &h.salt) || !get_u32(&rest, &h.first_seq) || rest.len != 0)
         return err_set(err, ST_CORRUPT, "the header is cut short");
     if (!str_eq(magic, str_make(wal_magic, sizeof(wal_magic))) ||
         crc != crc_with_hole(header, HEADER_CRC_OFFSET))
@@ -68,6 +69,7 @@ enum status wal_get_file_header(struct str in, struct wal_file_header *ret_heade
         incompatible != 0)
         return err_set(err, ST_UNSUPPORTED, "log version %u with features %#x is not known",
                        version, incompatible);
+    h.has_first_seq = (compatible & FIRST_SEQ) != 0;
     *ret_header = h;
     return ST_OK;
 }

@@ -23,6 +23,8 @@ enum {
 struct wal_file_header {
     uint64_t number;
     uint32_t salt;
+    bool has_first_seq; /* older files have not */
+    uint32_t first_seq; /* its low half: records below it are in older files, or failed */
 };
 
 void wal_put_file_header(struct buf *b, const struct wal_file_header *header);

@@ -19,6 +19,8 @@ struct wal_reader {
     uint64_t seq_before; /* of the record before */
     bool has_salt;       /* else no record can be told from bytes that look like one */
     uint32_t salt;
+    bool has_first_seq;
+    uint32_t first_seq; /* its low half */
     struct buf payload;
     struct buf window; /* bytes that are searched for a record */
 };
@@ -93,12 +95,19 @@ enum status wal_reader_header(struct wal_reader *r, uint64_t *ret_number, struct
     if (st == ST_OK) {
         r->has_salt = true;
         r->salt = header.salt;
+        r->has_first_seq = header.has_first_seq;
+        r->first_seq = header.first_seq;
         *ret_number = header.number;
     } else if (st == ST_CORRUPT && read_record_header(r, &record, NULL) == ST_OK) {
         r->has_salt = true;
         r->salt = record.salt;
     }
     return st;
+}
+
+uint64_t wal_reader_first_seq(const struct wal_reader *r, uint64_t seq)
+{
+    return r->has_first_seq ? seq - (uint32_t)((uint32_t)seq - r->first_seq) : seq;
 }
 
 /* ---- records ---- */

@@ -42,6 +42,12 @@ uint64_t wal_reader_bytes(const struct wal_reader *r);
 MUST_CHECK enum status wal_reader_header(struct wal_reader *r, uint64_t *ret_number,
                                          struct err *err);
 
+/*
+ * The number from which on every record that did not fail is in this file or a newer one. `seq` is
+ * that of the first record in these, and what it is taken for if the header does not tell.
+ */
+uint64_t wal_reader_first_seq(const struct wal_reader *r, uint64_t seq);
+
 /* A record, or damage, and where it lies. */
 struct wal_piece {
     uint64_t offset;

@@ -205,6 +205,22 @@ static void put_record(struct buf *b, struct wal_record_header h, struct str pay
     buf_put(b, payload);
 }
 
+/* From which record on the log is in this file, and newer ones. */
+static uint64_t first_seq(const struct log *l, uint64_t number)
+{
+    char name[WAL_NAME_BYTES], path[TEST_PATH_BYTES];
+    struct wal_reader *r = NULL;
+    struct wal_piece piece;
+
+    wal_file_name(number, name);
+    REQUIRE_OK(wal_reader_open(files_path(path, l->dir, name), &r, NULL));
+    REQUIRE_OK(wal_reader_header(r, &number, NULL));
+    REQUIRE_OK(wal_reader_next(r, &piece, NULL));
+    uint64_t seq = wal_reader_first_seq(r, piece.record.seq);
+    wal_reader_close(r);
+    return seq;
+}
+
 /* What version 1 wrote. */
 Test(wal, golden_v1)
 {
@@ -227,23 +243,29 @@ Test(wal, golden)
     struct log l;
 
     buf_init(&b, 4096);
-    wal_put_file_header(&b, &(struct wal_file_header){.number = 1, .salt = 0x01020304});
+    wal_put_file_header(
+        &b, &(struct wal_file_header){
+                .number = 1, .salt = 0x01020304, .has_first_seq = true, .first_seq = 0x0100});
     put_record(&b, (struct wal_record_header){.seq = 0x0102, .kind = WAL_PUSH, .salt = 0x01020304},
                STR("first record"));
     put_record(&b,
                (struct wal_record_header){.seq = 0x0103, .kind = WAL_PUSH_BODY, .salt = 0x01020304},
                STR("\xff\x01"));
-    files_expect_golden("wal-v2.bin", buf_str(&b));
+    files_expect_golden("wal-v2-first-seq.bin", buf_str(&b));
     buf_release(&b);
 
-    log_init(&l);
-    struct str bytes = files_read("tests/golden/wal-v2.bin");
-    files_write(files_path(path, l.dir, "0000000000000001.wal"), bytes);
-    mem_free((void *)(uintptr_t)bytes.ptr);
-    struct wal_replay result =
-        expect_replay("what was written once", l.dir, "258:first record 259 (body):\xff\x01 ");
-    cr_expect_eq(result.records, 2);
-    log_release(&l);
+    static const char *const written[] = {"wal-v2.bin", "wal-v2-first-seq.bin"};
+    for (size_t i = 0; i < COUNT_OF(written); i++) {
+        log_init(&l);
+        struct str bytes = files_read(files_path(path, "tests/golden", written[i]));
+        files_write(files_path(path, l.dir, "0000000000000001.wal"), bytes);
+        mem_free((void *)(uintptr_t)bytes.ptr);
+        struct wal_replay result =
+            expect_replay(written[i], l.dir, "258:first record 259 (body):\xff\x01 ");
+        cr_expect_eq(result.records, 2);
+        cr_expect_eq(first_seq(&l, 1), i == 0 ? 258 : 256);
+        log_release(&l);
+    }
 }
 
 /* What the process before wrote, and did not come to sync, is synced before the log goes on. */
@@ -495,6 +517,11 @@ Test(wal, rotation_and_drop)
     struct wal_state state = wal_state(l.wal);
     cr_expect(state.files == 3 && state.oldest_seq_max == 2, "%" PRIu64 " files", state.files);
     cr_expect_eq(state.bytes, 3 * FILE_HEADER + 5 * (HEADER + 4));
+    cr_expect_eq(wal_seq_beyond(l.wal, state.bytes), 0);
+    cr_expect_eq(wal_seq_beyond(l.wal, state.bytes - 1), 2);
+    cr_expect_eq(wal_seq_beyond(l.wal, state.bytes - l.options.file_bytes), 2);
+    cr_expect_eq(wal_seq_beyond(l.wal, state.bytes - l.options.file_bytes - 1), 4);
+    cr_expect_eq(wal_seq_beyond(l.wal, 0), 4, "the newest stays");
     wal_drop(l.wal, 2);
     cr_expect_eq(files_count(l.dir, ".wal"), 3, "record 2 is still needed");
     wal_drop(l.wal, 3);
@@ -854,11 +881,77 @@ Test(wal, write_that_fails)
         fault_end();
         EXPECT_STATUS(c->name, push(&l, STR("third")), ST_OK);
         cr_expect_not(wal_state(l.wal).failed, "%s", c->name);
-        cr_expect_eq(wal_state(l.wal).bytes, FILE_HEADER + 2 * HEADER + 10, "%s", c->name);
+        uint64_t files = c->want == ST_FULL ? 1 : 2; /* another one may be sound */
+        cr_expect_eq(wal_state(l.wal).files, files, "%s", c->name);
+        cr_expect_eq(wal_state(l.wal).bytes, files * FILE_HEADER + 2 * HEADER + 10, "%s", c->name);
         log_close(&l);
         (void)expect_replay(c->name, l.dir, "1:first 3:third ");
         log_release(&l);
     }
+}
+
+/* A file tells of records that failed before it: they are in no older one. */
+Test(wal, first_seq_after_writes_that_fail)
+{
+    struct fault f = {.at = 1, .times = 2, .error = ENOSPC, .kinds = 1U << IO_WRITE};
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    EXPECT_STATUS("first", push(&l, STR("1")), ST_OK);
+    fault_begin(&f);
+    EXPECT_STATUS("lost", push(&l, STR("2")), ST_FULL);
+    EXPECT_STATUS("lost", push(&l, STR("3")), ST_FULL);
+    fault_end();
+    REQUIRE_OK(wal_turn(l.wal, NULL));
+    EXPECT_STATUS("fourth", push(&l, STR("4")), ST_OK);
+    log_close(&l);
+    cr_expect_eq(first_seq(&l, 2), 2);
+    log_release(&l);
+}
+
+/* After a failed sync of the directory nobody knows whether a removal is on the disk. */
+static int note_names(struct io_event *event, void *context)
+{
+    struct buf *b = context;
+
+    if (event->call == IO_OPEN || event->call == IO_UNLINK)
+        buf_printf(b, "%s %s, ", event->call == IO_OPEN ? "make" : "remove", event->name);
+    if (event->call == IO_SYNC)
+        buf_put(b, STR("sync, "));
+    return 0;
+}
+
+Test(wal, removal_once_more_after_a_sync_that_failed)
+{
+    struct fault f = {.at = 1, .error = EIO, .kinds = 1U << IO_SYNC};
+    struct buf calls;
+    struct log l;
+    uint64_t gone = 0;
+
+    log_init(&l);
+    log_open(&l, 1);
+    EXPECT_STATUS("first", push(&l, STR("1")), ST_OK);
+    REQUIRE_OK(wal_turn(l.wal, NULL));
+    EXPECT_STATUS("second", push(&l, STR("2")), ST_OK);
+    wal_drop(l.wal, 2);
+    fault_begin(&f);
+    EXPECT_STATUS("failed", wal_gone_seq(l.wal, &gone, NULL), ST_IO);
+    fault_end();
+
+    buf_init(&calls, 4096);
+    io_hook_set(note_names, &calls);
+    REQUIRE_OK(wal_gone_seq(l.wal, &gone, NULL));
+    EXPECT_STR("once more", buf_str(&calls),
+               STR("remove 0000000000000001.wal, make 0000000000000001.wal, sync, sync, "
+                   "remove 0000000000000001.wal, sync, "));
+    buf_reset(&calls);
+    REQUIRE_OK(wal_gone_seq(l.wal, &gone, NULL));
+    io_hook_set(NULL, NULL);
+    EXPECT_STR("and not again", buf_str(&calls), STR("sync, "));
+    cr_expect_eq(gone, 1);
+    buf_release(&calls);
+    log_release(&l);
 }
 
 Test(wal, sync_that_fails_is_final)
