@@ -11,7 +11,7 @@
 
 #include "base/banned.h"
 
-enum { LABELS_BYTES_MAX = 1 << 20 }; /* of one stream, as they are decoded */
+enum { LABELS_BYTES_MAX = 1 << 30 }; /* of one stream, as they are decoded */
 
 struct forgetting {
     struct index *index;

@@ -1103,6 +1103,38 @@ Test(index, replaces_chunks)
     buf_release(&got);
 }
 
+/* Limits of labels may be raised to 256 of 64 KB: such a stream goes like any other. */
+Test(index, forgets_streams_of_many_labels)
+{
+    enum { LABELS = 40, VALUE_BYTES = 60 * 1000 };
+    static char text[LABELS][VALUE_BYTES];
+    struct label pairs[LABELS];
+    char label_names[LABELS][2];
+    struct index_forget job = {.seq_max = 1, .streams_max = 10};
+    struct index_batch *batch = NULL;
+    struct place p;
+
+    for (size_t i = 0; i < LABELS; i++) {
+        memset(text[i], (int)('A' + i), VALUE_BYTES);
+        label_names[i][0] = 'n';
+        label_names[i][1] = (char)('A' + i);
+        pairs[i] = (struct label){str_make(label_names[i], 2), str_make(text[i], VALUE_BYTES)};
+    }
+    place_make(&p);
+    REQUIRE_OK(index_batch_begin(p.index, &batch, NULL));
+    for (size_t count = LABELS; count > 0; count /= 2) {
+        struct stream_flush flush = {
+            .tenant = tenants[0], .labels = {pairs, count}, .seq = 1, .first_day = 1};
+        REQUIRE_OK(index_batch_stream(batch, tenants[0], flush.labels, &flush.stream_id, NULL));
+        REQUIRE_OK(index_batch_flushed(batch, &flush, NULL));
+    }
+    REQUIRE_OK(index_batch_commit(batch, NULL));
+    REQUIRE_OK(index_forget_streams(p.index, &job, NULL));
+    cr_expect(job.at_end);
+    cr_expect_eq(job.forgotten, 6, "%d", (int)job.forgotten); /* of 40, 20, 10, 5, 2 and 1 */
+    place_remove(&p);
+}
+
 Test(index, forgets_segments)
 {
     const struct segment_ref segments[] = {{3, 5, 100, STR_INIT("t"), SEGMENT_FLUSHED},
