@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -65,6 +64,7 @@ static struct found_stream *find_stream(struct finding *f, const struct chunk_he
         if (stream != NULL && copy.ptr != NULL && get_str(&rest, &stream->tenant)) {
             stream->labels = rest;
             stream->number = f->stream_count++;
+            stream->unstored_seq = UINT64_MAX;
             stream->first_day = INT32_MAX;
             stream->last_day = INT32_MIN;
         }
@@ -197,13 +197,6 @@ static enum status read_segment(struct finding *f, struct found_segment *s, stru
     return st == ST_OK ? ST_OK : err_prefix(err, st, "%s", name);
 }
 
-static int compare_segments(const void *a, const void *b)
-{
-    const struct segment_name *x = a, *y = b;
-
-    return (x->id > y->id) - (x->id < y->id);
-}
-
 static uint64_t segment_bytes(const struct finding *f, const struct found_segment *s)
 {
     struct segment_walk w;
@@ -225,8 +218,6 @@ static enum status read_segments(struct finding *f, struct err *err)
         return ST_OK; /* nothing was ever flushed */
     if (st != ST_OK)
         return st;
-    if (count > 0)
-        qsort(names, count, sizeof(*names), compare_segments);
     f->segments = arena_new(&f->arena, struct found_segment, count);
     for (size_t i = 0; i < count && f->segments != NULL; i++) {
         f->segments[i].name = names[i];
@@ -268,7 +259,7 @@ static enum status read_deletes(struct finding *f, struct err *err)
 
 static bool counts(const struct found_chunk *c)
 {
-    return found_is_chunk(c) && c->state == FOUND_SURE;
+    return found_is_chunk(c) && (c->state == FOUND_SURE || c->state == FOUND_KEPT);
 }
 
 static struct chunk_ref ref_of(const struct finding *f, const struct found_chunk *c)
@@ -414,10 +405,10 @@ static void count_chunks(struct finding *f)
         struct found_chunk *c = &f->items[i];
         if (!found_is_chunk(c))
             continue;
-        f->result.chunks += c->state == FOUND_SURE ? 1 : 0;
+        f->result.chunks += counts(c) ? 1 : 0;
         f->result.merged += c->state == FOUND_ELSEWHERE ? 1 : 0;
         f->result.uncommitted += c->state == FOUND_IN_LOG ? 1 : 0;
-        if (c->state != FOUND_SURE)
+        if (!counts(c))
             continue;
         c->stream->first_day = MIN_OF(c->stream->first_day, c->day);
         c->stream->last_day = MAX_OF(c->stream->last_day, c->day);

@@ -12,10 +12,13 @@
  *   - a delete request came later: everything was flushed for it
  *   - a chunk behind it in its segment is committed, or another part of its head, or a later chunk
  * of its stream
- *   - the log does not have all of its entries
  *
- * All others are in the log, every entry, and are left out: they stand at the end of their segment,
- * which is cut there.
+ * Of the others the log has every entry, and they are left out: they stand at the end of their
+ * segment, which is cut there. If it has not, be it that the log is damaged, or that the log had
+ * failed to write something that came into a chunk all the same, then the chunk is kept. That
+ * proves nothing about other chunks, so the replay leaves out what it holds only if the log has
+ * nothing of its stream up to it that no chunk holds; else entries are there twice until they are
+ * merged.
  */
 #include "server/store/rebuild_internal.h"
 
@@ -188,21 +191,31 @@ static bool was_committed(const struct found_chunk *c)
     return c->state == FOUND_SURE || c->state == FOUND_ELSEWHERE;
 }
 
-/* What stands before something committed in a segment was committed earlier. */
-static bool spread_in_segments(struct finding *f)
+static bool stays(const struct found_chunk *c)
 {
+    return was_committed(c) || c->state == FOUND_KEPT;
+}
+
+/*
+ * What stands before something committed in a segment was committed earlier; and what stands before
+ * something that is kept cannot be cut off. `as` is what it becomes, FOUND_SURE or FOUND_KEPT.
+ */
+static bool spread_in_segments(struct finding *f, enum found_state as)
+{
+    bool (*spreads)(const struct found_chunk *) = as == FOUND_SURE ? was_committed : stays;
     bool changed = false;
 
     for (uint32_t i = 0; i < f->segment_count; i++) {
-        bool sure = false;
+        bool behind = false;
         for (uint32_t j = f->segments[i].end; j-- > f->segments[i].begin;) {
             struct found_chunk *c = &f->items[j];
             if (!found_is_chunk(c))
                 continue;
-            sure = sure || was_committed(c);
-            changed = changed || (sure && !was_committed(c));
-            if (sure && !was_committed(c))
-                c->state = FOUND_SURE;
+            behind = behind || spreads(c);
+            if (behind && !spreads(c)) {
+                c->state = as;
+                changed = true;
+            }
         }
     }
     return changed;
@@ -211,32 +224,33 @@ static bool spread_in_segments(struct finding *f)
 /*
  * Chunks of a stream are committed in order, all parts of a head at once. `chunks` is all of them.
  */
-static bool spread_in_streams(struct found_chunk **chunks, size_t count)
+static bool spread_in_streams(struct found_chunk **chunks, size_t count, enum found_state as)
 {
     bool changed = false;
 
     for (size_t i = 0; i < count; i++) {
-        struct found_stream *stream = chunks[i]->stream;
-        if (was_committed(chunks[i]) && chunks[i]->seq_max > stream->sure_seq)
-            stream->sure_seq = chunks[i]->seq_max;
+        struct found_chunk *c = chunks[i];
+        if (was_committed(c) || (stays(c) && c->seq_max < c->stream->unstored_seq))
+            c->stream->sure_seq = MAX_OF(c->stream->sure_seq, c->seq_max);
     }
     for (size_t i = 0; i < count; i++) {
-        if (was_committed(chunks[i]) || chunks[i]->seq_max > chunks[i]->stream->sure_seq)
+        if (stays(chunks[i]) || chunks[i]->seq_max > chunks[i]->stream->sure_seq)
             continue;
-        chunks[i]->state = FOUND_SURE;
+        chunks[i]->state = as;
         changed = true;
     }
     return changed;
 }
 
 /* At most as many rounds as there are doubtful chunks, and hardly ever more than two. */
-static void spread(struct finding *f, struct found_chunk **chunks, size_t count)
+static void spread(struct finding *f, struct found_chunk **chunks, size_t count,
+                   enum found_state as)
 {
     bool changed = true;
 
     while (changed) {
-        changed = spread_in_segments(f);
-        changed = spread_in_streams(chunks, count) || changed;
+        changed = spread_in_segments(f, as);
+        changed = spread_in_streams(chunks, count, as) || changed;
     }
 }
 
@@ -269,14 +283,14 @@ enum status rebuild_choose(struct finding *f, struct err *err)
     st = find_merged(f, chunks, count, err);
     if (st != ST_OK)
         return st;
-    spread(f, chunks, count);
+    spread(f, chunks, count, FOUND_SURE);
     if (count_doubtful(chunks, count) > 0)
         st = rebuild_compare_log(f, err);
     for (size_t i = 0; i < count && st == ST_OK; i++) {
         if (chunks[i]->state == FOUND_DOUBTFUL)
             chunks[i]->state =
-                chunks[i]->unseen + chunks[i]->hidden == 0 ? FOUND_IN_LOG : FOUND_SURE;
+                chunks[i]->unseen + chunks[i]->hidden == 0 ? FOUND_IN_LOG : FOUND_KEPT;
     }
-    spread(f, chunks, count);
+    spread(f, chunks, count, FOUND_KEPT);
     return st;
 }

@@ -24,8 +24,9 @@ struct found_stream {
     struct str tenant;
     struct str labels; /* stored form */
     uint32_t number;
-    uint64_t sure_seq; /* everything up to this record is in chunks that count */
-    int32_t first_day; /* of chunks that count */
+    uint64_t sure_seq;     /* everything up to this record is in chunks that count */
+    uint64_t unstored_seq; /* the first record of the log that is not, nor in doubtful ones */
+    int32_t first_day;     /* of chunks that count */
     int32_t last_day;
     struct found_chunk *torn; /* doubtful ones with blocks that cannot be read */
 };
@@ -34,6 +35,7 @@ enum found_state {
     FOUND_SURE,      /* it was committed */
     FOUND_DOUBTFUL,  /* perhaps not, a flush was writing it */
     FOUND_IN_LOG,    /* the same, and the log has all of it */
+    FOUND_KEPT,      /* the same, and the log does not */
     FOUND_ELSEWHERE, /* it was committed, and then merged into another one */
 };
 

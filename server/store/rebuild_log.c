@@ -57,8 +57,6 @@ static void add_entry(struct comparison *c, struct found_chunk *chunk, const str
 /* The log has an entry that is in no block that can be read. */
 static void see_hidden(const struct found_stream *stream, uint64_t seq, int64_t ts_ns)
 {
-    if (seq <= stream->sure_seq)
-        return;
     for (struct found_chunk *torn = stream->torn; torn != NULL; torn = torn->next_torn) {
         if (torn->hidden == 0 || seq > torn->seq_max || ts_ns < torn->summary.min_ns ||
             ts_ns > torn->summary.max_ns)
@@ -69,22 +67,25 @@ static void see_hidden(const struct found_stream *stream, uint64_t seq, int64_t 
 }
 
 /* The log has this entry: every chunk that has it too has one less to wait for. */
-static void see_entry(struct comparison *c, const struct found_stream *stream, uint64_t seq,
+static void see_entry(struct comparison *c, struct found_stream *stream, uint64_t seq,
                       const struct entry *e)
 {
     uint64_t hash = hash_entry(c, stream, e);
-    bool known = false;
+    bool stored = false, known = false;
 
     for (size_t at = hash & (c->slots - 1); c->table[at].hash != 0;
          at = (at + 1) & (c->slots - 1)) {
         struct seen_entry *s = &c->table[at];
+        stored = stored || s->hash == hash;
         if (s->hash != hash || s->seen)
             continue;
         s->seen = true;
         s->chunk->unseen--;
         known = true;
     }
-    if (!known)
+    if (!stored && seq > stream->sure_seq)
+        stream->unstored_seq = MIN_OF(stream->unstored_seq, seq);
+    if (!known && seq > stream->sure_seq)
         see_hidden(stream, seq, e->ts_ns);
 }
 
@@ -151,7 +152,7 @@ static enum status see_record(struct comparison *c, struct arena *a,
     for (size_t i = 0; st == ST_OK && i < request.stream_count; i++) {
         const struct push_stream *from = &request.streams[i];
         rebuild_stream_key(&c->key, tenant, from->labels);
-        const struct found_stream *stream =
+        struct found_stream *stream =
             c->key.failed ? NULL : map_get(&c->finding->streams, buf_str(&c->key));
         for (size_t j = 0; stream != NULL && j < from->entry_count; j++)
             see_entry(c, stream, record->seq, &from->entries[j]);
@@ -161,13 +162,31 @@ static enum status see_record(struct comparison *c, struct arena *a,
     return st == ST_CORRUPT ? ST_OK : st; /* the replay will not have it either */
 }
 
+/* ST_UNSUPPORTED, or a status of memory or the disk; a damaged header is none. */
+static enum status open_file(const char *wal_dir, uint64_t number, struct wal_reader **ret_reader,
+                             struct err *err)
+{
+    char name[WAL_NAME_BYTES], path[REBUILD_PATH_BYTES + WAL_NAME_BYTES + 1];
+    struct wal_reader *w = NULL;
+
+    wal_file_name(number, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", wal_dir, name);
+    enum status st = wal_reader_open(path, &w, err);
+    if (st == ST_OK && wal_reader_header(w, &number, err) == ST_UNSUPPORTED)
+        st = ST_UNSUPPORTED;
+    if (st == ST_OK)
+        *ret_reader = w;
+    else
+        wal_reader_close(w);
+    return st;
+}
+
 /* Visit every record of every file of the log; a status of `visit` ends it. */
 static enum status each_record(const char *wal_dir,
                                enum status (*visit)(void *context, const struct wal_record *record),
                                void *context, struct err *err)
 {
-    char name[WAL_NAME_BYTES], path[REBUILD_PATH_BYTES + WAL_NAME_BYTES + 1];
-    uint64_t *numbers = NULL, number;
+    uint64_t *numbers = NULL;
     size_t count = 0;
 
     enum status st = wal_numbers(wal_dir, &numbers, &count, err);
@@ -176,11 +195,7 @@ static enum status each_record(const char *wal_dir,
     for (size_t i = 0; i < count && st == ST_OK; i++) {
         struct wal_reader *w = NULL;
         struct wal_piece piece;
-        wal_file_name(numbers[i], name);
-        (void)snprintf(path, sizeof(path), "%s/%s", wal_dir, name);
-        st = wal_reader_open(path, &w, err);
-        if (st == ST_OK && wal_reader_header(w, &number, err) == ST_UNSUPPORTED)
-            st = ST_UNSUPPORTED;
+        st = open_file(wal_dir, numbers[i], &w, err);
         while (st == ST_OK || st == ST_CORRUPT) {
             st = wal_reader_next(w, &piece, err);
             if (st == ST_OK)
@@ -193,27 +208,41 @@ static enum status each_record(const char *wal_dir,
     return st;
 }
 
-struct first_seq {
-    uint64_t seq;
-};
-
 static enum status take_seq(void *context, const struct wal_record *record)
 {
-    struct first_seq *first = context;
+    uint64_t *seq = context;
 
-    first->seq = record->seq;
+    *seq = record->seq;
     return ST_EMPTY; /* enough */
+}
+
+/* NULL: there is none. */
+static enum status open_oldest(const char *wal_dir, struct wal_reader **ret_reader, struct err *err)
+{
+    uint64_t *numbers = NULL;
+    size_t count = 0;
+
+    *ret_reader = NULL;
+    enum status st = wal_numbers(wal_dir, &numbers, &count, err);
+    if (st == ST_OK && count > 0)
+        st = open_file(wal_dir, numbers[0], ret_reader, err);
+    mem_free(numbers);
+    return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
 enum status rebuild_first_seq(const char *wal_dir, uint64_t *ret_seq, struct err *err)
 {
-    struct first_seq first = {UINT64_MAX};
+    struct wal_reader *oldest = NULL; /* it may have no record that can be read */
+    uint64_t seq = UINT64_MAX;
 
-    enum status st = each_record(wal_dir, take_seq, &first, err);
-    if (st != ST_OK && st != ST_EMPTY)
-        return st;
-    *ret_seq = first.seq;
-    return ST_OK;
+    enum status st = open_oldest(wal_dir, &oldest, err);
+    if (st == ST_OK)
+        st = each_record(wal_dir, take_seq, &seq, err);
+    if (oldest != NULL && seq != UINT64_MAX)
+        seq = wal_reader_first_seq(oldest, seq);
+    wal_reader_close(oldest);
+    *ret_seq = seq;
+    return st == ST_EMPTY ? ST_OK : st;
 }
 
 struct seeing {
