@@ -283,18 +283,26 @@ static enum status append_row(struct head *h, const struct entry *e, uint32_t se
     return ST_OK;
 }
 
-enum status head_append(struct head *h, const struct entry *entries, size_t count)
+bool head_is_full(const struct head *h)
+{
+    return head_size(h).memory_bytes >= HEAD_BYTES_MAX;
+}
+
+enum status head_append(struct head *h, const struct entry *entries, size_t count,
+                        size_t *ret_added)
 {
     struct recent_sets recent = {.count = 0};
     enum status st = ST_OK;
+    size_t added = 0;
 
-    for (size_t i = 0; i < count && st == ST_OK; i++) {
+    while (added < count && st == ST_OK && !head_is_full(h)) {
+        const struct entry *e = &entries[added];
         uint32_t set;
-        ASSERT(entries[i].line.len < ROW_IS_SET);
-        if (!set_number(h, &recent, entries[i].metadata, &set))
-            return ST_NOMEM;
-        st = append_row(h, &entries[i], set);
+        ASSERT(e->line.len < ROW_IS_SET);
+        st = set_number(h, &recent, e->metadata, &set) ? append_row(h, e, set) : ST_NOMEM;
+        added += st == ST_OK ? 1 : 0;
     }
+    *ret_added = added;
     return st;
 }
 

@@ -24,6 +24,12 @@
 struct head;
 struct head_piece;
 
+/*
+ * A head that takes as much memory gets no more entries, so that there is always enough to pack it:
+ * that takes up to eleven times as much, for a pair of metadata has 3 bytes and becomes 32.
+ */
+enum { HEAD_BYTES_MAX = 64 * 1024 * 1024 };
+
 /* What a writer (who holds the lock) may ask. */
 struct head_size {
     uint64_t entries;
@@ -41,13 +47,17 @@ void head_unref(struct head *h); /* accepts NULL */
 uint64_t head_chunk_id(const struct head *h);
 struct head_size head_size(const struct head *h);
 
+/* Does it get no more entries? */
+bool head_is_full(const struct head *h);
+
 /*
- * Append entries; the metadata of each is sorted by name. Those that borrow the same pairs cost the
- * least.
+ * Append entries, until the head is full; the metadata of each is sorted by name. Those that borrow
+ * the same pairs cost the least. `*ret_added`: how many were added, the first of them.
  *
- * ST_NOMEM  only those that fit were added, the first of them
+ * ST_NOMEM  only those that fit were added
  */
-MUST_CHECK enum status head_append(struct head *h, const struct entry *entries, size_t count);
+MUST_CHECK enum status head_append(struct head *h, const struct entry *entries, size_t count,
+                                   size_t *ret_added);
 
 /*
  * Bring entries in order of time; equal times stay in the order they have. `scratch` memory comes

@@ -32,11 +32,12 @@
     X(server, http_threads, COUNT, "0", 0, 256,                                                   \
       "Event loops; 0 is one for each processor.")                                                \
     X(server, http_max_connections, COUNT, "20000", 1, 1000000,                                   \
-      "Open connections; further ones wait in the kernel.")                                       \
+      "Open connections, and up to one more for each thread; further ones wait in the kernel.")    \
     X(server, http_max_header_bytes, BYTES, "64KB", 1024, 16777216,                               \
       "Request line and headers.")                                                                \
     X(server, http_max_inflight_bytes, BYTES, "256MB", 1048576, 0,                                \
-      "Request bodies in memory, of all connections together; beyond it pushes get 503.")         \
+      "Requests in memory, heads and bodies, of all connections together; beyond it those that "  \
+      "are arriving and got on longest ago get 503.")                                             \
     X(server, http_max_outgoing_bytes, BYTES, "512MB", 1048576, 0,                                \
       "Answers in memory that are not sent, of all connections together; beyond it those that "   \
       "have waited longest are given up, and a new one may get 503 instead.")                     \
@@ -96,10 +97,13 @@
     X(ingester, max_chunk_age, DURATION, "2h", SECOND_NS, 0,                                      \
       "A stream is flushed when its oldest entry in memory arrived this long ago.")               \
     X(ingester, memory_target, BYTES, "48MB", 1048576, 0,                                         \
-      "Entries in memory; above it (and 1KB for each stream) the largest streams are flushed. "   \
-      "With a quarter more acknowledgements wait for the flusher, a second at most.")         \
+      "Entries and labels in memory; above it (and 1.5KB for each stream), or three quarters of " \
+      "memory_max, the largest streams are flushed. With a quarter more acknowledgements wait "   \
+      "for the flusher, a second at most.")                                                       \
     X(ingester, memory_max, BYTES, "512MB", 1048576, 0,                                           \
-      "Entries in memory; above it pushes get 503 until the flusher has caught up.")              \
+      "Entries and labels in memory; above it pushes get 503 until the flusher has caught up.")   \
+    X(ingester, max_tenants, COUNT, "10000", 1, 1000000,                                          \
+      "Tenants known since the start; a push or delete request of another one gets 429.")         \
                                                                                                   \
     X(compactor, compaction_interval, DURATION, "10m", 0, 365 * DAY_NS,                           \
       "How often small chunks are looked for, to be merged; 0 turns merging off. A day that got " \
@@ -113,7 +117,7 @@
     X(wal, file_size, BYTES, "16MB", 65536, 0,                                                    \
       "A write-ahead log file that has grown to this size is followed by the next.")              \
     X(wal, size_target, BYTES, "96MB", 65536, 0,                                                 \
-      "The whole log; above it the streams that keep its oldest file are flushed.")               \
+      "The whole log; above it the streams that keep its oldest files are flushed.")              \
     X(wal, queue_max, BYTES, "64MB", 65536, 0,                                                    \
       "Bytes that may wait for the log's disk; beyond it pushes get 503.")
 

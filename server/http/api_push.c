@@ -118,7 +118,7 @@ static void push_with(struct request *r, struct arena *a)
         reply_error(r, st == ST_LIMIT ? ST_TOO_LARGE : st, &err, true);
         return;
     }
-    struct store_push p = {.tenant = r->tenant, .request = &push, .arena = a};
+    struct store_push p = {.tenant = r->tenant, .request = &push, .arena = a, .gone = &r->gone};
     if (spec.format == PUSH_PROTOBUF && spec.encoding == PUSH_PLAIN)
         p.body = buf_str(&r->body);
     st = store_push(r->server->store, &p, &err);

@@ -451,6 +451,8 @@ enum status store_delete(struct store *s, const struct delete_wish *wish, uint32
     struct tenant *tenant = NULL;
 
     enum status st = check_query(wish->query, err);
+    if (st == ST_OK)
+        st = store_admit_tenant(s, wish->tenant, &tenant, err);
     if (st != ST_OK)
         return st;
     begin_create(s);
@@ -462,9 +464,7 @@ enum status store_delete(struct store *s, const struct delete_wish *wish, uint32
     end_create(s);
     if (st != ST_OK)
         return st;
-    tenant = store_tenant(s, wish->tenant, true);
-    if (tenant != NULL)
-        counter_add(&tenant->counters.deletes_received, 1);
+    counter_add(&tenant->counters.deletes_received, 1);
     LOG(LOG_INFO, "lines are deleted", LOG_STR("tenant", wish->tenant),
         LOG_STR("query", wish->query), LOG_INT("chunk_max", change.request.chunk_max));
     *ret_id = change.request.id;

@@ -8,11 +8,11 @@
  *      committed lengths
  *
  * When anything fails before the commit nothing has happened: the next attempt overwrites what was
- * written, and writes it to another file if it was a sync that failed: the system may have dropped
- * what it could not write, and would call the next sync of the same pages a success. After a failed
- * commit that is so only if the index still takes writes; if it does not, nobody knows what its
- * file says, and no segment may be touched until a restart has looked. The caller drops the heads
- * after a success.
+ * written. It takes another file where one cannot be written, and after a sync that failed: the
+ * system may have dropped what it could not write, and would call the next sync of the same pages a
+ * success. After a failed commit that is so only if the index still takes writes; if it does not,
+ * nobody knows what its file says, and no segment may be touched until a restart has looked. The
+ * caller drops the heads after a success.
  *
  * What a merge has made is committed in the same way, by the same thread: its transaction takes the
  * references of the chunks that were merged away and names the new one instead. A segment that
@@ -39,6 +39,11 @@ enum {
     WRITE_BYTES = 1 << 20, /* chunks gather up to here before they are written */
 };
 
+/* A full head and one entry more can always be packed: of that, too, it takes eleven times. */
+enum { ENTRY_BYTES_MAX = 16 * 1024 * 1024 }; /* of metadata: config/options.h */
+_Static_assert(FLUSH_ARENA_BYTES_MAX / 12 > HEAD_BYTES_MAX + ENTRY_BYTES_MAX,
+               "there is memory to pack any head");
+
 /* A chunk that has been packed, with the item it comes from. */
 struct flushed_chunk {
     const struct flush_item *item;
@@ -62,6 +67,12 @@ struct flushing {
 
 /* ---- segments ---- */
 
+/* The file failed. If not for want of room or memory, the next attempt is made with another one. */
+static void note_failed(struct open_segment *segment, enum status st)
+{
+    segment->failed = segment->failed || (st != ST_FULL && st != ST_NOMEM);
+}
+
 static enum status write_pending(struct flushing *f, struct err *err)
 {
     struct open_segment *segment = f->segment;
@@ -72,6 +83,8 @@ static enum status write_pending(struct flushing *f, struct err *err)
     ASSERT(segment != NULL);
     enum status st = segments_write(f->store->segments, segment->name, bytes,
                                     segment->written_bytes - bytes.len, err);
+    if (st != ST_OK)
+        note_failed(segment, st);
     buf_reset(&f->pending);
     return st;
 }
@@ -91,7 +104,7 @@ static struct open_segment *find_segment(const struct flushing *f, struct str te
     const struct store *s = f->store;
     struct open_segment *segment = open_segments_newest(&s->flusher.segments, tenant, day, state);
 
-    while (segment != NULL && (segment->sync_failed || is_leaving(f, segment->name.id) ||
+    while (segment != NULL && (segment->failed || is_leaving(f, segment->name.id) ||
                                segment->written_bytes >= store_settings(s)->segment_max_bytes))
         segment = segment->older;
     return segment;
@@ -216,9 +229,10 @@ static enum status pack_day(struct flushing *f, const struct flush_item *item,
 static size_t end_of_day(struct chunk_entries all, size_t begin)
 {
     int64_t next_ns = time_day_start_ns(time_day(all.items[begin].ts_ns) + 1);
+    int64_t last_ns = next_ns == INT64_MAX ? INT64_MAX : next_ns - 1; /* the last day is shorter */
     size_t end = begin;
 
-    while (end < all.count && all.items[end].ts_ns < next_ns)
+    while (end < all.count && all.items[end].ts_ns <= last_ns)
         end++;
     return end;
 }
@@ -288,14 +302,14 @@ static enum status sync_segments(struct store *s, struct err *err)
         if (!has_new_bytes(o))
             continue;
         st = segments_sync(s->segments, o->name, err);
-        o->sync_failed = st != ST_OK;
+        o->failed = st != ST_OK;
         new_names |= o->new_file;
     }
     if (st != ST_OK || !new_names)
         return st;
     st = segments_sync_names(s->segments, err);
     for (struct open_segment *o = used; o != NULL && st != ST_OK; o = o->next_used)
-        o->sync_failed |= o->new_file;
+        o->failed |= o->new_file;
     return st;
 }
 
@@ -397,10 +411,12 @@ static void forget_written(struct store *s, struct open_segment *segment)
         !flag_get(&s->flusher.abandon)) {
         st = is_new ? segments_remove(s->segments, segment->name, &err)
                     : segments_cut(s->segments, segment->name, segment->committed_bytes, &err);
-        if (st != ST_OK)
+        if (st != ST_OK) {
             LOG(LOG_WARN, "cannot cut a segment after a failure", LOG_ERR(&err));
-        else if (is_new)
-            segment->sync_failed = false;
+            note_failed(segment, st);
+        } else if (is_new) {
+            segment->failed = false;
+        }
     }
     segment->written_bytes = segment->committed_bytes;
     segment->has_file = !is_new;

@@ -7,7 +7,8 @@
  * is due, writes it in batches (flush.c), drops what is committed, and lets the log remove the
  * files that nobody needs any more (I3). In between it commits what the merger has made. When
  * writing fails (a full disk, say) the sealed heads stay where they are, answers still have them,
- * and the next look tries again.
+ * and the next look tries again. What cannot be packed, or needs a damaged record of the index,
+ * keeps nothing else back.
  *
  * When a stop takes too long what it is doing is abandoned, and so is what it is asked for from
  * then on; but it answers, for the merger, which is joined first, may wait for that.
@@ -23,14 +24,14 @@
 enum {
     SLICE_STREAMS = 512, /* visited under one hold of their tenant's lock */
     BATCH_ITEMS_MAX = 2048,
-    SIZE_CLASSES = 48, /* powers of two of a head's memory */
+    SIZE_CLASSES = 48, /* powers of two of the memory of a stream and its head */
 };
 
 #define LOOK_PERIOD_NS SECOND_NS
 #define RETRY_PERIOD_NS (5 * SECOND_NS)
 #define ROUND_PERIOD_NS (10 * SECOND_NS)
-#define BATCH_LINE_BYTES_MAX \
-    (8 * MIB) /* what a flush adds to the memory of heads until it commits */
+#define BATCH_BYTES_MAX \
+    (8 * MIB) /* of lines and labels: what a flush adds to the memory of heads until it commits */
 
 /* What is due in one look. */
 struct due {
@@ -38,7 +39,7 @@ struct due {
     bool everything;
     int64_t now_ns;
     uint64_t
-        memory_least; /* heads that take as much are flushed; UINT64_MAX: none for this reason */
+        memory_least; /* streams that take as much are flushed; UINT64_MAX: none for this reason */
     uint64_t wal_seq; /* streams with entries up to this record are flushed; 0: none */
     bool failed;      /* a head that is due could not be sealed */
 };
@@ -68,7 +69,8 @@ static void visit_streams(struct tenant *t, stream_visit_fn *visit, void *contex
 /* ---- choosing ---- */
 
 struct sizes {
-    uint64_t bytes[SIZE_CLASSES];
+    uint64_t bytes[SIZE_CLASSES]; /* of streams that can be sealed */
+    uint64_t leaving_bytes;       /* goes anyway */
 };
 
 static unsigned size_class(uint64_t bytes)
@@ -78,12 +80,22 @@ static unsigned size_class(uint64_t bytes)
     return MIN_OF(class, (unsigned)SIZE_CLASSES - 1);
 }
 
+/* What is free when the stream is flushed; copies of values that nobody else has come on top. */
+static uint64_t open_bytes(const struct stream *s)
+{
+    return s->head == NULL ? 0 : head_size(s->head).memory_bytes + stream_bytes(s);
+}
+
 static void add_size(void *context, struct tenant *t, struct stream *s)
 {
     struct sizes *sizes = context;
-    uint64_t bytes = s->head == NULL ? 0 : head_size(s->head).memory_bytes;
+    uint64_t bytes = open_bytes(s);
 
     (void)t;
+    if (s->head == NULL)
+        sizes->leaving_bytes += stream_bytes(s);
+    for (const struct sealed *sealed = s->sealed_first; sealed != NULL; sealed = sealed->next)
+        sizes->leaving_bytes += head_size(sealed->head).memory_bytes;
     sizes->bytes[size_class(bytes)] += bytes;
 }
 
@@ -93,25 +105,24 @@ static void add_sizes(void *context, struct tenant *t)
 }
 
 /*
- * When all heads together are above the target: the size from which heads must be flushed to come
- * down to three quarters of it. Largest first makes the largest chunks.
+ * When all heads and streams together are above the target: the size from which they must be
+ * flushed to come down to three quarters of it. Largest first makes the largest chunks.
  */
 static uint64_t memory_threshold(struct store *s)
 {
     uint64_t target = store_memory_target(s);
-    struct sizes sizes = {{0}};
-    uint64_t total = 0, freed = 0;
+    struct sizes sizes = {.leaving_bytes = 0};
+    uint64_t total = store_memory(s), freed = 0;
 
-    if (counter_get(&s->head_bytes) <= target)
+    if (total <= target)
         return UINT64_MAX;
     store_each_tenant(s, add_sizes, &sizes);
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
-        total += sizes.bytes[class];
+    total -= MIN_OF(total, sizes.leaving_bytes);
     if (total <= target)
         return UINT64_MAX; /* the rest is sealed and on its way */
     for (unsigned class = SIZE_CLASSES; class -- > 0;) {
         freed += sizes.bytes[class];
-        if (total - freed <= target / 4 * 3)
+        if (total <= freed + target / 4 * 3)
             return UINT64_C(1) << class;
     }
     return 1;
@@ -120,17 +131,16 @@ static uint64_t memory_threshold(struct store *s)
 static bool seal_is_due(const struct due *d, const struct stream *s, enum seal_reason *ret_reason)
 {
     const struct settings *settings = store_settings(d->store);
-    struct head_size size = head_size(s->head);
 
     if (d->everything)
         *ret_reason = SEAL_FORCED;
-    else if (size.line_bytes >= settings->chunk_target_size)
+    else if (store_is_full(d->store, s))
         *ret_reason = SEAL_FULL;
     else if (d->now_ns - s->last_append_ns >= settings->chunk_idle_period)
         *ret_reason = SEAL_IDLE;
     else if (d->now_ns - s->head_opened_ns >= settings->max_chunk_age)
         *ret_reason = SEAL_MAX_AGE;
-    else if (size.memory_bytes >= d->memory_least)
+    else if (open_bytes(s) >= d->memory_least)
         *ret_reason = SEAL_MEMORY;
     else if (s->head_seq_first <= d->wal_seq)
         *ret_reason = SEAL_WAL;
@@ -160,14 +170,13 @@ static void seal_due(void *context, struct tenant *t)
 /* False: not all of it could be sealed, for want of memory. */
 static bool seal_what_is_due(struct store *s, bool everything)
 {
-    const struct settings *settings = store_settings(s);
-    struct wal_state wal = wal_state(s->wal);
+    uint64_t log_bytes = store_settings(s)->size_target;
     struct due due = {
         .store = s,
         .everything = everything,
         .now_ns = time_mono_ns(),
         .memory_least = memory_threshold(s),
-        .wal_seq = wal.bytes > settings->size_target ? wal.oldest_seq_max : 0,
+        .wal_seq = s->wal == NULL ? 0 : wal_seq_beyond(s->wal, log_bytes),
     };
 
     store_each_tenant(s, seal_due, &due);
@@ -180,14 +189,56 @@ struct batch {
     struct store *store;
     struct flush_item *items;
     size_t count;
-    uint64_t line_bytes;
-    enum status status; /* of writing */
-    struct err *err;
+    size_t capacity;
+    uint64_t bytes;               /* of lines and labels */
+    enum status status;           /* not ST_OK: no more is written */
+    enum status failed;           /* the first failure, */
+    struct err *err;              /* and its text */
+    const struct stream *skipped; /* the last one that is left for the next round */
 };
 
 static bool batch_is_full(const struct batch *b)
 {
-    return b->count == BATCH_ITEMS_MAX || b->line_bytes >= BATCH_LINE_BYTES_MAX;
+    return b->count >= BATCH_ITEMS_MAX || b->bytes >= BATCH_BYTES_MAX;
+}
+
+static void note_failure(struct batch *b, enum status st, const struct err *err)
+{
+    if (b->failed != ST_OK)
+        return;
+    b->failed = st;
+    *b->err = *err;
+}
+
+static void add_item(struct batch *b, const struct flush_item *item)
+{
+    struct err err;
+
+    if (b->count == b->capacity) {
+        struct flush_item *wider = mem_grow(b->items, b->capacity * 2, sizeof(*wider));
+        if (wider == NULL) {
+            b->status = err_set(&err, ST_NOMEM, "no memory for a batch");
+            note_failure(b, b->status, &err);
+            return;
+        }
+        b->items = wider;
+        b->capacity *= 2;
+    }
+    b->items[b->count++] = *item;
+    b->bytes += head_size(item->sealed->head).line_bytes + item->stream->key.len;
+}
+
+/* Collect what a stream has sealed. False: the batch is full, and the rest is for the next one. */
+static bool collect_stream(struct batch *b, struct tenant *t, struct stream *s)
+{
+    const struct sealed *end = stream_unfinished(s);
+
+    for (const struct sealed *sealed = s->sealed_first; sealed != end; sealed = sealed->next) {
+        if (batch_is_full(b) && !sealed->continues)
+            return false;
+        add_item(b, &(struct flush_item){.tenant = t, .stream = s, .sealed = sealed});
+    }
+    return true;
 }
 
 /* Collect sealed heads from stream `*number` on, until the batch is full. False at the last one. */
@@ -200,14 +251,8 @@ static bool collect_sealed(struct batch *b, struct tenant *t, uint32_t *number)
         s = streams_next(&t->streams, number);
         if (s == NULL)
             break;
-        for (struct sealed *sealed = s->sealed_first; sealed != NULL; sealed = sealed->next) {
-            if (batch_is_full(b)) {
-                --*number; /* the rest of this stream is for the next batch */
-                break;
-            }
-            b->items[b->count++] = (struct flush_item){.tenant = t, .stream = s, .sealed = sealed};
-            b->line_bytes += head_size(sealed->head).line_bytes;
-        }
+        if (s != b->skipped && !collect_stream(b, t, s))
+            --*number;
     }
     lock_give(&t->lock);
     return s != NULL || batch_is_full(b);
@@ -216,7 +261,6 @@ static bool collect_sealed(struct batch *b, struct tenant *t, uint32_t *number)
 /* The head of the item is in committed chunks: drop it, and its stream when that was the last. */
 static void drop_item(struct store *s, const struct flush_item *item)
 {
-    struct tenant *t = item->tenant;
     struct stream *stream = item->stream;
 
     ASSERT(stream->sealed_first == item->sealed);
@@ -224,19 +268,70 @@ static void drop_item(struct store *s, const struct flush_item *item)
     counter_sub(&s->heads, 1);
     stream->flushed_seq = item->sealed->seq_max;
     stream_drop_sealed(stream);
-    if (stream_has_entries(stream))
-        return;
-    streams_remove(&t->streams, stream);
-    counter_sub(&t->counters.streams, 1);
-    counter_add(&t->counters.streams_removed, 1);
+    if (!stream_has_entries(stream))
+        store_drop_stream(s, item->tenant, stream);
 }
 
-static void drop_flushed(struct batch *b)
+static void drop_flushed(struct batch *b, size_t begin, size_t end)
 {
-    for (size_t i = 0; i < b->count; i++) {
+    for (size_t i = begin; i < end; i++) {
         lock_take(&b->items[i].tenant->lock);
         drop_item(b->store, &b->items[i]);
         lock_give(&b->items[i].tenant->lock);
+    }
+}
+
+/* Where a part of about `count` items ends that may be committed alone. */
+static size_t part_end(const struct batch *b, size_t begin, size_t count)
+{
+    size_t end = begin + MIN_OF(count, b->count - begin);
+
+    while (end < b->count && b->items[end].sealed->continues)
+        end++;
+    return end;
+}
+
+/* Where the items of the stream at `begin` end: what follows of it must not be committed before. */
+static size_t stream_end(const struct batch *b, size_t begin)
+{
+    size_t end = begin;
+
+    while (end < b->count && b->items[end].stream == b->items[begin].stream)
+        end++;
+    return end;
+}
+
+/* May a part of a batch succeed where all of it has failed? Not when it was the disk. */
+static bool is_of_items(enum status st)
+{
+    return status_is_memory(st) || st == ST_TOO_LARGE || st == ST_CORRUPT; /* of the index */
+}
+
+/*
+ * Write the items, at once if that can be done. Else in parts, which become smaller where they fail
+ * and larger where they do not; what fails even alone is left for the next round.
+ */
+static void write_parts(struct batch *b)
+{
+    size_t count = b->count;
+    struct err err;
+
+    for (size_t begin = 0; begin < b->count && b->status == ST_OK;) {
+        size_t end = part_end(b, begin, count);
+        enum status st = flush_items(b->store, b->items + begin, end - begin, &err);
+        if (st == ST_OK) {
+            drop_flushed(b, begin, end);
+            begin = end;
+            count = MIN_OF(count * 2, b->count);
+        } else if (is_of_items(st) && count > 1) {
+            count = MIN_OF(count, end - begin) / 2;
+            count = MAX_OF(count, (size_t)1);
+        } else {
+            note_failure(b, st, &err);
+            b->status = is_of_items(st) ? ST_OK : st;
+            b->skipped = b->items[begin].stream;
+            begin = stream_end(b, begin);
+        }
     }
 }
 
@@ -244,13 +339,12 @@ static void drop_flushed(struct batch *b)
 static void write_batch(struct batch *b)
 {
     if (b->count > 0 && b->status == ST_OK) {
-        b->status = flush_items(b->store, b->items, b->count, b->err);
-        if (b->status == ST_OK)
-            drop_flushed(b);
-        (void)space_look(b->store); /* a round may be long */
+        write_parts(b);
+        if (b->store->wal != NULL)      /* there is none while it is replayed */
+            (void)space_look(b->store); /* a round may be long */
     }
     b->count = 0;
-    b->line_bytes = 0;
+    b->bytes = 0;
 }
 
 static void write_tenant(void *context, struct tenant *t)
@@ -275,6 +369,7 @@ static enum status write_sealed(struct store *s, struct err *err)
     struct batch b = {
         .store = s,
         .items = mem_new(BATCH_ITEMS_MAX, sizeof(struct flush_item)),
+        .capacity = BATCH_ITEMS_MAX,
         .err = err,
     };
 
@@ -283,22 +378,24 @@ static enum status write_sealed(struct store *s, struct err *err)
     store_each_tenant(s, write_tenant, &b);
     write_batch(&b);
     mem_free(b.items);
-    return b.status;
+    return b.failed;
 }
 
 /* ---- after writing ---- */
 
+struct sweeping {
+    struct store *store;
+    uint64_t oldest_seq; /* of what is not flushed */
+};
+
 /* Note what is not flushed, and forget streams that a push has made but not filled. */
 static void sweep_stream(void *context, struct tenant *t, struct stream *s)
 {
-    uint64_t *oldest_seq = context;
+    struct sweeping *sweeping = context;
 
-    *oldest_seq = MIN_OF(*oldest_seq, stream_oldest_seq(s));
-    if (stream_has_entries(s))
-        return;
-    streams_remove(&t->streams, s);
-    counter_sub(&t->counters.streams, 1);
-    counter_add(&t->counters.streams_removed, 1);
+    sweeping->oldest_seq = MIN_OF(sweeping->oldest_seq, stream_oldest_seq(s));
+    if (!stream_has_entries(s))
+        store_drop_stream(sweeping->store, t, s);
 }
 
 static void sweep_tenant(void *context, struct tenant *t)
@@ -313,10 +410,10 @@ static void sweep(struct store *s)
      * each record below the bound, which is taken before the first tenant is looked at, is seen in
      * its heads; records from the bound on are never dropped.
      */
-    uint64_t oldest_seq = wal_next_seq(s->wal);
+    struct sweeping sweeping = {.store = s, .oldest_seq = wal_next_seq(s->wal)};
 
-    store_each_tenant(s, sweep_tenant, &oldest_seq);
-    wal_drop(s->wal, oldest_seq);
+    store_each_tenant(s, sweep_tenant, &sweeping);
+    wal_drop(s->wal, sweeping.oldest_seq);
 }
 
 /* ---- the thread ---- */
@@ -404,7 +501,7 @@ static bool round_is_due(struct store *s)
         return false;
     flag_clear(&s->has_full);
     if (now_ns < f->next_round_ns && !has_full && !flag_get(&s->flush_failing) &&
-        counter_get(&s->head_bytes) <= store_memory_target(s) &&
+        store_memory(s) <= store_memory_target(s) &&
         wal_state(s->wal).bytes <= settings->size_target)
         return false;
     int64_t period_ns = MIN_OF(settings->chunk_idle_period, settings->max_chunk_age) / 8;
@@ -412,18 +509,26 @@ static bool round_is_due(struct store *s)
     return true;
 }
 
+static enum status flush_what_is_due(struct store *s, bool everything, struct err *err)
+{
+    bool sealed = seal_what_is_due(s, everything);
+    enum status st = write_sealed(s, err);
+
+    if (st == ST_OK && !sealed)
+        st = err_set(err, ST_NOMEM, "no memory to flush all that is due");
+    return st;
+}
+
 /* Flush what is due. When that is nothing there is time to give memory back. */
 static enum status make_round(struct store *s, bool everything, struct err *err)
 {
     uint64_t flushed = counter_get(&s->chunks_flushed);
 
-    bool sealed = seal_what_is_due(s, everything);
-    enum status st = write_sealed(s, err);
-    if (st == ST_OK && !sealed)
-        st = err_set(err, ST_NOMEM, "no memory to flush all that is due");
+    enum status st = flush_what_is_due(s, everything, err);
+    if (st != ST_CANCELLED && !s->flusher.broken)
+        sweep(s);
     if (st != ST_OK)
         return st;
-    sweep(s);
     if (counter_get(&s->chunks_flushed) == flushed) {
         mem_trim();
         index_unmap_pages(s->index);
@@ -467,8 +572,32 @@ static void *run(void *context)
     return NULL;
 }
 
+/*
+ * May chunks be written behind what is committed? Not where that is missing, or ends earlier, nor
+ * behind damage at its end.
+ */
+static bool may_grow(const struct store *s, const struct segment_ref *ref)
+{
+    uint64_t bytes;
+
+    return ref->state != SEGMENT_DEAD &&
+           ref->committed_bytes < store_settings(s)->segment_max_bytes &&
+           ref->committed_bytes % CHUNK_ALIGN == 0 &&
+           store_segment_is_itself(s, (struct segment_name){ref->id, ref->day}, &bytes) &&
+           bytes >= ref->committed_bytes;
+}
+
+enum status flusher_relieve(struct store *s, struct err *err)
+{
+    struct sweeping sweeping = {.store = s};
+
+    enum status st = flush_what_is_due(s, false, err);
+    store_each_tenant(s, sweep_tenant, &sweeping);
+    return st;
+}
+
 /* Load the segments that may be appended to. */
-static enum status load_segments(struct store *s, struct err *err)
+enum status flusher_open(struct store *s, struct err *err)
 {
     struct flusher *f = &s->flusher;
     struct index_read *r = NULL;
@@ -485,10 +614,7 @@ static enum status load_segments(struct store *s, struct err *err)
             f->dead_count++;
             counter_add(&s->merger.segments_killed, 1);
         }
-        if (st != ST_OK || ref.state == SEGMENT_DEAD ||
-            ref.committed_bytes >= store_settings(s)->segment_max_bytes ||
-            ref.committed_bytes % CHUNK_ALIGN != 0 || /* damage is its end */
-            !store_segment_is_itself(s, (struct segment_name){ref.id, ref.day}))
+        if (st != ST_OK || !may_grow(s, &ref))
             continue;
         struct tenant *tenant = store_tenant(s, ref.tenant, true);
         if (tenant != NULL)
@@ -512,10 +638,6 @@ static void remove_dead_segments(struct store *s)
 
 enum status flusher_start(struct store *s, struct err *err)
 {
-    enum status st = load_segments(s, err);
-
-    if (st != ST_OK)
-        return st;
     remove_dead_segments(s);
     if (pthread_create(&s->flusher.thread, NULL, run, s) != 0)
         return err_set(err, ST_NOMEM, "cannot start the flusher");

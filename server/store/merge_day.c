@@ -41,6 +41,7 @@ struct looking {
     const struct merge_look *look;
     struct plan_rules rules;
     uint8_t level;
+    bool damaged; /* something of the day cannot be read */
     struct hiding hiding;
     uint64_t *leaving; /* segments that are emptied */
     size_t leaving_count;
@@ -152,12 +153,18 @@ static enum status want_run(struct looking *l, const struct plan_run *run)
     return ST_OK;
 }
 
-/* Does a request that concerns the stream end between the two chunks? */
+/*
+ * Must the two chunks stay apart? When a request that concerns the stream ends between them; and on
+ * a day with damage, for nobody knows whether there is a chunk between them that cannot be read. A
+ * disk may read it again, and then it must not seem to be in what was made of its neighbours.
+ */
 static bool is_border(const struct looking *l, uint64_t before_id, uint64_t id)
 {
     int64_t begin_ns = time_day_start_ns(l->look->day);
     int64_t end_ns = time_day_start_ns(l->look->day + 1) - 1;
 
+    if (l->damaged)
+        return true;
     for (size_t i = 0; i < l->hide.count; i++) {
         const struct hide_rule *rule = l->hide.rules[i];
         if (before_id <= rule->chunk_max && id > rule->chunk_max && rule->start_ns <= end_ns &&
@@ -362,7 +369,11 @@ static void look_release(struct looking *l)
 enum status merge_day(struct store *s, const struct merge_look *look, bool *ret_again,
                       struct err *err)
 {
-    struct looking l = {.store = s, .look = look};
+    struct looking l = {
+        .store = s,
+        .look = look,
+        .damaged = store_segment_damage(s, look->tenant, look->day, look->day) > 0,
+    };
 
     enum status st = look_init(&l, err);
     if (st == ST_OK)

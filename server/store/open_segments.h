@@ -28,10 +28,10 @@ struct open_segment {
     uint64_t committed_bytes; /* as the index knows it */
     uint64_t written_bytes;   /* with what the batch that is made has added */
     enum segment_state state;
-    bool has_file;    /* with its header */
-    bool new_file;    /* made by the batch: the directory is not synced */
-    bool used;        /* by the batch */
-    bool sync_failed; /* nothing is added to it any more until a restart */
+    bool has_file; /* with its header */
+    bool new_file; /* made by the batch: the directory is not synced */
+    bool used;     /* by the batch */
+    bool failed;   /* nothing is added to it any more until a restart */
     struct open_segment *next_used;
     struct open_segment *older; /* of the same place */
     struct segment_place place;

@@ -27,17 +27,28 @@ struct pushing {
     struct str *keys; /* of the streams, labels in stored form */
 };
 
-static bool is_full(struct store *s, const struct stream *stream)
+bool store_is_full(const struct store *s, const struct stream *stream)
 {
-    return stream->head != NULL &&
-           head_size(stream->head).line_bytes >= store_settings(s)->chunk_target_size;
+    const struct head *head = stream->head;
+
+    return head != NULL && (head_size(head).line_bytes >= store_settings(s)->chunk_target_size ||
+                            head_is_full(head) || stream->head_continues);
+}
+
+static enum status list_stream(struct store *s, struct tenant *t, struct stream *stream)
+{
+    uint64_t before = t->streams.bytes;
+    enum status st = streams_list(&t->streams, stream);
+
+    counter_add(&s->stream_bytes, t->streams.bytes - before); /* a table may stay that was grown */
+    return st;
 }
 
 static enum status open_head(struct store *s, struct tenant *t, struct stream *stream, uint64_t seq)
 {
     struct head *head = head_new(counter_take(&s->next_chunk));
 
-    if (head == NULL || (!stream->listed && streams_list(&t->streams, stream) != ST_OK)) {
+    if (head == NULL || (!stream->listed && list_stream(s, t, stream) != ST_OK)) {
         head_unref(head);
         return ST_NOMEM;
     }
@@ -50,27 +61,57 @@ static enum status open_head(struct store *s, struct tenant *t, struct stream *s
     return ST_OK;
 }
 
+/* Append to the open head what it may have of `rest`, which is cut. */
+static enum status append_some(struct store *s, struct stream *stream, struct push_stream *rest)
+{
+    uint64_t before = head_size(stream->head).memory_bytes;
+    size_t added;
+
+    enum status st = head_append(stream->head, rest->entries, rest->entry_count, &added);
+    counter_add(&s->head_bytes, head_size(stream->head).memory_bytes - before);
+    rest->entries += added;
+    rest->entry_count -= added;
+    return st;
+}
+
+/* Go on with another head in the midst of a record. */
+static enum status split_head(struct store *s, struct tenant *t, struct stream *stream,
+                              uint64_t seq)
+{
+    store_seal(s, stream, SEAL_FULL);
+    if (stream->head != NULL)
+        return ST_NOMEM;
+    enum status st = open_head(s, t, stream, seq);
+    stream->head_continues = st == ST_OK;
+    return st;
+}
+
 /*
- * A head is sealed only between records: a record may hold one stream in many parts, and "flushed
- * up to this record" must mean all of them.
+ * A head is sealed between records: a record may hold one stream in many parts, and "flushed up to
+ * this record" must mean all of them. Only when it cannot get more entries it is followed by
+ * another one in the midst of a record, and both are committed together.
  */
 enum status store_append(struct store *s, struct tenant *t, struct stream *stream,
                          const struct push_stream *from, uint64_t seq)
 {
+    struct push_stream rest = *from;
     enum status st = ST_OK;
 
-    if (is_full(s, stream) && stream->seq_max < seq)
+    if (store_is_full(s, stream) && stream->seq_max < seq)
         store_seal(s, stream, SEAL_FULL);
     if (stream->head == NULL)
         st = open_head(s, t, stream, seq);
     if (st != ST_OK)
         return st;
-    uint64_t before = head_size(stream->head).memory_bytes;
-    st = head_append(stream->head, from->entries, from->entry_count);
-    counter_add(&s->head_bytes, head_size(stream->head).memory_bytes - before);
     stream->seq_max = seq;
+    st = append_some(s, stream, &rest);
+    while (st == ST_OK && rest.entry_count > 0) {
+        st = split_head(s, t, stream, seq);
+        if (st == ST_OK)
+            st = append_some(s, stream, &rest);
+    }
     stream->last_append_ns = time_mono_ns();
-    if (is_full(s, stream))
+    if (store_is_full(s, stream))
         flag_set(&s->has_full);
     return st;
 }
@@ -98,6 +139,17 @@ static enum status make_keys(struct pushing *p, struct err *err)
     }
     buf_release(&key);
     return arena_status(p->push->arena, err);
+}
+
+/* What the push takes in the log, about: each stream is there with all its labels. */
+static uint64_t record_bytes(const struct pushing *p)
+{
+    enum { ENTRY_BYTES = 16 }; /* its time and lengths, at most */
+    uint64_t bytes = p->check.bytes + p->check.entries * ENTRY_BYTES;
+
+    for (size_t i = 0; i < p->push->request->stream_count; i++)
+        bytes += p->keys[i].len;
+    return bytes;
 }
 
 static void refuse_stream(struct pushing *p, const struct push_stream *s)
@@ -133,8 +185,8 @@ static bool drop_refused_streams(struct pushing *p)
 
     for (size_t i = 0; i < r->stream_count; i++) {
         lock_take(&p->tenant->lock);
-        enum status st =
-            store_stream(p->tenant, p->keys[i], p->limits->max_global_streams_per_user, &stream);
+        enum status st = store_stream(p->store, p->tenant, p->keys[i],
+                                      p->limits->max_global_streams_per_user, &stream);
         lock_give(&p->tenant->lock);
         if (st == ST_LIMIT) {
             refuse_stream(p, &r->streams[i]);
@@ -183,7 +235,7 @@ static enum status commit(struct pushing *p, enum wal_kind kind, struct str payl
     if (st != ST_OK)
         mem_free((void *)(uintptr_t)payload.ptr);
     for (size_t i = 0; i < r->stream_count && st == ST_OK; i++) {
-        st = store_stream(p->tenant, p->keys[i], 0, &stream);
+        st = store_stream(p->store, p->tenant, p->keys[i], 0, &stream);
         if (st == ST_OK)
             st = store_append(p->store, p->tenant, stream, &r->streams[i], seq);
     }
@@ -227,22 +279,21 @@ static enum status store_accepted(struct pushing *p, struct err *err)
 
     if (p->push->request->stream_count == 0)
         return ST_OK;
-    if (counter_get(&p->store->head_bytes) > settings->memory_max) {
+    if (store_memory(p->store) > settings->memory_max) {
         flusher_look(p->store);
         return err_set(err, ST_BUSY, BUSY_TEXT);
     }
-    enum status st = space_admit(p->store, p->check.bytes, err);
+    enum status st = make_keys(p, err);
+    if (st == ST_OK)
+        st = space_admit(p->store, record_bytes(p), err);
     if (st == ST_OK)
         st = take_rate(p, err);
-    if (st == ST_OK)
-        st = make_keys(p, err);
     if (st != ST_OK)
         return st;
     bool refused = drop_refused_streams(p);
     if (p->push->request->stream_count > 0)
         st = write_record(p, refused, err);
-    if (flag_get(&p->store->has_full) ||
-        counter_get(&p->store->head_bytes) > store_memory_target(p->store))
+    if (flag_get(&p->store->has_full) || store_memory(p->store) > store_memory_target(p->store))
         flusher_look(p->store);
     return st == ST_OK && refused ? ST_LIMIT : st;
 }
@@ -267,7 +318,16 @@ bool store_is_behind(struct store *s)
 {
     uint64_t target = store_memory_target(s);
 
-    return counter_get(&s->head_bytes) > target + target / 4 && !flag_get(&s->flush_failing);
+    return store_memory(s) > target + target / 4 && !flag_get(&s->flush_failing);
+}
+
+static bool has_entries(const struct push_request *r)
+{
+    size_t i = 0;
+
+    while (i < r->stream_count && r->streams[i].entry_count == 0)
+        i++;
+    return i < r->stream_count;
 }
 
 enum status store_push(struct store *s, struct store_push *push, struct err *err)
@@ -276,17 +336,21 @@ enum status store_push(struct store *s, struct store_push *push, struct err *err
 
     push->ret_seq = 0;
     push->ret_text = STR_NULL;
-    p.tenant = store_tenant(s, push->tenant, true);
-    if (p.tenant == NULL)
-        return err_set(err, ST_NOMEM, "no memory for a tenant");
+    enum status st = validate_request(push->request, err);
+    if (st != ST_OK || !has_entries(push->request))
+        return st;
+    st = store_admit_tenant(s, push->tenant, &p.tenant, err);
+    if (st != ST_OK)
+        return st;
     p.limits = store_limits(s, push->tenant);
     p.check = (struct push_check){
         .arena = push->arena,
         .limits = p.limits,
         .counters = &p.tenant->counters,
         .now_ns = time_now_ns(),
+        .gone = push->gone,
     };
-    enum status st = validate_push(&p.check, push->request, err);
+    st = validate_push(&p.check, push->request, err);
     if (st != ST_OK)
         return st;
     return refused_status(&p, store_accepted(&p, err), err);

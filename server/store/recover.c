@@ -5,6 +5,13 @@
  * its entries are still in the log (I3)
  *   2. the log is replayed into heads, leaving out what is flushed already (flushed_seq)
  *
+ * A log may hold far more than memory should: what was flushed while one stream kept a file, and
+ * the labels of each stream again in each record. So between two records the replay flushes, as the
+ * flusher does, when there is too much. That is safe for the same reasons: the records of a stream
+ * come in the order of their numbers, all parts of one before the next, so committed chunks cover
+ * each record of their stream up to the last one that is in them. A crash in between is a crash
+ * like any other.
+ *
  * A damaged or missing segment does not stop the start: what can be read is served, and each query
  * that misses something says so.
  */
@@ -28,9 +35,10 @@ static void cut_segment(struct store *s, const struct segment_ref *segment)
 {
     struct segment_name name = {segment->id, segment->day};
     char file[SEGMENT_FILE_NAME_BYTES];
+    uint64_t bytes;
     struct err err;
 
-    if (!store_segment_is_itself(s, name)) {
+    if (!store_segment_is_itself(s, name, &bytes)) {
         segment_file_name(name, file);
         LOG(LOG_ERROR, "a file is another segment than its name says, its entries are missing",
             LOG_TEXT("file", file));
@@ -43,18 +51,11 @@ static void cut_segment(struct store *s, const struct segment_ref *segment)
         LOG(LOG_ERROR, "a segment is damaged, its entries are missing from answers", LOG_ERR(&err));
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    const struct segment_name *x = a, *y = b;
-
-    return (x->id > y->id) - (x->id < y->id);
-}
-
 /* `known` is as the index lists it: by id. */
 static bool is_known(const struct segment_name *known, size_t count,
                      const struct segment_name *file)
 {
-    return count > 0 && bsearch(file, known, count, sizeof(*known), compare_ids) != NULL;
+    return count > 0 && bsearch(file, known, count, sizeof(*known), segment_name_compare) != NULL;
 }
 
 /* Was nothing ever written to the file that would still be there? */
@@ -147,8 +148,10 @@ static enum status recover_segments(struct store *s, struct err *err)
 struct replay {
     struct store *store;
     struct index_read *read;
-    struct arena arena; /* of one record */
+    struct arena scratch; /* of `read` */
+    struct arena arena;   /* of one record */
     uint64_t skipped;
+    uint64_t relieve_bytes; /* not before memory is above */
 };
 
 /* How far the stream was flushed before the crash; 0 if it never was. */
@@ -178,7 +181,7 @@ static enum status replay_stream(struct replay *r, struct tenant *t, const struc
     if (st == ST_OK && stream == NULL) {
         st = flushed_seq(r, t->name, from->labels, &flushed);
         if (st == ST_OK)
-            st = store_stream(t, buf_str(&key), 0, &stream);
+            st = store_stream(r->store, t, buf_str(&key), 0, &stream);
         if (st == ST_OK)
             stream->flushed_seq = flushed;
     }
@@ -189,6 +192,30 @@ static enum status replay_stream(struct replay *r, struct tenant *t, const struc
     lock_give(&t->lock);
     buf_release(&key);
     return st;
+}
+
+/*
+ * Flush when memory is far above its target. A new read of the index follows, for the old one keeps
+ * the pages that were replaced. When nothing can be flushed, on a full disk say, the store must
+ * start all the same.
+ */
+static enum status relieve(struct replay *r, struct err *err)
+{
+    struct store *s = r->store;
+
+    if (!store_is_behind(s) || store_memory(s) <= r->relieve_bytes)
+        return ST_OK;
+    enum status st = flusher_relieve(s, err);
+    r->relieve_bytes = store_memory(s) + store_settings(s)->memory_target / 4;
+    if (st != ST_OK) {
+        LOG(LOG_ERROR, "cannot flush while the log is replayed, memory has to hold it",
+            LOG_ERR(err));
+        r->relieve_bytes = UINT64_MAX;
+        return ST_OK;
+    }
+    index_read_end(r->read);
+    r->read = NULL;
+    return index_read_begin(s->index, &r->scratch, &r->read, err);
 }
 
 static enum status replay_record(void *context, const struct wal_record *record, struct err *err)
@@ -210,23 +237,22 @@ static enum status replay_record(void *context, const struct wal_record *record,
         }
     }
     arena_release(&r->arena);
-    return st;
+    return st == ST_OK ? relieve(r, err) : st;
 }
 
 static enum status replay_log(struct store *s, uint64_t seq, uint64_t *ret_next_seq,
                               struct err *err)
 {
     struct replay r = {.store = s};
-    struct arena scratch;
     struct wal_replay result;
 
     arena_init(&r.arena, WAL_PUSH_ARENA_BYTES_MAX);
-    arena_init(&scratch, READ_ARENA_BYTES_MAX);
-    enum status st = index_read_begin(s->index, &scratch, &r.read, err);
+    arena_init(&r.scratch, READ_ARENA_BYTES_MAX);
+    enum status st = index_read_begin(s->index, &r.scratch, &r.read, err);
     if (st == ST_OK)
         st = wal_replay(s->wal_dir, replay_record, &r, &result, err);
     index_read_end(r.read);
-    arena_release(&scratch);
+    arena_release(&r.scratch);
     arena_release(&r.arena);
     if (st != ST_OK)
         return st;
@@ -254,5 +280,6 @@ enum status store_recover(struct store *s, uint64_t *ret_next_seq, struct err *e
         return st;
     counter_set(&s->next_chunk, MAX_OF(counters.next_chunk, chunk_max + 1));
     s->flusher.next_segment = counters.next_segment;
-    return replay_log(s, counters.seq, ret_next_seq, err);
+    st = flusher_open(s, err);
+    return st == ST_OK ? replay_log(s, counters.seq, ret_next_seq, err) : st;
 }

@@ -185,8 +185,7 @@ static enum status clean_log(struct store *s, struct err *err)
         st = wal_gone_seq(s->wal, &gone_seq, err); /* durably */
     if (st != ST_OK)
         return st;
-    uint64_t oldest_seq = wal_state(s->wal).oldest_seq_max;
-    if (oldest_seq != 0 && oldest_seq < seq)
+    if (wal_state(s->wal).oldest_seq_max != 0 && gone_seq + 1 < seq)
         return err_set(err, ST_BUSY, "a log file that holds deleted lines is still there");
     return ST_OK;
 }

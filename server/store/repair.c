@@ -66,7 +66,10 @@ struct comparing {
     struct known_segment *known; /* by id */
     size_t count;
     size_t capacity;
-    uint64_t first_seq; /* of the log */
+    uint64_t first_seq;         /* of the log */
+    struct segment_name *files; /* that are there, by id */
+    size_t file_count;
+    uint64_t index_seq; /* the last record that the index knows of */
     char reason[SEGMENT_FILE_NAME_BYTES + 64];
 };
 
@@ -92,26 +95,41 @@ static int compare_known(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Does the index have a chunk that begins with the ids of this one? Then a merge was making it. */
-static bool is_indexed(struct comparing *c, const struct chunk_head *h)
+static bool has_file(const struct comparing *c, uint64_t segment)
+{
+    const struct segment_name key = {.id = segment};
+
+    return bsearch(&key, c->files, c->file_count, sizeof(key), segment_name_compare) != NULL;
+}
+
+/*
+ * Was a merge making this chunk when the process died? Then the index knows of all that is in it,
+ * and what it was to be made of is still in the segments, but for what was dropped meanwhile: that
+ * goes from them when the index knows the result.
+ */
+static bool is_unfinished_merge(struct comparing *c, const struct chunk_head *h)
 {
     struct chunk_range range = {h->tenant, time_day(h->summary.min_ns), INT64_MIN, INT64_MAX};
     struct chunk_ref_list list = {0};
     uint64_t id, flushed_seq;
 
     if (index_find_stream(c->read, h->tenant, h->labels, &id, &flushed_seq) != ST_OK ||
+        flushed_seq < h->seq_max ||
         index_chunks(c->read, &range, (struct postings){&id, 1}, &list, NULL) != ST_OK)
         return false;
     for (size_t i = 0; i < list.count; i++) {
-        if (list.refs[i].chunk_id == h->chunk_id)
-            return true;
+        const struct chunk_ref *ref = &list.refs[i];
+        if (ref->chunk_id >= h->chunk_id && ref->chunk_id <= h->chunk_id + h->id_span &&
+            !has_file(c, ref->segment_id))
+            return false;
     }
-    return false;
+    return true;
 }
 
 /*
  * Is there a chunk from `offset` on that no crash explains: one that the index does not know, and
- * whose last record is not in the log any more? Of a file that is not known any chunk will do.
+ * of which records are not in the log any more? When files of the log go the index knows of all
+ * that was in them. Of a file that is not known any chunk will do.
  */
 static enum status find_lost_chunk(struct comparing *c, struct segment_walk *w, uint64_t offset,
                                    bool is_known, bool *ret_lost)
@@ -122,9 +140,9 @@ static enum status find_lost_chunk(struct comparing *c, struct segment_walk *w, 
     w->offset = MAX_OF(w->offset, offset);
     while (!*ret_lost && (st == ST_OK || st == ST_CORRUPT)) {
         st = segment_walk_next(w, &place, NULL);
-        *ret_lost =
-            st == ST_OK &&
-            (!is_known || (place.head.seq_max < c->first_seq && !is_indexed(c, &place.head)));
+        *ret_lost = st == ST_OK &&
+                    (!is_known || (c->first_seq > MIN_OF(place.head.seq_max, c->index_seq + 1) &&
+                                   !is_unfinished_merge(c, &place.head)));
     }
     return status_is_memory(st) ? st : ST_OK; /* of what cannot be read nothing counts */
 }
@@ -171,17 +189,15 @@ static enum status find_unexpected(struct comparing *c, struct segment_name name
 static enum status compare_segments(struct comparing *c, bool *ret_stale, struct err *err)
 {
     struct store *s = c->store;
-    struct segment_name *names = NULL;
-    size_t count = 0;
 
     enum status st = rebuild_first_seq(s->wal_dir, &c->first_seq, err);
     if (st == ST_OK)
-        st = segments_list(s->segments_dir, &names, &count, err);
+        st = segments_list(s->segments_dir, &c->files, &c->file_count, err);
     if (st == ST_OK && list_known(c) != ST_OK)
         st = err_set(err, ST_CORRUPT, "index: cannot list the segments");
-    for (size_t i = 0; i < count && st == ST_OK && !*ret_stale; i++)
-        st = find_unexpected(c, names[i], ret_stale);
-    mem_free(names);
+    for (size_t i = 0; i < c->file_count && st == ST_OK && !*ret_stale; i++)
+        st = find_unexpected(c, c->files[i], ret_stale);
+    mem_free(c->files);
     return st == ST_OK ? ST_OK : err_prefix(err, st, "cannot compare the index with segments");
 }
 
@@ -189,9 +205,13 @@ static enum status check_age(struct store *s, bool *ret_stale, char *reason, siz
                              struct err *err)
 {
     struct comparing c = {.store = s};
+    struct index_counters counters = {0};
 
     arena_init(&c.arena, READ_ARENA_BYTES_MAX);
-    enum status st = index_read_begin(s->index, &c.arena, &c.read, err);
+    enum status st = index_counters(s->index, &counters, err);
+    c.index_seq = counters.seq;
+    if (st == ST_OK)
+        st = index_read_begin(s->index, &c.arena, &c.read, err);
     if (st == ST_OK)
         st = compare_segments(&c, ret_stale, err);
     index_read_end(c.read);
@@ -239,13 +259,15 @@ enum status store_open_index(struct store *s, struct err *err)
 
 /* ---- segments in the wrong place ---- */
 
-bool store_segment_is_itself(const struct store *s, struct segment_name name)
+bool store_segment_is_itself(const struct store *s, struct segment_name name, uint64_t *ret_bytes)
 {
     struct segment_header header;
     struct segment_walk w;
 
+    *ret_bytes = 0;
     if (store_walk_segment(s, name, &w, NULL) != ST_OK)
         return true; /* there is nothing that could be another one */
+    *ret_bytes = w.file_bytes;
     bool other = segment_walk_header(&w, &header, NULL) == ST_OK &&
                  (header.name.id != name.id || header.name.day != name.day);
     segment_walk_close(&w);
@@ -289,15 +311,21 @@ void store_free_damage(struct store *s)
     s->damage_count = 0;
 }
 
-uint64_t store_damage(const struct store *s, struct str tenant, int32_t first_day, int32_t last_day)
+uint64_t store_segment_damage(const struct store *s, struct str tenant, int32_t first_day,
+                              int32_t last_day)
 {
-    uint64_t count = s->damaged_files;
+    uint64_t count = 0;
 
     for (size_t i = 0; i < s->damage_count; i++) {
         const struct segment_damage *d = &s->damages[i];
         count += d->day >= first_day && d->day <= last_day && str_eq(d->tenant, tenant) ? 1 : 0;
     }
     return count;
+}
+
+uint64_t store_damage(const struct store *s, struct str tenant, int32_t first_day, int32_t last_day)
+{
+    return s->damaged_files + store_segment_damage(s, tenant, first_day, last_day);
 }
 
 uint64_t store_damage_bytes(const struct store *s, uint64_t segment_id)

@@ -26,7 +26,7 @@
 struct store;
 
 struct space {
-    struct counter taken;       /* bytes of entries since the last look */
+    struct counter taken;       /* bytes of entries and labels since the last look */
     struct counter room;        /* what a push may take at all is half of it */
     struct counter allowed;     /* how many there may be until the next one */
     struct flag full;           /* a limit is exceeded, and no day is left that may go */

@@ -203,21 +203,51 @@ void store_set_config(struct store *s, const struct config *config)
 
 /* ---- tenants and streams ---- */
 
+/* The lock is held. NULL: no memory for it. */
+static struct tenant *make_tenant(struct store *s, struct str name)
+{
+    struct tenant *t = tenant_new(name, s->newest_tenant);
+
+    if (t != NULL && map_set(&s->tenants, t->name, t) != ST_OK) {
+        tenant_free(t);
+        t = NULL;
+    }
+    if (t != NULL)
+        s->newest_tenant = t;
+    return t;
+}
+
 struct tenant *store_tenant(struct store *s, struct str name, bool create)
 {
     lock_take(&s->lock);
     struct tenant *t = map_get(&s->tenants, name);
-    if (t == NULL && create) {
-        t = tenant_new(name, s->newest_tenant);
-        if (t != NULL && map_set(&s->tenants, t->name, t) != ST_OK) {
-            tenant_free(t);
-            t = NULL;
-        }
-        if (t != NULL)
-            s->newest_tenant = t;
-    }
+    if (t == NULL && create)
+        t = make_tenant(s, name);
     lock_give(&s->lock);
     return t;
+}
+
+enum status store_admit_tenant(struct store *s, struct str name, struct tenant **ret_tenant,
+                               struct err *err)
+{
+    uint64_t max = store_settings(s)->max_tenants;
+
+    lock_take(&s->lock);
+    struct tenant *t = map_get(&s->tenants, name);
+    size_t count = s->tenants.count;
+    bool full = t == NULL && count >= max;
+    if (t == NULL && !full)
+        t = make_tenant(s, name);
+    lock_give(&s->lock);
+    if (full)
+        return err_set(err, ST_LIMIT,
+                       "there are %zu tenants, as many as ingester.max_tenants allows, and "
+                       "'%.*s' is none of them",
+                       count, STR_ARG(name));
+    if (t == NULL)
+        return err_set(err, ST_NOMEM, "no memory for a tenant");
+    *ret_tenant = t;
+    return ST_OK;
 }
 
 const struct limits *store_limits(struct store *s, struct str tenant)
@@ -231,12 +261,16 @@ const struct limits *store_limits(struct store *s, struct str tenant)
 /*
  * A stream of a few lines costs more on disk than in memory, so each head has some memory beside
  * the target: of a hundred thousand streams none would gather more than a line or two otherwise.
+ * Labels of the usual length have a third of it. It ends where acknowledgements are held back
+ * before pushes are refused.
  */
 uint64_t store_memory_target(struct store *s)
 {
-    enum { HEAD_BYTES_FREE = 1024 };
+    enum { HEAD_BYTES_FREE = 1536 };
+    const struct settings *settings = store_settings(s);
+    uint64_t target = settings->memory_target + counter_get(&s->heads) * HEAD_BYTES_FREE;
 
-    return store_settings(s)->memory_target + counter_get(&s->heads) * HEAD_BYTES_FREE;
+    return MIN_OF(target, settings->memory_max / 4 * 3);
 }
 
 void store_each_tenant(struct store *s, void (*visit)(void *context, struct tenant *t),
@@ -249,9 +283,11 @@ void store_each_tenant(struct store *s, void (*visit)(void *context, struct tena
         visit(context, t);
 }
 
-enum status store_stream(struct tenant *t, struct str key, uint64_t streams_max,
+enum status store_stream(struct store *s, struct tenant *t, struct str key, uint64_t streams_max,
                          struct stream **ret_stream)
 {
+    uint64_t before = t->streams.bytes;
+
     lock_assert_held(&t->lock);
     struct stream *stream = streams_get(&t->streams, key);
     if (stream == NULL) {
@@ -259,11 +295,24 @@ enum status store_stream(struct tenant *t, struct str key, uint64_t streams_max,
             return ST_LIMIT;
         if (streams_add(&t->streams, key, &stream) != ST_OK)
             return ST_NOMEM;
+        counter_add(&s->stream_bytes, t->streams.bytes - before);
         counter_add(&t->counters.streams, 1);
         counter_add(&t->counters.streams_created, 1);
     }
     *ret_stream = stream;
     return ST_OK;
+}
+
+void store_drop_stream(struct store *s, struct tenant *t, struct stream *stream)
+{
+    uint64_t before = t->streams.bytes;
+
+    lock_assert_held(&t->lock);
+    ASSERT(!stream_has_entries(stream));
+    streams_remove(&t->streams, stream);
+    counter_sub(&s->stream_bytes, before - t->streams.bytes);
+    counter_sub(&t->counters.streams, 1);
+    counter_add(&t->counters.streams_removed, 1);
 }
 
 /* ---- reads of the index ---- */
@@ -290,6 +339,7 @@ struct store_state store_state(struct store *s)
     struct wal_state wal = wal_state(s->wal);
     struct store_state state = {
         .head_bytes = counter_get(&s->head_bytes),
+        .stream_bytes = counter_get(&s->stream_bytes),
         .heads = counter_get(&s->heads),
         .wal_bytes = wal.bytes,
         .wal_files = wal.files,

@@ -66,6 +66,7 @@ struct store_push {
     struct push_request *request; /* reduced to what was accepted */
     struct str body;              /* what was decoded, if it is plain protobuf; else empty */
     struct arena *arena;
+    struct flag *gone;   /* set when nobody waits for the answer any more; or NULL */
     uint64_t ret_seq;    /* not 0: the push is stored once this is settled */
     struct str ret_text; /* what was refused and why, uncut, in the arena; empty: nothing was */
 };
@@ -75,8 +76,10 @@ struct store_push {
  * and `err` says what was refused; if `ret_seq` is not 0 the rest has been taken nevertheless, and
  * the answer waits for it all the same.
  *
+ * ST_EMPTY, ST_INVALID, ST_LIMIT  without `ret_seq`: nothing was taken
  * ST_BUSY, ST_FULL  overloaded, or the disk is full: nothing was taken, the client should come
- * again
+ *                   again
+ * ST_CANCELLED      nobody waits any more: nothing was taken
  */
 MUST_CHECK enum status store_push(struct store *s, struct store_push *p, struct err *err);
 
@@ -141,7 +144,8 @@ struct delete_wish {
  * background. On ST_OK that is durable, and no answer that begins later shows it.
  *
  * ST_INVALID    the query is no log query, is too long, or does not compile
- * ST_LIMIT      the tenant, or the store, has too many requests that are not processed
+ * ST_LIMIT      the tenant, or the store, has too many requests that are not processed; or there
+ *               are too many tenants
  * anything else: it may have been made all the same
  */
 MUST_CHECK enum status store_delete(struct store *s, const struct delete_wish *wish,
@@ -168,7 +172,8 @@ MUST_CHECK enum status store_cancel_delete(struct store *s, struct str tenant, u
 MUST_CHECK enum status store_flush(struct store *s, struct err *err);
 
 struct store_state {
-    uint64_t head_bytes; /* memory of open and sealed heads */
+    uint64_t head_bytes;   /* memory of open and sealed heads */
+    uint64_t stream_bytes; /* of the streams they belong to */
     uint64_t heads;
     uint64_t wal_bytes;
     uint64_t wal_files;
@@ -206,7 +211,7 @@ struct store_state {
 
 struct store_state store_state(struct store *s);
 
-/* Visit every tenant that has pushed since the start; `visit` must not call the store. */
+/* Visit every tenant that is known since the start; `visit` must not call the store. */
 void store_each_tenant(struct store *s, void (*visit)(void *context, struct tenant *t),
                        void *context);
 

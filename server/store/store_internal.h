@@ -81,8 +81,9 @@ struct store {
     const struct config *config; /* whose limits count */
 
     struct counter next_chunk;
-    struct counter head_bytes; /* memory of all heads */
-    struct flag has_full;      /* a head is full */
+    struct counter head_bytes;   /* memory of all heads */
+    struct counter stream_bytes; /* of the streams they belong to: streams.h */
+    struct flag has_full;        /* a head is full */
     struct counter heads;
     struct counter chunks_created;
     struct counter sealed[SEAL_REASON_COUNT];
@@ -103,11 +104,26 @@ static inline const struct settings *store_settings(const struct store *s)
     return &s->options.config->settings;
 }
 
-/* The memory of heads above which the largest are flushed. */
+/* The memory of heads and streams. */
+static inline uint64_t store_memory(struct store *s)
+{
+    return counter_get(&s->head_bytes) + counter_get(&s->stream_bytes);
+}
+
+/* That above which the largest are flushed. */
 uint64_t store_memory_target(struct store *s);
 
 /* The tenant of this name; made if `create`. NULL: there is none, or no memory for it. */
 struct tenant *store_tenant(struct store *s, struct str name, bool create);
+
+/*
+ * The tenant of a request that has something to keep. It is made if there are not too many: whoever
+ * asks chooses the name, and a tenant stays.
+ *
+ * ST_LIMIT  there are ingester.max_tenants others      ST_NOMEM
+ */
+MUST_CHECK enum status store_admit_tenant(struct store *s, struct str name,
+                                          struct tenant **ret_tenant, struct err *err);
 
 /* The limits of a tenant as they are now. */
 const struct limits *store_limits(struct store *s, struct str tenant);
@@ -121,8 +137,11 @@ void store_watch_read(struct index_read *r, struct query_context *q);
  *
  * ST_LIMIT  the tenant has `streams_max` streams already (0: any number)      ST_NOMEM
  */
-MUST_CHECK enum status store_stream(struct tenant *t, struct str key, uint64_t streams_max,
-                                    struct stream **ret_stream);
+MUST_CHECK enum status store_stream(struct store *s, struct tenant *t, struct str key,
+                                    uint64_t streams_max, struct stream **ret_stream);
+
+/* Take a stream that has no entries out of memory. The tenant's lock is held. */
+void store_drop_stream(struct store *s, struct tenant *t, struct stream *stream);
 
 /*
  * Append entries whose log record is `seq` to the head of a stream of `t`. The tenant's lock is
@@ -132,6 +151,9 @@ MUST_CHECK enum status store_stream(struct tenant *t, struct str key, uint64_t s
  */
 MUST_CHECK enum status store_append(struct store *s, struct tenant *t, struct stream *stream,
                                     const struct push_stream *from, uint64_t seq);
+
+/* Is its open head to be sealed as soon as a record ends? */
+bool store_is_full(const struct store *s, const struct stream *stream);
 
 /* Seal the open head of a stream, if it has one; the lock is held. A failure leaves it open. */
 void store_seal(struct store *s, struct stream *stream, enum seal_reason reason);
@@ -145,10 +167,18 @@ void store_free_damage(struct store *s);
 MUST_CHECK enum status store_walk_segment(const struct store *s, struct segment_name name,
                                           struct segment_walk *w, struct err *err);
 
-/* False: the file of this name is that of another segment, and must be left as it is. */
-bool store_segment_is_itself(const struct store *s, struct segment_name name);
+/*
+ * False: the file of this name is that of another segment, and must be left as it is. `*ret_bytes`
+ * is its length, 0 if it cannot be opened.
+ */
+bool store_segment_is_itself(const struct store *s, struct segment_name name, uint64_t *ret_bytes);
 
-/* How many places cannot be read that may have held entries of a tenant and these days. */
+/* How many places of segments cannot be read that may have held entries of a tenant and these days.
+ */
+uint64_t store_segment_damage(const struct store *s, struct str tenant, int32_t first_day,
+                              int32_t last_day);
+
+/* The same, and files of the log. */
 uint64_t store_damage(const struct store *s, struct str tenant, int32_t first_day,
                       int32_t last_day);
 
@@ -158,7 +188,15 @@ uint64_t store_damage_bytes(const struct store *s, uint64_t segment_id);
 /* recover.c: cut segments, replay the log; `*ret_next_seq` is the first number for new records. */
 MUST_CHECK enum status store_recover(struct store *s, uint64_t *ret_next_seq, struct err *err);
 
-/* flusher.c */
+/* flusher.c: load the segments that may be appended to. */
+MUST_CHECK enum status flusher_open(struct store *s, struct err *err);
+
+/*
+ * Before the log is open and the flusher started: flush what it would for want of memory, and
+ * forget streams without entries.
+ */
+MUST_CHECK enum status flusher_relieve(struct store *s, struct err *err);
+
 MUST_CHECK enum status flusher_start(struct store *s, struct err *err);
 void flusher_stop(struct store *s);
 

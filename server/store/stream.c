@@ -31,6 +31,7 @@ struct stream *stream_new(struct str key)
     char *copy = (char *)s->positions + positions;
     memcpy(copy, key.ptr, key.len);
     *s = (struct stream){.key = str_make(copy, key.len), .label_count = (uint32_t)count};
+    ASSERT(stream_bytes(s) == sizeof(*s) + positions + key.len);
     return s;
 }
 
@@ -86,7 +87,9 @@ enum status stream_seal(struct stream *s)
     sealed->head = s->head;
     sealed->seq_first = s->head_seq_first;
     sealed->seq_max = s->seq_max;
+    sealed->continues = s->head_continues;
     s->head = NULL;
+    s->head_continues = false;
     while (*last != NULL)
         last = &(*last)->next;
     *last = sealed;
@@ -101,6 +104,17 @@ void stream_drop_sealed(struct stream *s)
     s->sealed_first = sealed->next;
     head_unref(sealed->head);
     mem_free(sealed);
+}
+
+const struct sealed *stream_unfinished(const struct stream *s)
+{
+    const struct sealed *first = NULL;
+
+    if (!s->head_continues)
+        return NULL;
+    for (const struct sealed *sealed = s->sealed_first; sealed != NULL; sealed = sealed->next)
+        first = sealed->continues && first != NULL ? first : sealed;
+    return first;
 }
 
 uint64_t stream_oldest_seq(const struct stream *s)

@@ -45,6 +45,7 @@ struct sealed {
     struct head *head;
     uint64_t seq_first; /* log records its entries come from */
     uint64_t seq_max;
+    bool continues; /* the last record of the one before: both are committed together */
 };
 
 struct stream {
@@ -56,15 +57,22 @@ struct stream {
     int64_t last_append_ns; /* monotonic */
     uint64_t seq_max;       /* the last log record with entries of this stream */
     uint64_t flushed_seq;   /* records up to this one are in committed chunks; known of replay */
-    uint32_t number;        /* streams.c: its place among the streams of the tenant, */
-    bool listed;            /* and whether it can be found by its labels, */
+    uint32_t number;        /* streams.c: its place among the streams of the tenant */
+    bool listed;            /* streams.c: it can be found by its labels */
+    bool head_continues;    /* the open head has more of the last record of the newest sealed one */
     uint32_t label_count;
-    uint32_t positions[]; /* and for each label where, in the list of its value */
+    uint32_t positions[]; /* streams.c: for each label where, in the list of its value */
 };
 
 /* `key` is labels in stored form and is copied. NULL when memory runs out. */
 struct stream *stream_new(struct str key);
 void stream_free(struct stream *s); /* accepts NULL */
+
+/* Its own memory, without what is in heads. */
+static inline uint64_t stream_bytes(const struct stream *s)
+{
+    return sizeof(*s) + s->label_count * sizeof(s->positions[0]) + s->key.len;
+}
 
 /*
  * Step through the labels, which borrow the stream: `*rest` is stream_pairs() at first. False at
@@ -86,6 +94,12 @@ MUST_CHECK enum status stream_seal(struct stream *s);
 
 /* Take the oldest sealed head off the list and drop it; it is in committed chunks now. */
 void stream_drop_sealed(struct stream *s);
+
+/*
+ * Of the sealed heads the first that cannot be committed yet, since the open head has more of its
+ * last record; NULL when there is none.
+ */
+const struct sealed *stream_unfinished(const struct stream *s);
 
 /* The first log record whose entries are only in memory; UINT64_MAX when there is none. */
 uint64_t stream_oldest_seq(const struct stream *s);

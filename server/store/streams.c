@@ -8,9 +8,22 @@
 
 #include "base/banned.h"
 
-enum { VALUE_STREAMS_FIRST = 4 };
+enum {
+    VALUE_STREAMS_FIRST = 4,
+    ITEM_BYTES = 64, /* of a stream, name or value in a map, a table of numbers and the heap */
+};
 
 /* ---- labels and values ---- */
+
+static uint64_t name_bytes(const struct label_name *n)
+{
+    return ITEM_BYTES + sizeof(*n) + n->bytes;
+}
+
+static uint64_t value_bytes(const struct label_value *v)
+{
+    return ITEM_BYTES + sizeof(*v) + v->bytes + v->capacity * sizeof(v->streams.many[0]);
+}
 
 static struct label_name *name_new(struct streams *s, struct str text)
 {
@@ -29,6 +42,7 @@ static struct label_name *name_new(struct streams *s, struct str text)
         mem_free(n);
         return NULL;
     }
+    s->bytes += name_bytes(n);
     return n;
 }
 
@@ -38,11 +52,12 @@ static void name_free_if_empty(struct streams *s, struct label_name *n)
         return;
     (void)map_remove(&s->by_name, label_name_text(n));
     slots_remove(&s->names, n->number);
+    s->bytes -= name_bytes(n);
     map_release(&n->by_value);
     mem_free(n);
 }
 
-static struct label_value *value_new(struct label_name *n, struct str text)
+static struct label_value *value_new(struct streams *s, struct label_name *n, struct str text)
 {
     struct label_value *v = mem_bytes(sizeof(*v) + text.len);
 
@@ -59,15 +74,17 @@ static struct label_value *value_new(struct label_name *n, struct str text)
         mem_free(v);
         return NULL;
     }
+    s->bytes += value_bytes(v);
     return v;
 }
 
-static void value_free_if_empty(struct label_name *n, struct label_value *v)
+static void value_free_if_empty(struct streams *s, struct label_name *n, struct label_value *v)
 {
     if (v->count > 0)
         return;
     (void)map_remove(&n->by_value, label_value_text(v));
     slots_remove(&n->values, v->number);
+    s->bytes -= value_bytes(v);
     if (v->capacity > 0)
         mem_free(v->streams.many);
     mem_free(v);
@@ -79,7 +96,7 @@ static uint32_t *value_streams(struct label_value *v)
 }
 
 /* Room for `capacity` streams, at least as many as there are. */
-static enum status value_resize(struct label_value *v, uint32_t capacity)
+static enum status value_resize(struct streams *s, struct label_value *v, uint32_t capacity)
 {
     bool was_one = v->capacity == 0;
     uint32_t one = v->streams.one;
@@ -89,17 +106,20 @@ static enum status value_resize(struct label_value *v, uint32_t capacity)
         return ST_NOMEM;
     if (was_one)
         many[0] = one;
+    s->bytes -= value_bytes(v);
     v->streams.many = many;
     v->capacity = capacity;
+    s->bytes += value_bytes(v);
     return ST_OK;
 }
 
-static enum status value_add(struct label_value *v, uint32_t number, uint32_t *ret_position)
+static enum status value_add(struct streams *s, struct label_value *v, uint32_t number,
+                             uint32_t *ret_position)
 {
     enum status st = ST_OK;
 
     if (v->count == MAX_OF(v->capacity, 1U))
-        st = value_resize(v, MAX_OF(v->capacity * 2, (uint32_t)VALUE_STREAMS_FIRST));
+        st = value_resize(s, v, MAX_OF(v->capacity * 2, (uint32_t)VALUE_STREAMS_FIRST));
     if (st != ST_OK)
         return st;
     *ret_position = v->count;
@@ -131,12 +151,12 @@ static enum status list_pair(struct streams *s, struct stream *stream, const str
     if (n == NULL)
         return ST_NOMEM;
     struct label_value *v = map_get(&n->by_value, pair->value);
-    v = v == NULL ? value_new(n, pair->value) : v;
-    enum status st = v == NULL ? ST_NOMEM : value_add(v, stream->number, ret_position);
+    v = v == NULL ? value_new(s, n, pair->value) : v;
+    enum status st = v == NULL ? ST_NOMEM : value_add(s, v, stream->number, ret_position);
     if (st == ST_OK)
         n->stream_count++;
     else if (v != NULL)
-        value_free_if_empty(n, v);
+        value_free_if_empty(s, n, v);
     name_free_if_empty(s, n);
     return st;
 }
@@ -154,9 +174,9 @@ static void unlist_pair(struct streams *s, const struct label *pair, uint32_t po
         moved->positions[label_index(moved, pair->name)] = position;
     }
     if (v->count > VALUE_STREAMS_FIRST && v->count < v->capacity / 4)
-        (void)value_resize(v, v->capacity / 2); /* else it stays large */
+        (void)value_resize(s, v, v->capacity / 2); /* else it stays large */
     n->stream_count--;
-    value_free_if_empty(n, v);
+    value_free_if_empty(s, n, v);
     name_free_if_empty(s, n);
 }
 
@@ -207,6 +227,7 @@ enum status streams_add(struct streams *s, struct str key, struct stream **ret_s
         stream_free(stream);
         return st;
     }
+    s->bytes += ITEM_BYTES + stream_bytes(stream);
     *ret_stream = stream;
     return ST_OK;
 }
@@ -217,6 +238,7 @@ void streams_remove(struct streams *s, struct stream *stream)
         unlist(s, stream, stream->label_count);
     (void)map_remove(&s->by_key, stream->key);
     slots_remove(&s->numbers, stream->number);
+    s->bytes -= ITEM_BYTES + stream_bytes(stream);
     stream_free(stream);
     if (s->by_key.count == 0)
         map_release(&s->by_key); /* maps do not shrink by themselves */

@@ -51,6 +51,7 @@ struct streams {
     struct slots numbers; /* number -> struct stream */
     struct map by_name;   /* text -> struct label_name */
     struct slots names;   /* number -> struct label_name */
+    uint64_t bytes;       /* memory of all this, without heads; tables are estimated */
 };
 
 /* A zeroed struct streams is empty and valid. Frees the streams with all that is in them. */

@@ -1,7 +1,8 @@
 /*
  * tenant.h - the streams, the rate and the counters of one tenant.
  *
- * A tenant is made by its first push and lives as long as the process. Its lock covers the streams,
+ * A tenant is made by its first push that has entries, or by what is kept of it, and lives as long
+ * as the process; requests can make ingester.max_tenants. Its lock covers the streams,
  * their heads and the rate; nothing is waited for under it.
  */
 #ifndef SERVER_STORE_TENANT_H

@@ -1,5 +1,6 @@
 #include "server/store/validate.h"
 
+#include "base/hash.h"
 #include "base/num.h"
 #include "base/time.h"
 #include "base/utf8.h"
@@ -10,6 +11,7 @@
 enum {
     DISTINCT_ERRORS_MAX = 64, /* further texts are counted under the last one */
     LABELS_TEXT_BYTES_MAX = 1 << 20,
+    LOOK_ENTRIES = 1024, /* between two looks whether somebody waits */
 };
 
 /* ---- what is refused ---- */
@@ -17,27 +19,47 @@ enum {
 struct push_message {
     struct push_message *next;
     struct str text;
+    uint64_t key; /* a hash of what the text follows from; equal ones are taken for equal texts */
     uint64_t count;
 };
 
-void push_errors_add(struct push_errors *errors, struct arena *a, struct str text, uint64_t count)
+/* Count refusals whose text is known, or that come too late to be told. False: it is a new one. */
+static bool count_known(struct push_errors *errors, uint64_t key, uint64_t count)
 {
-    for (struct push_message *m = errors->first; m != NULL; m = m->next) {
-        if (str_eq(m->text, text) || (m->next == NULL && errors->distinct == DISTINCT_ERRORS_MAX)) {
-            m->count += count;
-            return;
-        }
-    }
+    struct push_message *m = errors->first;
+
+    while (m != NULL && m->key != key)
+        m = m->next;
+    if (m == NULL && errors->distinct == DISTINCT_ERRORS_MAX)
+        m = errors->last;
+    if (m != NULL)
+        m->count += count;
+    return m != NULL;
+}
+
+static void add_message(struct push_errors *errors, struct arena *a, struct push_message from)
+{
     struct push_message *m = arena_new(a, struct push_message, 1);
+
     if (m == NULL)
         return; /* the arena remembers that it failed */
-    *m = (struct push_message){.text = arena_str(a, text), .count = count};
+    *m = from;
     if (errors->last == NULL)
         errors->first = m;
     else
         errors->last->next = m;
     errors->last = m;
     errors->distinct++;
+}
+
+void push_errors_add(struct push_errors *errors, struct arena *a, struct str text, uint64_t count)
+{
+    uint64_t key = hash_text(text);
+
+    if (count_known(errors, key, count))
+        return;
+    text = arena_str(a, text);
+    add_message(errors, a, (struct push_message){.text = text, .key = key, .count = count});
 }
 
 void push_errors_put(struct buf *b, const struct push_errors *errors)
@@ -190,6 +212,8 @@ struct stream_check {
     struct push_check *check;
     const struct push_stream *stream;
     struct str labels_text; /* made when the first message needs it */
+    uint64_t hash;          /* of the labels: made when the first entry is refused */
+    bool has_hash;
     struct level_spec level_spec;
     struct str stream_level;              /* what its labels say; empty: look at each entry */
     struct labels level_sets[LEVEL_SETS]; /* made for entries without metadata, one pair each */
@@ -228,105 +252,80 @@ static int64_t newest_ns(const struct push_check *c)
 }
 
 /*
- * The text of a refusal, until the next one. A push may have a hundred thousand entries that are
- * refused alike, each text with the labels of its stream: only what push_errors_add() has not met
- * takes room in the arena.
+ * Why an entry is refused. With the labels of its stream it is all that the text follows from, the
+ * limits aside: a push may have millions of entries that are refused alike, and labels whose text
+ * is a hundred KB, so the text is made when it is a new one.
  */
-PRINTF_LIKE(2, 3) static struct str refusal(struct push_check *c, const char *format, ...)
-{
-    va_list args;
+struct refusal {
+    enum discard_reason reason;
+    uint64_t number; /* of what is too much; of times the second */
+    struct str name; /* of metadata, if that is what is refused */
+};
 
-    buf_reset(&c->refusal);
-    va_start(args, format);
-    buf_vprintf(&c->refusal, format, args);
-    va_end(args);
-    return buf_str(&c->refusal);
-}
-
-/* Is the entry's time acceptable? Else the message. */
-static struct str check_time(struct stream_check *s, const struct entry *e,
-                             enum discard_reason *ret_reason)
-{
-    struct push_check *c = s->check;
-
-    if (e->ts_ns < oldest_ns(c)) {
-        *ret_reason = DISCARD_TOO_OLD;
-        return refusal(c,
-                       "entry for stream '%.*s' has timestamp too old: %.*s, oldest "
-                       "acceptable timestamp is: %.*s",
-                       STR_ARG(stream_text(s)), STR_ARG(time_text(c, e->ts_ns)),
-                       STR_ARG(time_text(c, oldest_ns(c))));
-    }
-    if (e->ts_ns > newest_ns(c)) {
-        *ret_reason = DISCARD_TOO_NEW;
-        return refusal(c, "entry for stream '%.*s' has timestamp too new: %.*s",
-                       STR_ARG(stream_text(s)), STR_ARG(time_text(c, e->ts_ns)));
-    }
-    return STR_NULL;
-}
-
-static struct str check_line(struct stream_check *s, struct entry *e,
-                             enum discard_reason *ret_reason)
+/* The limit of a line, that of the format included. */
+static uint64_t line_bytes_max(const struct limits *limits)
 {
     enum { LINE_BYTES_MAX = 16 * 1024 * 1024 }; /* of the format, see options.h */
-    struct push_check *c = s->check;
-    uint64_t max = c->limits->max_line_size;
+    uint64_t max = limits->max_line_size;
 
-    if (max == 0 || max > LINE_BYTES_MAX)
-        max = LINE_BYTES_MAX;
+    return max == 0 || max > LINE_BYTES_MAX ? LINE_BYTES_MAX : max;
+}
+
+static bool time_refused(const struct push_check *c, const struct entry *e,
+                         struct refusal *ret_refusal)
+{
+    bool too_old = e->ts_ns < oldest_ns(c);
+
+    if (!too_old && e->ts_ns <= newest_ns(c))
+        return false;
+    ret_refusal->reason = too_old ? DISCARD_TOO_OLD : DISCARD_TOO_NEW;
+    int64_t second = e->ts_ns / SECOND_NS - (e->ts_ns % SECOND_NS < 0 ? 1 : 0);
+    ret_refusal->number = (uint64_t)second;
+    return true;
+}
+
+/* It may be cut instead. */
+static bool line_refused(struct push_check *c, struct entry *e, struct refusal *ret_refusal)
+{
+    uint64_t max = line_bytes_max(c->limits);
+
     if (e->line.len <= max)
-        return STR_NULL;
+        return false;
     if (c->limits->max_line_size_truncate) {
         counter_add(&c->counters->lines_truncated, 1);
         counter_add(&c->counters->bytes_truncated, e->line.len - max);
         e->line = str_head(e->line, (size_t)max);
         c->changed = true;
-        return STR_NULL;
+        return false;
     }
-    *ret_reason = DISCARD_LINE_TOO_LONG;
-    return refusal(c,
-                   "max entry size '%llu' bytes exceeded for stream '%.*s' while adding an "
-                   "entry with length '%zu' bytes",
-                   (unsigned long long)max, STR_ARG(stream_text(s)), e->line.len);
+    ret_refusal->reason = DISCARD_LINE_TOO_LONG;
+    ret_refusal->number = e->line.len;
+    return true;
 }
 
-#define SEE_LIMIT "Please see `limits_config.%s` or contact your Loki administrator to %s it"
-
-static struct str check_metadata(struct stream_check *s, const struct entry *e,
-                                 enum discard_reason *ret_reason)
+static bool metadata_refused(const struct push_check *c, const struct entry *e,
+                             struct refusal *ret_refusal)
 {
-    struct push_check *c = s->check;
     const struct limits *limits = c->limits;
     uint64_t bytes = metadata_bytes(e->metadata);
 
     if (e->metadata.count == 0)
-        return STR_NULL;
+        return false;
     if (!limits->allow_structured_metadata) {
-        *ret_reason = DISCARD_METADATA_NOT_ALLOWED;
-        return refusal(c,
-                       "stream '%.*s' includes structured metadata, but this feature is "
-                       "disallowed. " SEE_LIMIT,
-                       STR_ARG(stream_text(s)), "allow_structured_metadata", "enable");
+        ret_refusal->reason = DISCARD_METADATA_NOT_ALLOWED;
+        return true;
     }
     if (bytes > limits->max_structured_metadata_size) {
-        *ret_reason = DISCARD_METADATA_TOO_LARGE;
-        return refusal(c,
-                       "stream '%.*s' has structured metadata too large: '%llu' bytes, limit: "
-                       "'%llu' bytes. " SEE_LIMIT,
-                       STR_ARG(stream_text(s)), (unsigned long long)bytes,
-                       (unsigned long long)limits->max_structured_metadata_size,
-                       "max_structured_metadata_size", "increase");
+        ret_refusal->reason = DISCARD_METADATA_TOO_LARGE;
+        ret_refusal->number = bytes;
+        return true;
     }
     if (e->metadata.count > limits->max_structured_metadata_entries_count) {
-        *ret_reason = DISCARD_METADATA_TOO_MANY;
-        return refusal(c,
-                       "stream '%.*s' has too many structured metadata labels: '%zu', limit: "
-                       "'%llu'. " SEE_LIMIT,
-                       STR_ARG(stream_text(s)), e->metadata.count,
-                       (unsigned long long)limits->max_structured_metadata_entries_count,
-                       "max_structured_metadata_entries_count", "increase");
+        ret_refusal->reason = DISCARD_METADATA_TOO_MANY;
+        ret_refusal->number = e->metadata.count;
+        return true;
     }
-    return STR_NULL;
+    return false;
 }
 
 /* ---- the stored form of metadata ---- */
@@ -401,41 +400,32 @@ static struct str valid_text(struct push_check *c, struct str s)
     return text;
 }
 
-static struct str unusable_name(struct push_check *c, struct str from, struct str name)
-{
-    struct buf b;
-
-    buf_init(&b, LABELS_TEXT_BYTES_MAX);
-    buf_put(&b, STR("normalization for label name "));
-    utf8_put_quoted(&b, from);
-    buf_printf(&b, " resulted in invalid name \"%.*s\"", STR_ARG(name));
-    struct str text = arena_str(c->arena, buf_str(&b));
-    buf_release(&b);
-    return text;
-}
-
-/* Take pair `from` into the list: renamed if it must be, and instead of an earlier one of its name.
+/*
+ * Take pair `from` into the list: renamed if it must be, and instead of an earlier one of its name.
+ *
+ * ST_INVALID  there is no name, or nothing is left of it      ST_LIMIT  the arena is full
  */
-static struct str add_pair(struct push_check *c, struct label from, struct label *pairs,
-                           bool *renamed, size_t *count)
+static enum status add_pair(struct push_check *c, struct label from, struct label *pairs,
+                            bool *renamed, size_t *count)
 {
     struct label pair = from;
     bool rename = !is_regular_name(from.name) && !is_reserved_name(from.name);
 
     if (from.name.len == 0)
-        return STR("label name is empty");
-    if (rename && normalize_name(c->arena, from.name, &pair.name) != ST_OK)
-        return c->arena->failed ? STR("out of memory") : unusable_name(c, from.name, pair.name);
+        return ST_INVALID;
+    enum status st = rename ? normalize_name(c->arena, from.name, &pair.name) : ST_OK;
+    if (st != ST_OK)
+        return st;
     pair.value = valid_text(c, pair.value);
     size_t at = 0;
     while (at < *count && !str_eq(pairs[at].name, pair.name))
         at++;
     if (at < *count && renamed[at] && !rename)
-        return STR_NULL; /* a renamed one beats it */
+        return ST_OK; /* a renamed one beats it */
     pairs[at] = pair;
     renamed[at] = rename;
     *count += at == *count ? 1 : 0;
-    return STR_NULL;
+    return ST_OK;
 }
 
 /* The set made for a level, or NULL. Most levels are the same words at the same place. */
@@ -496,24 +486,28 @@ static enum status store_level_only(struct stream_check *s, struct entry *e, str
     return ST_OK;
 }
 
-/* Bring the metadata of an entry into the form it is stored in. A text: the entry is refused. */
-static struct str store_metadata(struct stream_check *s, struct entry *e)
+/* Bring the metadata of an entry into the form it is stored in, unless a name makes no sense. */
+static enum status store_metadata(struct stream_check *s, struct entry *e,
+                                  struct refusal *ret_refusal)
 {
     struct push_check *c = s->check;
     struct label level = level_pair(s, e);
     size_t count = 0;
 
     if (e->metadata.count == 0)
-        return store_level_only(s, e, level) == ST_OK ? STR_NULL : STR("out of memory");
+        return store_level_only(s, e, level);
     c->changed = true;
     struct label *pairs = arena_new(c->arena, struct label, e->metadata.count + 1);
     bool *renamed = arena_new(c->arena, bool, e->metadata.count + 1);
     if (pairs == NULL || renamed == NULL)
-        return STR("out of memory");
+        return ST_LIMIT;
     for (size_t i = 0; i < e->metadata.count; i++) {
-        struct str refused = add_pair(c, e->metadata.pairs[i], pairs, renamed, &count);
-        if (refused.ptr != NULL)
-            return refused;
+        struct label from = e->metadata.pairs[i];
+        enum status st = add_pair(c, from, pairs, renamed, &count);
+        if (st != ST_OK) {
+            *ret_refusal = (struct refusal){.reason = DISCARD_METADATA_NAME, .name = from.name};
+            return st;
+        }
     }
     if (level.value.len > 0) {
         size_t at = 0;
@@ -523,27 +517,122 @@ static struct str store_metadata(struct stream_check *s, struct entry *e)
         count += at == count ? 1 : 0;
     }
     e->metadata = (struct labels){pairs, labels_normalize(pairs, count)};
-    return STR_NULL;
+    return ST_OK;
+}
+
+/* ---- what is told of refused entries ---- */
+
+#define SEE_LIMIT "Please see `limits_config.%s` or contact your Loki administrator to %s it"
+
+static struct str name_text(struct push_check *c, struct str name)
+{
+    struct buf b;
+
+    if (name.len == 0)
+        return STR("label name is empty");
+    buf_init(&b, LABELS_TEXT_BYTES_MAX);
+    buf_put(&b, STR("normalization for label name "));
+    utf8_put_quoted(&b, name);
+    buf_put(&b, STR(" resulted in invalid name \"_\""));
+    struct str text = arena_str(c->arena, buf_str(&b));
+    buf_release(&b);
+    return text;
+}
+
+static struct str metadata_text(struct stream_check *s, const struct refusal *r)
+{
+    const struct limits *limits = s->check->limits;
+    struct arena *a = s->check->arena;
+
+    if (r->reason == DISCARD_METADATA_NOT_ALLOWED)
+        return arena_printf(a,
+                            "stream '%.*s' includes structured metadata, but this feature is "
+                            "disallowed. " SEE_LIMIT,
+                            STR_ARG(stream_text(s)), "allow_structured_metadata", "enable");
+    if (r->reason == DISCARD_METADATA_TOO_LARGE)
+        return arena_printf(a,
+                            "stream '%.*s' has structured metadata too large: '%llu' bytes, "
+                            "limit: '%llu' bytes. " SEE_LIMIT,
+                            STR_ARG(stream_text(s)), (unsigned long long)r->number,
+                            (unsigned long long)limits->max_structured_metadata_size,
+                            "max_structured_metadata_size", "increase");
+    if (r->reason == DISCARD_METADATA_TOO_MANY)
+        return arena_printf(a,
+                            "stream '%.*s' has too many structured metadata labels: '%llu', "
+                            "limit: '%llu'. " SEE_LIMIT,
+                            STR_ARG(stream_text(s)), (unsigned long long)r->number,
+                            (unsigned long long)limits->max_structured_metadata_entries_count,
+                            "max_structured_metadata_entries_count", "increase");
+    return name_text(s->check, r->name);
+}
+
+static struct str refusal_text(struct stream_check *s, const struct entry *e,
+                               const struct refusal *r)
+{
+    struct push_check *c = s->check;
+
+    if (r->reason == DISCARD_TOO_OLD)
+        return arena_printf(c->arena,
+                            "entry for stream '%.*s' has timestamp too old: %.*s, oldest "
+                            "acceptable timestamp is: %.*s",
+                            STR_ARG(stream_text(s)), STR_ARG(time_text(c, e->ts_ns)),
+                            STR_ARG(time_text(c, oldest_ns(c))));
+    if (r->reason == DISCARD_TOO_NEW)
+        return arena_printf(c->arena, "entry for stream '%.*s' has timestamp too new: %.*s",
+                            STR_ARG(stream_text(s)), STR_ARG(time_text(c, e->ts_ns)));
+    if (r->reason == DISCARD_LINE_TOO_LONG)
+        return arena_printf(c->arena,
+                            "max entry size '%llu' bytes exceeded for stream '%.*s' while adding "
+                            "an entry with length '%llu' bytes",
+                            (unsigned long long)line_bytes_max(c->limits), STR_ARG(stream_text(s)),
+                            (unsigned long long)r->number);
+    return metadata_text(s, r);
+}
+
+static uint64_t stream_hash(struct stream_check *s)
+{
+    if (!s->has_hash)
+        s->hash = labels_hash(s->stream->labels);
+    s->has_hash = true;
+    return s->hash;
+}
+
+/* Everything that the text of a refusal follows from, in short. */
+static uint64_t refusal_key(struct stream_check *s, const struct refusal *r)
+{
+    bool of_name = r->reason == DISCARD_METADATA_NAME;
+    const uint64_t parts[] = {r->reason, r->number, of_name ? hash_text(r->name) : stream_hash(s)};
+
+    return hash_text(str_make((const char *)parts, sizeof(parts)));
+}
+
+static void refuse(struct stream_check *s, const struct entry *e, const struct refusal *r)
+{
+    struct push_check *c = s->check;
+    uint64_t key = refusal_key(s, r);
+
+    if (count_known(&c->errors, key, 1))
+        return;
+    struct str text = refusal_text(s, e, r);
+    c->text_bytes += text.len;
+    add_message(&c->errors, c->arena, (struct push_message){.text = text, .key = key, .count = 1});
 }
 
 static bool entry_accepted(struct stream_check *s, struct entry *e)
 {
     struct push_check *c = s->check;
-    enum discard_reason reason = DISCARD_METADATA_NAME;
     uint64_t bytes = entry_bytes(e);
+    struct refusal refusal = {.reason = DISCARD_METADATA_NAME};
 
-    struct str refused = check_time(s, e, &reason);
-    if (refused.ptr == NULL)
-        refused = check_line(s, e, &reason);
-    if (refused.ptr == NULL)
-        refused = check_metadata(s, e, &reason);
-    if (refused.ptr == NULL) {
+    bool refused = time_refused(c, e, &refusal) || line_refused(c, e, &refusal) ||
+                   metadata_refused(c, e, &refusal);
+    if (!refused) {
         bytes = entry_bytes(e); /* the line may have been cut */
-        refused = store_metadata(s, e);
+        refused = store_metadata(s, e, &refusal) != ST_OK;
     }
-    if (refused.ptr != NULL) {
-        discard(c, reason, 1, bytes);
-        push_errors_add(&c->errors, c->arena, refused, 1);
+    if (refused) {
+        discard(c, refusal.reason, 1, bytes);
+        refuse(s, e, &refusal);
         return false;
     }
     c->entries++;
@@ -567,6 +656,11 @@ static void bump_duplicate_times(struct push_stream *s)
     }
 }
 
+static bool is_given_up(const struct push_check *c)
+{
+    return c->gone != NULL && flag_get(c->gone);
+}
+
 static void check_entries(struct push_check *c, struct push_stream *s)
 {
     const struct limits *limits = c->limits;
@@ -581,6 +675,8 @@ static void check_entries(struct push_check *c, struct push_stream *s)
     check.stream_level = level_of_labels(&check.level_spec, s->labels);
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry e = s->entries[i];
+        if (i % LOOK_ENTRIES == LOOK_ENTRIES - 1 && is_given_up(c))
+            break;
         if (entry_accepted(&check, &e))
             s->entries[kept++] = e;
     }
@@ -603,10 +699,8 @@ static void count_received(struct push_check *c, const struct push_stream *s)
     counter_add(&c->counters->metadata_bytes_received, metadata);
 }
 
-enum status validate_push(struct push_check *c, struct push_request *request, struct err *err)
+enum status validate_request(const struct push_request *request, struct err *err)
 {
-    size_t kept = 0;
-
     if (request->stream_count == 0)
         return err_set(err, ST_EMPTY, "error at least one valid stream is required for ingestion");
     for (size_t i = 0; i < request->stream_count; i++) {
@@ -615,11 +709,19 @@ enum status validate_push(struct push_check *c, struct push_request *request, st
             return err_set(err, ST_INVALID,
                            "labels __backfill__ and __backfill_shard__ are reserved");
     }
-    buf_init(&c->refusal, c->arena->max_bytes);
+    return ST_OK;
+}
+
+enum status validate_push(struct push_check *c, struct push_request *request, struct err *err)
+{
+    size_t kept = 0;
+
     for (size_t i = 0; i < request->stream_count; i++) {
         struct push_stream *s = &request->streams[i];
         if (s->entry_count == 0)
             continue;
+        if (is_given_up(c))
+            break;
         count_received(c, s);
         if (discover_service_name(c, &s->labels) != ST_OK)
             break;
@@ -631,6 +733,7 @@ enum status validate_push(struct push_check *c, struct push_request *request, st
     }
     c->changed |= kept < request->stream_count;
     request->stream_count = kept;
-    buf_release(&c->refusal);
+    if (is_given_up(c))
+        return err_set(err, ST_CANCELLED, "nobody waits for the answer any more");
     return arena_status(c->arena, err);
 }

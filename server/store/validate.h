@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/atomic.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "config/config.h"
@@ -32,21 +33,28 @@ struct push_check {
     const struct limits *limits;
     struct tenant_counters *counters;
     int64_t now_ns;
+    struct flag *gone; /* set when nobody waits for the answer any more; or NULL */
     /* out */
     struct push_errors errors;
     uint64_t entries; /* accepted */
     uint64_t bytes;   /* of their lines and metadata, detected_level not counted */
     bool changed; /* more than labels and levels that were added: entries left out, other times */
-    /* its own */
-    struct buf refusal; /* the text of the last one */
+    uint64_t text_bytes; /* of texts that were made for refused entries */
 };
+
+/*
+ * May any of it be stored? Before validate_push().
+ *
+ * ST_EMPTY    it has no streams at all
+ * ST_INVALID  labels that are reserved
+ */
+MUST_CHECK enum status validate_request(const struct push_request *request, struct err *err);
 
 /*
  * Reduce `request` to what is accepted: streams without entries are left out.
  *
- * ST_EMPTY    it has no streams at all: nothing is to be stored
- * ST_INVALID  labels that are reserved: nothing is to be stored
- * ST_LIMIT    the arena is full
+ * ST_LIMIT      the arena is full
+ * ST_CANCELLED  nobody waits any more
  */
 MUST_CHECK enum status validate_push(struct push_check *c, struct push_request *request,
                                      struct err *err);

@@ -60,6 +60,15 @@ static size_t model_sorted(const struct model *m, int64_t start_ns, int64_t end_
     return count;
 }
 
+static enum status append_one(struct head *h, const struct entry *e)
+{
+    size_t added = 7;
+
+    enum status st = head_append(h, e, 1, &added);
+    cr_expect_eq(added, st == ST_OK ? 1 : 0);
+    return st;
+}
+
 static void model_add(struct model *m, struct head *h, struct random *r, size_t times)
 {
     struct model_entry *e = &m->entries[m->count++];
@@ -71,7 +80,7 @@ static void model_add(struct model *m, struct head *h, struct random *r, size_t 
     if (random_below(r, 2) == 0)
         e->value[0] = (char)('a' + random_below(r, 26));
     struct entry entry = {e->ts_ns, str_make(e->line, e->line_len), metadata_of(e, &pair)};
-    REQUIRE_OK(head_append(h, &entry, 1));
+    REQUIRE_OK(append_one(h, &entry));
     memset(&pair, 0xff, sizeof(pair)); /* a head copies what it is given */
 }
 
@@ -134,7 +143,7 @@ static void append(struct head *h, int64_t ts_ns, struct str line)
 {
     struct entry e = {ts_ns, line, {NULL, 0}};
 
-    REQUIRE_OK(head_append(h, &e, 1));
+    REQUIRE_OK(append_one(h, &e));
 }
 
 Test(head, size)
@@ -248,7 +257,7 @@ static enum status append_with_id(struct head *h, int64_t ts_ns, struct str line
 
     for (size_t i = 0; i < sizeof(text); i++, n /= 10)
         text[i] = (char)('0' + n % 10);
-    return head_append(h, &e, 1);
+    return append_one(h, &e);
 }
 
 /* Equal sets are one, however many there are: doubles are found by that. */
@@ -272,6 +281,42 @@ Test(head, many_sets)
     }
 }
 
+/*
+ * A head that is full takes nothing more, and what it takes to pack one is known: here with
+ * metadata that is as large as it can be, compared with what it takes in the head.
+ */
+Test(head, is_full)
+{
+    enum { PAIRS = 128, PACK_BYTES_MAX = 1 << 30 };
+    struct label pairs[PAIRS];
+    char names[PAIRS], value[3];
+    struct head *h = head_new(1);
+    struct chunk_entries got;
+    size_t added = 1, count = 0;
+    struct arena a;
+
+    for (size_t i = 0; i < PAIRS; i++) {
+        names[i] = (char)(i + 1);
+        pairs[i] = (struct label){str_make(&names[i], 1), STR("")};
+    }
+    for (; added > 0; count += added) {
+        memcpy(value, &count, sizeof(value));
+        pairs[0].value = str_make(value, sizeof(value));
+        struct entry e = {-(int64_t)count, STR(""), {pairs, PAIRS}};
+        REQUIRE_OK(head_append(h, &e, 1, &added));
+    }
+    cr_expect(head_is_full(h));
+    cr_expect_eq(head_size(h).entries, count);
+    cr_expect_leq(head_size(h).memory_bytes, (uint64_t)HEAD_BYTES_MAX + MEM_PAGES_USUAL_BYTES);
+    arena_init(&a, PACK_BYTES_MAX);
+    struct head_view v = head_view(h);
+    REQUIRE_OK(head_view_entries(&v, &a, INT64_MIN, INT64_MAX, &got));
+    cr_expect_eq(got.count, count);
+    head_view_release(&v);
+    head_unref(h);
+    arena_release(&a);
+}
+
 /* Entries of one append share pairs, or have equal ones at other places. */
 Test(head, sets_of_one_append)
 {
@@ -282,6 +327,7 @@ Test(head, sets_of_one_append)
     struct entry entries[ENTRIES];
     struct head *h = head_new(1);
     struct chunk_entries got;
+    size_t added = 0;
     struct arena a;
 
     for (size_t i = 0; i < COPIES * SETS; i++)
@@ -290,7 +336,8 @@ Test(head, sets_of_one_append)
         const struct label *pair = &pairs[random_below(&r, COPIES)][random_below(&r, SETS)];
         entries[i] = (struct entry){(int64_t)i, STR("x"), {pair, random_below(&r, 2)}};
     }
-    REQUIRE_OK(head_append(h, entries, ENTRIES));
+    REQUIRE_OK(head_append(h, entries, ENTRIES, &added));
+    cr_expect_eq(added, ENTRIES);
     arena_init(&a, ARENA_BYTES);
     struct head_view v = head_view(h);
     cr_expect_eq(v.set_count, SETS + 1, "%u", v.set_count);

@@ -1,4 +1,5 @@
 /* A flush of very many days. */
+#include <errno.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -75,6 +76,45 @@ Test(flush_days, many_days)
     io_hook_set(NULL, NULL);
     cr_expect_leq(syncs.count, (uint64_t)DAYS + FEW, "%d syncs", (int)syncs.count);
     cr_expect_eq(count_lines(&f), (uint64_t)DAYS);
+    fixture_end(&f);
+}
+
+/* The last nanosecond there is does not begin a day of its own. */
+Test(flush_days, end_of_time, .timeout = 60)
+{
+    struct fixture f;
+
+    fixture_prepare(&f, "0");
+    fixture_set(&f, "limits.creation_grace_period", "2500000h");
+    fixture_open(&f);
+    REQUIRE_OK(fixture_push(&f, STR("t"), "a",
+                            "[\"9223372036854775807\",\"last\"],[\"9223372036854775807\",\"too\"],"
+                            "[\"9223372036854775806\",\"line\"]"));
+    REQUIRE_OK(store_flush(f.store, NULL));
+    cr_expect_eq(store_state(f.store).heads, 0);
+    cr_expect_eq(store_state(f.store).chunks_flushed, 1);
+    fixture_end(&f);
+}
+
+/* More than half of the segments that may be open are written: others are synced before. */
+Test(flush_days, early_sync_fails)
+{
+    struct fault fault = {.at = 3, .error = EIO, .kinds = 1U << IO_SYNC};
+    struct fixture f;
+
+    fixture_prepare(&f, "0");
+    fixture_set(&f, "storage.max_open_segments", "8");
+    fixture_open(&f);
+    push_days(&f);
+    fault_begin(&fault);
+    EXPECT_STATUS("flush", store_flush(f.store, NULL), ST_IO);
+    fault_end();
+    cr_expect(fault.hit);
+    REQUIRE_OK(store_flush(f.store, NULL));
+    fixture_reopen(&f);
+    cr_expect_eq(store_state(f.store).heads, 0);
+    cr_expect_eq(count_lines(&f), (uint64_t)DAYS);
+    cr_expect_eq(fixture_segment_files(&f), DAYS);
     fixture_end(&f);
 }
 

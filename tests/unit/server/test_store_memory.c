@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "server/store/memory.h"
+#include "server/store/store_internal.h"
 #include "tests/support/expect.h"
 #include "tests/support/store_fixture.h"
 
@@ -189,16 +190,39 @@ Test(store_memory, streams_are_found_in_memory_and_after_the_flush)
     begin(&f);
     push_all(&f);
     cr_expect_eq(count_streams(&f), STREAMS);
+    cr_expect_gt(store_state(f.store).stream_bytes, STREAMS * sizeof(struct stream));
     check_all(&f, true);
 
     REQUIRE_OK(store_flush(f.store, NULL));
     cr_expect_eq(count_streams(&f), 0, "a stream goes when its entries are flushed");
     cr_expect_eq(store_state(f.store).head_bytes, 0);
+    cr_expect_eq(store_state(f.store).stream_bytes, 0);
     check_all(&f, false);
 
     push_all(&f); /* and may come back */
     cr_expect_eq(count_streams(&f), STREAMS);
     check_all(&f, true);
+    fixture_end(&f);
+}
+
+/* A stream may have one short line, or an empty one: its labels are written to the log with it. */
+Test(store_memory, labels_take_room_on_the_disk)
+{
+    enum { LABEL_BYTES = 2000 };
+    static struct fixture f;
+    char app[LABEL_BYTES + 1];
+
+    memset(app, 'a', LABEL_BYTES);
+    app[LABEL_BYTES] = '\0';
+    begin(&f);
+    counter_set(&f.store->space.room, (uint64_t)4 * LABEL_BYTES);
+    counter_set(&f.store->space.allowed, LABEL_BYTES);
+    REQUIRE_OK(fixture_push(&f, tenant, app, "[\"1\",\"\"]"));
+    cr_expect_gt(counter_get(&f.store->space.taken), LABEL_BYTES);
+    EXPECT_STATUS("until the flusher has looked", fixture_push(&f, tenant, app, "[\"2\",\"\"]"),
+                  ST_BUSY);
+    counter_set(&f.store->space.room, LABEL_BYTES);
+    EXPECT_STATUS("too much", fixture_push(&f, tenant, app, "[\"3\",\"\"]"), ST_FULL);
     fixture_end(&f);
 }
 

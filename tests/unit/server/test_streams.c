@@ -89,10 +89,44 @@ static void check_name(const struct streams *s, const struct model *m, struct st
     cr_assert_eq(n == NULL, all == 0, "a label that nobody has is gone");
 }
 
+/* Of the values of a label, with their lists. */
+static uint64_t value_bytes(const struct streams *s, struct str name)
+{
+    const struct label_name *n = streams_label(s, name);
+    uint64_t bytes = n == NULL ? 0 : sizeof(*n) + n->bytes;
+
+    for (uint32_t v = 0; n != NULL && v < n->values.end; v++) {
+        const struct label_value *value = slots_at(&n->values, v);
+        if (value != NULL)
+            bytes += sizeof(*value) + value->bytes + value->capacity * sizeof(uint32_t);
+    }
+    return bytes;
+}
+
+/* The memory is that of what is there, and for each of that what it takes in tables. */
+static void check_bytes(const struct streams *s)
+{
+    enum { ITEM_BYTES = 64 };
+    uint64_t bytes =
+        value_bytes(s, STR("all")) + value_bytes(s, STR("few")) + value_bytes(s, STR("own"));
+    uint64_t items = s->numbers.count + s->names.count;
+    uint32_t number = 0;
+
+    for (const struct stream *t = streams_next(s, &number); t != NULL; t = streams_next(s, &number))
+        bytes += stream_bytes(t);
+    for (uint32_t i = 0; i < s->names.end; i++) {
+        const struct label_name *n = slots_at(&s->names, i);
+        items += n == NULL ? 0 : n->values.count;
+    }
+    cr_assert_eq(s->bytes, bytes + items * ITEM_BYTES);
+}
+
 static void check(const struct streams *s, const struct model *m)
 {
     uint32_t number = 0;
     size_t met = 0, all = 0;
+
+    check_bytes(s);
 
     check_name(s, m, STR("all"));
     check_name(s, m, STR("few"));
@@ -140,6 +174,7 @@ Test(streams, random_operations)
     streams_release(&s);
     cr_expect_eq(s.by_key.capacity + s.by_name.capacity + s.numbers.capacity + s.names.capacity, 0,
                  "nothing is left");
+    cr_expect_eq(s.bytes, 0);
 }
 
 /* Whichever allocation fails, the stream is listed whole or not at all. */

@@ -471,9 +471,8 @@ Test(validate, nothing_is_stored)
             add_stream(&f, STR("{a=\"1\"}"), &e, 1);
             add_stream(&f, cases[i].labels, &e, 1);
         }
-        EXPECT_STATUS("status", validate_push(&f.check, &f.request, &f.err), cases[i].st);
+        EXPECT_STATUS("status", validate_request(&f.request, &f.err), cases[i].st);
         EXPECT_STR("text", str_from(f.err.text), cases[i].text);
-        cr_expect_eq(f.check.entries, 0);
         fixture_end(&f);
     }
 }
@@ -660,6 +659,120 @@ Test(validate, one_error_many_times)
     EXPECT_STR("three", buf_str(&b), STR("3 errors like: x"));
     buf_release(&b);
     arena_release(&a);
+}
+
+/* Sixty KB of text, of labels that every limit allows. */
+static struct labels long_labels(struct fixture *f)
+{
+    enum { COUNT = 15, VALUE_BYTES = 1024 };
+    struct label *pairs = arena_new(&f->arena, struct label, COUNT);
+
+    for (size_t i = 0; i < COUNT; i++) {
+        char *value = arena_bytes(&f->arena, VALUE_BYTES);
+        memset(value, '\x01', VALUE_BYTES);
+        pairs[i] =
+            (struct label){arena_printf(&f->arena, "l%02zu", i), str_make(value, VALUE_BYTES)};
+    }
+    return (struct labels){pairs, COUNT};
+}
+
+static const struct refused_case {
+    const char *name;
+    struct str settings;
+    struct str metadata; /* of entries in time */
+    uint64_t distinct;   /* so many of the others are told apart, by time */
+    struct str want;     /* of the last of what is told */
+} refused_cases[] = {
+    {"one time", STR_INIT(""), STR_INIT(""), 1,
+     STR_INIT("has timestamp too new: 2026-11-21T22:50:54Z")},
+    {"as many times as are told", STR_INIT(""), STR_INIT(""), 64,
+     STR_INIT("has timestamp too new: 2026-11-21T22:51:57Z")},
+    {"more times", STR_INIT(""), STR_INIT(""), 1000,
+     STR_INIT("has timestamp too new: 2026-11-21T22:51:57Z")},
+    {"lines", STR_INIT("max_line_size=1B creation_grace_period=2d"), STR_INIT(""), 1,
+     STR_INIT("while adding an entry with length '4' bytes")},
+    {"metadata", STR_INIT("allow_structured_metadata=false creation_grace_period=2d"),
+     STR_INIT("a=1"), 1, STR_INIT(SEE("allow_structured_metadata", "enable"))},
+    {"names", STR_INIT("creation_grace_period=2d"), STR_INIT("\xc3\xa9=1"), 1,
+     STR_INIT("resulted in invalid name \"_\"")},
+};
+
+/* The texts that the answer has are made, and no others, however many entries are refused. */
+Test(validate, texts_are_made_once)
+{
+    enum { ENTRIES = 10000, STREAMS = 2, TOLD_MAX = 64 };
+    static struct entry entries[ENTRIES];
+
+    for (size_t i = 0; i < COUNT_OF(refused_cases); i++) {
+        const struct refused_case *c = &refused_cases[i];
+        static struct fixture f;
+        fixture_begin(&f, c->settings);
+        for (size_t k = 0; k < ENTRIES; k++)
+            entries[k] = (struct entry){NOW + DAY_NS + (int64_t)(k % c->distinct) * SECOND_NS +
+                                            (int64_t)(k % 7),
+                                        STR("line"),
+                                        {NULL, 0}};
+        struct labels metadata = pairs_of(&f.arena, c->metadata);
+        for (size_t k = 0; k < STREAMS; k++) {
+            add_stream(&f, STR("{}"), entries, ENTRIES);
+            f.streams[k].labels = long_labels(&f);
+            for (size_t at = 0; at < ENTRIES; at++)
+                f.streams[k].entries[at].metadata = metadata;
+        }
+        REQUIRE_OK(validate_push(&f.check, &f.request, &f.err));
+        struct str text = errors_text(&f);
+        cr_expect(str_ends(text, c->want), "%s: %.*s", c->name,
+                  STR_ARG(str_cut(text, text.len - 80)));
+        cr_expect_eq(f.check.errors.distinct, MIN_OF(c->distinct, TOLD_MAX), "%s", c->name);
+        cr_expect_leq(f.check.text_bytes, text.len, "%s: made %llu bytes", c->name,
+                      (unsigned long long)f.check.text_bytes);
+        cr_expect_eq(discarded_entries(&f), STREAMS * ENTRIES, "%s", c->name);
+        fixture_end(&f);
+    }
+}
+
+/* The client goes: the status says so, and the entries are not looked at. */
+Test(validate, ends_when_nobody_waits)
+{
+    enum { ENTRIES = 100000, LOOKED_AT_MAX = 1024 };
+    static struct entry entries[ENTRIES];
+    static struct fixture f;
+    struct flag gone = {false};
+
+    for (int i = 0; i < 2; i++) {
+        fixture_begin(&f, STR(BARE));
+        for (size_t k = 0; k < ENTRIES; k++)
+            entries[k] = (struct entry){NOW, STR("x"), {NULL, 0}};
+        add_stream(&f, STR("{a=\"1\"}"), entries, ENTRIES);
+        f.check.gone = &gone;
+        EXPECT_STATUS("gone", validate_push(&f.check, &f.request, &f.err),
+                      i == 0 ? ST_OK : ST_CANCELLED);
+        cr_expect(i == 0 ? f.check.entries == ENTRIES : f.check.entries <= LOOKED_AT_MAX);
+        fixture_end(&f);
+        flag_set(&gone);
+    }
+}
+
+/* What follows the last text that is told is counted under it, but what was told under its own. */
+Test(validate, entries_beyond_the_told)
+{
+    enum { ENTRIES = 101 };
+    static struct entry entries[ENTRIES];
+    static struct fixture f;
+
+    fixture_begin(&f, STR(""));
+    for (size_t k = 0; k < ENTRIES; k++)
+        entries[k] =
+            (struct entry){NOW + DAY_NS + (int64_t)(k % 100) * SECOND_NS, STR("x"), {NULL, 0}};
+    add_stream(&f, STR("{app=\"web\"}"), entries, ENTRIES);
+    REQUIRE_OK(validate_push(&f.check, &f.request, &f.err));
+    struct str text = errors_text(&f);
+    cr_expect(
+        str_starts(text, STR("2 errors like: entry for stream '" WEB
+                             "' has timestamp too new: 2026-11-21T22:50:54Z; 1 errors like")));
+    cr_expect(str_ends(text, STR("; 37 errors like: entry for stream '" WEB
+                                 "' has timestamp too new: 2026-11-21T22:51:57Z")));
+    fixture_end(&f);
 }
 
 /* Whenever the memory of the request ends: ST_LIMIT, and nothing else happens. */
