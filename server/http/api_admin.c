@@ -31,8 +31,7 @@ void api_ready(struct request *r)
 void api_metrics(struct request *r)
 {
     metrics_put(&r->reply.body, r->server);
-    r->reply.status = 200;
-    r->reply.content_type = STR("text/plain; version=0.0.4; charset=utf-8");
+    reply_made(r, STR("text/plain; version=0.0.4; charset=utf-8"), ST_INTERNAL);
 }
 
 void api_config(struct request *r)
@@ -43,8 +42,7 @@ void api_config(struct request *r)
     const struct config *config = s->current;
     lock_give(&s->config_lock);
     config_put_yaml(&r->reply.body, config);
-    r->reply.status = 200;
-    r->reply.content_type = STR("text/plain; charset=utf-8");
+    reply_made(r, STR("text/plain; charset=utf-8"), ST_INTERNAL);
 }
 
 void api_buildinfo(struct request *r)

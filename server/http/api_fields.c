@@ -10,6 +10,7 @@
 #include "query/engine.h"
 #include "query/parser.h"
 #include "server/http/api.h"
+#include "server/http/render.h"
 #include "server/http/server_internal.h"
 
 #include "base/banned.h"
@@ -66,15 +67,14 @@ static enum status add_lines(struct field_detector *d, const struct result *resu
     return st;
 }
 
-/* Take the sample and look into its lines. */
+/* Take the sample and look into its lines. `q` tells afterwards what is missing. */
 static enum status detect(struct request *r, const struct sample_request *s,
-                          struct field_detector *d, struct err *err)
+                          struct field_detector *d, struct query_context *q, struct err *err)
 {
-    struct query_context q;
     struct result result;
     const struct engine_query query = {
         .source = store_source(r->server->store),
-        .context = &q,
+        .context = q,
         .tenant = r->tenant,
         .expr = s->expr,
         .start_ns = s->range.start_ns,
@@ -85,11 +85,10 @@ static enum status detect(struct request *r, const struct sample_request *s,
         .categorize = true,
     };
 
-    api_context(r, &q);
     enum status st = engine_run(&query, &result, err);
     if (st != ST_OK)
         return st;
-    st = add_lines(d, &result, &q, err);
+    st = add_lines(d, &result, q, err);
     result_release(&result);
     return st;
 }
@@ -131,8 +130,20 @@ static void put_field(struct buf *b, const struct detected_field *f)
     buf_put_char(b, '}');
 }
 
-static enum status put_fields(struct buf *b, const struct field_detector *d, uint64_t limit,
-                              struct err *err)
+/* Begin an answer. False: there is nothing to be told, and this is all of it. */
+static bool begin_answer(struct buf *b, const struct query_stats *stats, bool found)
+{
+    buf_put_char(b, '{');
+    size_t begin = b->len;
+    render_warnings(b, stats);
+    if (found || b->len > begin)
+        return true;
+    buf_put_char(b, '}');
+    return false;
+}
+
+static enum status put_fields(struct buf *b, const struct field_detector *d,
+                              const struct query_stats *stats, uint64_t limit, struct err *err)
 {
     const struct detected_field **fields;
     size_t count;
@@ -140,14 +151,15 @@ static enum status put_fields(struct buf *b, const struct field_detector *d, uin
     enum status st = field_detector_fields(d, &fields, &count, err);
     if (st != ST_OK)
         return st;
+    if (!begin_answer(b, stats, count > 0))
+        return ST_OK;
+    buf_put(b, STR("\"fields\":["));
     for (size_t i = 0; i < count; i++) {
-        buf_put(b, i == 0 ? STR("{\"fields\":[") : STR(","));
+        if (i > 0)
+            buf_put_char(b, ',');
         put_field(b, fields[i]);
     }
-    if (count > 0)
-        buf_printf(b, "],\"limit\":%llu}", (unsigned long long)limit);
-    else
-        buf_put(b, STR("{}"));
+    buf_printf(b, "],\"limit\":%llu}", (unsigned long long)limit);
     return ST_OK;
 }
 
@@ -156,24 +168,22 @@ static int compare_strs(const void *a, const void *b)
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-static enum status put_values(struct buf *b, const struct field_detector *d, uint64_t limit,
-                              struct err *err)
+static enum status put_values(struct buf *b, const struct field_detector *d,
+                              const struct query_stats *stats, uint64_t limit, struct err *err)
 {
     const struct detected_field *f = map_get(&d->map, d->only);
+    size_t max = f == NULL ? 0 : f->values.count;
     size_t cursor = 0, count = 0;
 
-    if (f == NULL) {
-        buf_put(b, STR("{}"));
+    if (!begin_answer(b, stats, f != NULL))
         return ST_OK;
-    }
-    struct str *values = arena_new(d->arena, struct str, f->values.count + 1);
+    struct str *values = arena_new(d->arena, struct str, max + 1);
     if (values == NULL)
         return arena_status(d->arena, err);
-    for (const struct str *v = map_next(&f->values, &cursor); v != NULL;
-         v = map_next(&f->values, &cursor))
-        values[count++] = *v;
+    while (count < max)
+        values[count++] = *(const struct str *)map_next(&f->values, &cursor);
     qsort(values, count, sizeof(*values), compare_strs);
-    buf_printf(b, "{\"limit\":%llu,\"values\":", (unsigned long long)limit);
+    buf_printf(b, "\"limit\":%llu,\"values\":", (unsigned long long)limit);
     put_strings(b, values, count);
     buf_put_char(b, '}');
     return ST_OK;
@@ -184,7 +194,9 @@ static enum status answer(struct request *r, struct err *err)
     bool values = r->label_name.len > 0;
     struct sample_request s = {.limit = 0};
     struct field_detector d;
+    struct query_context q;
 
+    api_context(r, &q);
     enum status st = read_request(r, &s, err);
     if (st != ST_OK)
         return st;
@@ -193,10 +205,10 @@ static enum status answer(struct request *r, struct err *err)
     d.fields_max = values ? 1 : (size_t)MIN_OF(s.limit, (uint64_t)FIELDS_MAX);
     d.values_max = values ? (size_t)s.limit : SIZE_MAX;
     if (st == ST_OK)
-        st = detect(r, &s, &d, err);
+        st = detect(r, &s, &d, &q, err);
     if (st == ST_OK)
-        st = values ? put_values(&r->reply.body, &d, s.limit, err)
-                    : put_fields(&r->reply.body, &d, s.limit, err);
+        st = values ? put_values(&r->reply.body, &d, &q.stats, s.limit, err)
+                    : put_fields(&r->reply.body, &d, &q.stats, s.limit, err);
     field_detector_release(&d);
     return st;
 }

@@ -11,8 +11,11 @@
  * A client that closes its side may be gone, or still wait for the answer: TCP does not tell. While
  * its request runs it is sent an interim answer, which a system whose client is gone resets.
  *
- * The bytes of answers that are not sent yet are counted over all connections. Where they are too
- * many, the answers that have waited longest are given up, connection and all.
+ * What connections hold is counted over all of them: the bytes of requests that are arriving, as
+ * they come, and of bodies until they are used; the bytes of answers that are not sent yet. Where
+ * requests are too much, those that got on longest ago are refused; where answers are, those that
+ * have waited longest are given up, connection and all. What is not counted is a few KB each: what
+ * was read ahead while a request runs or its answer is sent, and short answers.
  */
 #include "server/http/conn.h"
 
@@ -27,6 +30,7 @@
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "server/http/pace.h"
 #include "server/http/route.h"
 
 #include "base/banned.h"
@@ -40,12 +44,11 @@ enum conn_state {
 };
 
 enum {
-    INPUT_BYTES_MAX = 256 * 1024, /* read ahead of what is parsed */
-    COPIED_REPLY_MAX = 4 * 1024,  /* a shorter body is copied instead of referred to */
+    READ_AHEAD_MAX = 4 * 1024,   /* of what is parsed, but for a head that is longer */
+    COPIED_REPLY_MAX = 4 * 1024, /* a shorter body is copied instead of referred to */
     REPLY_HEAD_BYTES_MAX = 4 * 1024,
-    RECEIVE_BYTES_MIN = 64 * 1024,  /* room that a body gets; it doubles as bytes come */
     RECEIVE_BYTES_MAX = 512 * 1024, /* taken at once, then it is the turn of others */
-    SEND_RATE_MIN = 4 * 1024,       /* bytes a second, over http_write_timeout */
+    ARRIVED_BYTES_MIN = 4 * 1024,   /* fewer of them are no reason to wait for more */
 };
 
 #define LINGER_NS (2 * SECOND_NS)
@@ -62,9 +65,16 @@ struct conn {
     bool at_eof;             /* the client has closed its side */
     struct request *request; /* from the head to the reply */
     struct http_chunked chunked;
-    size_t unsent_bytes;   /* when it was looked at last */
+    size_t read_ahead_max;
+    size_t searched_bytes; /* of the input: no head ends there */
+    size_t counted_bytes;  /* of a head that is not whole, in server.inflight_bytes */
+    bool arriving;         /* in the list of the loop, by when it got on */
+    struct conn *arriving_next;
+    struct conn *arriving_prev;
+    size_t arrived_bytes;  /* of the request, when it got on */
     size_t outgoing_bytes; /* of its answer, in server.outgoing_bytes */
     int64_t answered_ns;   /* WRITING: since when, monotonic */
+    struct pace pace;
 };
 
 static struct server *server_of(const struct conn *c)
@@ -86,6 +96,20 @@ static void set_state(struct conn *c, enum conn_state state, int64_t timeout_ns)
 {
     c->state = state;
     c->deadline_ns = timeout_ns == 0 ? 0 : time_mono_ns() + timeout_ns;
+}
+
+/* How much may wait in the input, at least one read of libevent's. */
+static void set_read_ahead(struct conn *c, size_t bytes)
+{
+    if (c->read_ahead_max == bytes)
+        return;
+    c->read_ahead_max = bytes;
+    bufferevent_setwatermark(c->bev, EV_READ, 0, bytes);
+}
+
+static void drop_input(struct conn *c)
+{
+    (void)evbuffer_drain(input_of(c), evbuffer_get_length(input_of(c)));
 }
 
 /* ---- requests ---- */
@@ -125,6 +149,64 @@ static void request_free(struct request *r)
     mem_free(r);
 }
 
+/* ---- requests that are arriving ---- */
+
+static void unlink_arriving(struct conn *c)
+{
+    struct loop *l = c->loop;
+
+    if (!c->arriving)
+        return;
+    c->arriving = false;
+    if (c->arriving_prev != NULL)
+        c->arriving_prev->arriving_next = c->arriving_next;
+    else
+        l->arriving_first = c->arriving_next;
+    if (c->arriving_next != NULL)
+        c->arriving_next->arriving_prev = c->arriving_prev;
+    else
+        l->arriving_last = c->arriving_prev;
+}
+
+/* Put it behind those that got on before. */
+static void link_arriving(struct conn *c)
+{
+    struct loop *l = c->loop;
+
+    ASSERT(!c->arriving);
+    c->arriving = true;
+    c->arriving_next = NULL;
+    c->arriving_prev = l->arriving_last;
+    if (l->arriving_last != NULL)
+        l->arriving_last->arriving_next = c;
+    else
+        l->arriving_first = c;
+    l->arriving_last = c;
+}
+
+/* More of it has come. It got on if that was not too little: to seem busy costs what is counted. */
+static void note_arrival(struct conn *c)
+{
+    const struct request *r = c->request;
+    size_t arrived = evbuffer_get_length(input_of(c));
+
+    if (r != NULL)
+        arrived += r->arena.used_bytes + r->body.len;
+    if (c->arriving && arrived < c->arrived_bytes + ARRIVED_BYTES_MIN)
+        return;
+    c->arrived_bytes = arrived;
+    unlink_arriving(c);
+    link_arriving(c);
+}
+
+/* No more of the head, or of the request, is waited for. */
+static void end_arrival(struct conn *c)
+{
+    unlink_arriving(c);
+    counter_sub(&server_of(c)->inflight_bytes, c->counted_bytes);
+    c->counted_bytes = 0;
+}
+
 /* ---- ending a connection ---- */
 
 static void uncount_answer(struct conn *c)
@@ -138,7 +220,7 @@ static void conn_free(struct conn *c)
     struct loop *l = c->loop;
 
     uncount_answer(c);
-
+    end_arrival(c);
     if (c->request != NULL && c->state == CONN_BUSY) {
         c->request->conn = NULL; /* it comes back to conn_answer() */
         flag_set(&c->request->gone);
@@ -193,7 +275,11 @@ static struct conn *longest_writer(const struct loop *l)
     return longest;
 }
 
-bool conn_make_room(struct loop *l, size_t bytes)
+/*
+ * Give up answers of this loop, those first that have been waiting longest to be taken, until there
+ * is room for one of so many bytes. False: there is none, and nothing is left to give up.
+ */
+static bool give_up_answers(struct loop *l, size_t bytes)
 {
     struct server *s = l->server;
     uint64_t max = server_settings(s)->http_max_outgoing_bytes;
@@ -207,20 +293,27 @@ bool conn_make_room(struct loop *l, size_t bytes)
     return others == 0 || others + bytes <= max; /* one alone may be as large as its query may be */
 }
 
+static void ask_other_loops(const struct loop *l, struct room wanted)
+{
+    struct server *s = l->server;
+
+    for (size_t i = 0; i < s->loop_count; i++) {
+        if (&s->loops[i] != l)
+            mailbox_put_wanted(&s->loops[i].mailbox, wanted);
+    }
+}
+
 /* Count an answer among those that are not sent; false when that would be too much. */
 static bool count_answer(struct conn *c, size_t bytes)
 {
     struct server *s = server_of(c);
 
-    if (conn_make_room(c->loop, bytes)) {
+    if (give_up_answers(c->loop, bytes)) {
         counter_add(&s->outgoing_bytes, bytes);
         c->outgoing_bytes = bytes;
         return true;
     }
-    for (size_t i = 0; i < s->loop_count; i++) {
-        if (&s->loops[i] != c->loop)
-            mailbox_put_wanted(&s->loops[i].mailbox, bytes);
-    }
+    ask_other_loops(c->loop, (struct room){.answer_bytes = bytes});
     return false;
 }
 
@@ -272,7 +365,7 @@ static void observe(const struct request *r)
 }
 
 /* What is not sent yet, or not taken: systems hold some megabytes for a slow reader. */
-static size_t unsent_bytes(const struct conn *c)
+static size_t left_bytes(const struct conn *c)
 {
     int held = 0;
 
@@ -280,12 +373,29 @@ static size_t unsent_bytes(const struct conn *c)
     return evbuffer_get_length(output_of(c)) + (size_t)MAX_OF(held, 0);
 }
 
+static void put_answer(struct conn *c, struct reply *reply, bool with_body)
+{
+    size_t before = evbuffer_get_length(output_of(c));
+
+    send_head(c, reply);
+    if (with_body)
+        send_body(c, &reply->body);
+    pace_put(&c->pace, evbuffer_get_length(output_of(c)) - before);
+    c->answered_ns = time_mono_ns();
+    pace_answered(&c->pace, left_bytes(c), c->answered_ns,
+                  server_settings(server_of(c))->http_write_timeout);
+    c->state = CONN_WRITING;
+    c->deadline_ns = c->pace.end_ns;
+}
+
 void conn_answer(struct request *r)
 {
     struct conn *c = r->conn;
     struct buf *body = &r->reply.body;
+    bool with_body = r->head.method != HTTP_HEAD;
 
-    if (c != NULL && body->len > COPIED_REPLY_MAX && !count_answer(c, body->capacity)) {
+    if (c != NULL && with_body && body->len > COPIED_REPLY_MAX &&
+        !count_answer(c, body->capacity)) {
         buf_release(body);
         r->reply.is_gzip = false;
         r->reply.retry_later = true;
@@ -298,26 +408,38 @@ void conn_answer(struct request *r)
     }
     if (!r->head.keep_alive || c->loop->stopping)
         c->close_after = true;
-    send_head(c, &r->reply);
-    send_body(c, &r->reply.body);
+    put_answer(c, &r->reply, with_body);
     c->request = NULL;
     request_free(r);
-    c->unsent_bytes = unsent_bytes(c);
-    c->answered_ns = time_mono_ns();
-    set_state(c, CONN_WRITING, server_settings(server_of(c))->http_write_timeout);
+}
+
+/* The request of a head that is not whole. */
+static struct request *request_of_part(struct conn *c)
+{
+    static const char method[] = "HEAD ";
+    char begin[sizeof(method) - 1];
+    struct request *r = request_new(c);
+
+    if (r != NULL && evbuffer_copyout(input_of(c), begin, sizeof(begin)) == sizeof(begin) &&
+        memcmp(begin, method, sizeof(begin)) == 0)
+        r->head.method = HTTP_HEAD;
+    return r;
 }
 
 /* Answer with an error before the request is whole; nothing of the connection can be trusted then.
  */
 static void refuse(struct conn *c, int status, const char *text)
 {
-    struct request *r = c->request != NULL ? c->request : request_new(c);
+    struct request *r = c->request != NULL ? c->request : request_of_part(c);
 
     if (r == NULL) {
         conn_free(c);
         return;
     }
     c->request = r;
+    end_arrival(c);
+    drop_input(c);
+    set_read_ahead(c, READ_AHEAD_MAX);
     c->close_after = true;
     r->head.keep_alive = false;
     reply_text(r, status, str_from(text), true);
@@ -340,23 +462,62 @@ static void start_next(struct conn *c)
     read_input(c);
 }
 
+static void refuse_for_memory(struct conn *c)
+{
+    counter_add(&server_of(c)->metrics.requests_given_up, 1);
+    refuse(c, 503, "The server cannot accept more requests at this time.");
+}
+
+/*
+ * Refuse requests of this loop that are arriving, those first that got on longest ago, until there
+ * is room for so many bytes. False: there is none, and `last` is the next, or none is left.
+ */
+static bool refuse_arriving(struct loop *l, size_t bytes, const struct conn *last)
+{
+    struct server *s = l->server;
+    uint64_t max = server_settings(s)->http_max_inflight_bytes;
+
+    while (counter_get(&s->inflight_bytes) + bytes > max) {
+        if (l->arriving_first == NULL || l->arriving_first == last)
+            return false;
+        refuse_for_memory(l->arriving_first);
+    }
+    return true;
+}
+
+void conn_give_up(struct loop *l, struct room wanted)
+{
+    if (wanted.request_bytes > 0)
+        (void)refuse_arriving(l, wanted.request_bytes, NULL);
+    if (wanted.answer_bytes > 0)
+        (void)give_up_answers(l, wanted.answer_bytes);
+}
+
+/* Count what the request holds by now; false when that is too much, though others were refused. */
+static bool count_arrived(struct conn *c)
+{
+    struct server *s = server_of(c);
+    struct request *r = c->request;
+    size_t *counted = r == NULL ? &c->counted_bytes : &r->counted_bytes;
+    size_t held = evbuffer_get_length(input_of(c));
+
+    if (r != NULL)
+        held = sizeof(*r) + r->arena.used_bytes + r->body.capacity;
+    if (held > *counted) {
+        counter_add(&s->inflight_bytes, held - *counted);
+        *counted = held;
+    }
+    if (refuse_arriving(c->loop, 0, c) || counter_get(&s->inflight_bytes) == held)
+        return true; /* one alone may be as large as its own limit lets it be */
+    ask_other_loops(c->loop, (struct room){.request_bytes = held});
+    return false;
+}
+
 /* The whole body is there. */
 static void dispatch(struct conn *c)
 {
     set_state(c, CONN_BUSY, 0);
     loop_dispatch(c->loop, c->request);
-}
-
-/* Count what the body has come to; false when all bodies together are too much. */
-static bool count_body(struct request *r)
-{
-    struct server *s = r->server;
-
-    if (r->body.capacity > r->counted_bytes) {
-        counter_add(&s->inflight_bytes, r->body.capacity - r->counted_bytes);
-        r->counted_bytes = r->body.capacity;
-    }
-    return counter_get(&s->inflight_bytes) <= server_settings(s)->http_max_inflight_bytes;
 }
 
 static void refuse_body(struct conn *c, uint64_t bytes)
@@ -370,24 +531,24 @@ static void refuse_body(struct conn *c, uint64_t bytes)
 }
 
 /*
- * Read what the socket holds straight into the body. libevent reads 4 KiB at a time into memory of
- * its own. An end or an error is left for it to find.
+ * Read what the socket holds straight into the body, which gets no room for more than that: a body
+ * that was only announced costs nothing. libevent reads 4 KiB at a time into memory of its own. An
+ * end or an error is left for it to find.
  */
 static void receive(struct conn *c, size_t wanted)
 {
     struct buf *body = &c->request->body;
     size_t left = MIN_OF(wanted, (size_t)RECEIVE_BYTES_MAX);
+    int there = 0;
 
-    while (left > 0) {
-        size_t room = MIN_OF(left, MAX_OF(body->len, (size_t)RECEIVE_BYTES_MIN));
+    while (left > 0 && ioctl(bufferevent_getfd(c->bev), FIONREAD, &there) == 0 && there > 0) {
+        size_t room = MIN_OF(left, (size_t)there);
         char *to = buf_reserve(body, room);
         ssize_t got = to == NULL ? -1 : recv(bufferevent_getfd(c->bev), to, room, 0);
         if (got <= 0)
             return;
         buf_advance(body, (size_t)got);
-        if ((size_t)got < room)
-            return;
-        left -= room;
+        left -= (size_t)got;
     }
 }
 
@@ -425,12 +586,16 @@ static void read_body(struct conn *c)
     enum status st = ST_OK;
 
     bool whole = r->head.chunked ? take_chunked(c, &st) : take_counted(c);
+    if (whole)
+        end_arrival(c);
+    else
+        note_arrival(c);
     if (st == ST_TOO_LARGE)
         refuse_body(c, r->body.max + 1);
     else if (st != ST_OK)
         refuse(c, 400, "malformed chunked body");
-    else if (!count_body(r) || r->body.failed)
-        refuse(c, 503, "The server cannot accept more requests at this time.");
+    else if (r->body.failed || !count_arrived(c))
+        refuse_for_memory(c);
     else if (whole)
         dispatch(c);
     else
@@ -442,6 +607,7 @@ static void send_continue(struct conn *c)
     static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
     (void)evbuffer_add(output_of(c), line, sizeof(line) - 1);
+    pace_put(&c->pace, sizeof(line) - 1);
 }
 
 /* The head is parsed: find the route, and how much body may follow. */
@@ -486,6 +652,9 @@ static void read_head(struct conn *c, size_t len)
         return;
     }
     c->request = r;
+    c->searched_bytes = 0;
+    end_arrival(c);
+    set_read_ahead(c, READ_AHEAD_MAX);
     char *bytes = arena_bytes(&r->arena, len);
     if (bytes == NULL || evbuffer_remove(input_of(c), bytes, len) != (int)len) {
         refuse(c, 503, "out of memory");
@@ -498,25 +667,36 @@ static void read_head(struct conn *c, size_t len)
         refuse(c, st == ST_BAD_METHOD || st == ST_UNSUPPORTED ? 501 : 400, err.text);
 }
 
+static void wait_for_head(struct conn *c, size_t there)
+{
+    size_t max = (size_t)server_settings(server_of(c))->http_max_header_bytes;
+
+    if (there == 0) {
+        end_arrival(c);
+        wait_for_input(c);
+        return;
+    }
+    set_read_ahead(c, MAX_OF(max, (size_t)READ_AHEAD_MAX));
+    note_arrival(c);
+    if (count_arrived(c))
+        wait_for_input(c);
+    else
+        refuse_for_memory(c);
+}
+
 static void look_for_head(struct conn *c)
 {
     struct evbuffer *input = input_of(c);
     size_t max = (size_t)server_settings(server_of(c))->http_max_header_bytes;
 
-    /* An empty line before a request is left over from the one before: RFC 9112 2.2. */
-    char begin[2];
-    while (evbuffer_copyout(input, begin, 2) == 2 && memcmp(begin, "\r\n", 2) == 0)
-        (void)evbuffer_drain(input, 2);
-
+    size_t len = http_head_find(input, &c->searched_bytes);
     size_t there = evbuffer_get_length(input);
-    struct evbuffer_ptr end = evbuffer_search(input, "\r\n\r\n", 4, NULL);
-    size_t len = end.pos < 0 ? 0 : (size_t)end.pos + 4;
     if (len > max || (len == 0 && there >= max))
         refuse(c, 431, "request header fields too large");
     else if (len > 0)
         read_head(c, len);
     else
-        wait_for_input(c);
+        wait_for_head(c, there);
 }
 
 /* Do what can be done with the bytes that are there. May free the connection. */
@@ -533,7 +713,7 @@ static void read_input(struct conn *c)
     case CONN_WRITING:
         break; /* it waits for its turn */
     case CONN_CLOSING:
-        (void)evbuffer_drain(input_of(c), evbuffer_get_length(input_of(c)));
+        drop_input(c);
         break;
     }
 }
@@ -575,6 +755,7 @@ static void on_write(struct bufferevent *bev, void *context)
     /* Let the client read the reply before its own unread bytes make the kernel reset it. */
     (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
     set_state(c, CONN_CLOSING, LINGER_NS);
+    drop_input(c);
 }
 
 /* The client sends nothing more. False: it waits for nothing either, as far as can be known. */
@@ -622,7 +803,7 @@ void conn_accept(struct loop *l, int fd)
     counter_add(&l->server->connections, 1);
     set_state(c, CONN_HEAD, server_settings(l->server)->http_read_timeout);
     c->in_request = true;
-    bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_BYTES_MAX);
+    set_read_ahead(c, READ_AHEAD_MAX);
     bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
     if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) != 0)
         conn_free(c);
@@ -634,13 +815,10 @@ void conn_accept(struct loop *l, int fd)
 static bool is_taking(struct conn *c, int64_t now_ns)
 {
     int64_t timeout_ns = server_settings(server_of(c))->http_write_timeout;
-    size_t expected = (size_t)(timeout_ns / (SECOND_NS / SEND_RATE_MIN));
-    size_t unsent = unsent_bytes(c);
 
-    if (unsent >= c->unsent_bytes || c->unsent_bytes - unsent < expected)
+    if (!pace_was_kept(&c->pace, left_bytes(c), now_ns, timeout_ns))
         return false;
-    c->unsent_bytes = unsent;
-    c->deadline_ns = now_ns + timeout_ns;
+    c->deadline_ns = c->pace.end_ns;
     return true;
 }
 

@@ -18,10 +18,11 @@ void conn_answer(struct request *r);
 void conn_tick(struct loop *l, int64_t now_ns);
 
 /*
- * Give up answers of this loop, those first that have been waiting longest to be taken, until there
- * is room for one of so many bytes. False: there is none, and nothing is left to give up.
+ * Another loop wants room for so much: refuse requests of this one that are arriving, those first
+ * that got on longest ago, and give up answers, those first that have been waiting longest to be
+ * taken, until there is.
  */
-bool conn_make_room(struct loop *l, size_t bytes);
+void conn_give_up(struct loop *l, struct room wanted);
 
 /* The loop is stopping: end what only waits for a next request. */
 void conn_close_idle(struct loop *l);

@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include <event2/buffer.h>
+
 #include "base/num.h"
 #include "base/time.h"
 
@@ -55,6 +57,26 @@ const char *http_reason(int status)
             return reasons[i].reason;
     }
     return "Unknown";
+}
+
+size_t http_head_find(struct evbuffer *in, size_t *searched)
+{
+    static const char end[] = "\r\n\r\n";
+    enum { END_BYTES = sizeof(end) - 1 };
+    struct evbuffer_ptr from;
+    char begin[2];
+
+    /* An empty line before a request is left over from the one before: RFC 9112 2.2. */
+    while (evbuffer_copyout(in, begin, 2) == 2 && memcmp(begin, "\r\n", 2) == 0) {
+        (void)evbuffer_drain(in, 2);
+        *searched = 0;
+    }
+    size_t at = *searched < END_BYTES ? 0 : *searched - (END_BYTES - 1);
+    *searched = evbuffer_get_length(in);
+    if (evbuffer_ptr_set(in, &from, at, EVBUFFER_PTR_SET) != 0)
+        return 0;
+    struct evbuffer_ptr found = evbuffer_search(in, end, END_BYTES, &from);
+    return found.pos < 0 ? 0 : (size_t)found.pos + END_BYTES;
 }
 
 /* RFC 9110 5.6.2: what a method or header name is made of. */
@@ -135,6 +157,7 @@ static enum status parse_request_line(struct str line, struct http_head *h, stru
     if (!str_split(&version, ' ', &method) || !str_split(&version, ' ', &target) ||
         version.ptr == NULL || !is_target(target))
         return err_set(err, ST_INVALID, "malformed request line");
+    enum status st = parse_method(method, &h->method, err);
     if (str_eq(version, STR("HTTP/1.0")))
         h->is_http_1_0 = true;
     else if (!str_eq(version, STR("HTTP/1.1")))
@@ -145,7 +168,7 @@ static enum status parse_request_line(struct str line, struct http_head *h, stru
     size_t query = str_find_char(target, '?');
     h->path = query == STR_NPOS ? target : str_head(target, query);
     h->query_string = query == STR_NPOS ? STR_NULL : str_cut(target, query + 1);
-    return parse_method(method, &h->method, err);
+    return st;
 }
 
 static enum status parse_header(struct str line, struct http_head *h, struct err *err)

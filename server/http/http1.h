@@ -31,6 +31,8 @@ enum http_method {
         HTTP_METHOD_COUNT,
 };
 
+struct evbuffer;
+
 struct http_header {
     struct str name;
     struct str value; /* without blanks around it */
@@ -50,6 +52,13 @@ struct http_head {
     uint64_t content_length;
     bool chunked;
 };
+
+/*
+ * The bytes of the head that `in` begins with, the empty line behind it among them; 0: it is not
+ * whole yet. Empty lines before it are thrown away. `*searched` is 0 at first: bytes that were
+ * looked at by one call are not looked at again by the next.
+ */
+size_t http_head_find(struct evbuffer *in, size_t *searched);
 
 /*
  * Parse a head with the empty line behind it. After a failure `*ret_head` has what was understood

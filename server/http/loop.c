@@ -267,8 +267,7 @@ static void on_mail(evutil_socket_t fd, short what, void *context)
         mail.requests = r->next;
         take_back(l, r);
     }
-    if (mail.wanted_bytes > 0)
-        (void)conn_make_room(l, mail.wanted_bytes);
+    conn_give_up(l, mail.wanted);
     if (mail.stop_ns != 0)
         begin_stop(l, mail.stop_ns);
     end_if_done(l);

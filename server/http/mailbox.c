@@ -70,10 +70,11 @@ void mailbox_put_stop(struct mailbox *m, int64_t until_ns)
     wake(m);
 }
 
-void mailbox_put_wanted(struct mailbox *m, size_t bytes)
+void mailbox_put_wanted(struct mailbox *m, struct room wanted)
 {
     lock_take(&m->lock);
-    m->wanted_bytes = MAX_OF(m->wanted_bytes, bytes);
+    m->wanted.request_bytes = MAX_OF(m->wanted.request_bytes, wanted.request_bytes);
+    m->wanted.answer_bytes = MAX_OF(m->wanted.answer_bytes, wanted.answer_bytes);
     lock_give(&m->lock);
     wake(m);
 }
@@ -91,11 +92,11 @@ void mailbox_take(struct mailbox *m, bool settled, struct mail *ret_mail)
         ret_mail->settled[i] = m->settled[i];
     ret_mail->left = m->settled_count > ret_mail->settled_count;
     ret_mail->stop_ns = m->stop_ns;
-    ret_mail->wanted_bytes = m->wanted_bytes;
+    ret_mail->wanted = m->wanted;
     m->first = NULL;
     m->last = NULL;
     m->settled_count = ret_mail->left ? m->settled_count : 0;
     m->stop_ns = 0;
-    m->wanted_bytes = 0;
+    m->wanted = (struct room){0};
     lock_give(&m->lock);
 }

@@ -303,6 +303,7 @@ static void put_store(struct buf *b, struct server *s)
         {"loki_ingester_chunks_flush_failures_total", "counter", "Flushes that failed.",
          state.flushes_failed},
         {"skald_head_bytes", "gauge", "Memory of chunks in memory.", state.head_bytes},
+        {"skald_stream_bytes", "gauge", "Memory of their streams and labels.", state.stream_bytes},
         {"skald_wal_bytes", "gauge", "Size of the write-ahead log.", state.wal_bytes},
         {"skald_wal_files", "gauge", "Files of the write-ahead log.", state.wal_files},
         {"skald_wal_failed", "gauge", "1: nothing is acknowledged until a restart.",
@@ -350,8 +351,11 @@ static void put_server(struct buf *b, struct server *s)
     put_family(b, "loki_tcp_connections_limit", "gauge", "The most there may be.");
     buf_printf(b, "loki_tcp_connections_limit{protocol=\"http\"} %" PRIu64 "\n",
                s->connections_max);
-    put_one(b, "skald_http_inflight_bytes", "gauge", "Request bodies in memory.",
+    put_one(b, "skald_http_inflight_bytes", "gauge", "Requests in memory, arriving or with a body.",
             (double)counter_get(&s->inflight_bytes));
+    put_one(b, "skald_http_requests_given_up_total", "counter",
+            "Requests that were refused for want of memory, before they were whole or used.",
+            (double)counter_get(&s->metrics.requests_given_up));
     put_one(b, "skald_http_outgoing_bytes", "gauge", "Answers in memory that are not sent.",
             (double)counter_get(&s->outgoing_bytes));
     put_one(b, "skald_http_answers_given_up_total", "counter",

@@ -30,6 +30,7 @@ struct metrics {
     struct latency *latencies;     /* [route][method][status] */
     struct counter pushes_refused; /* bodies that could not be decoded */
     struct counter requests_timed_out;
+    struct counter requests_given_up;
     struct counter answers_given_up;
 };
 

@@ -24,18 +24,22 @@ void reply_error(struct request *r, enum status st, const struct err *err, bool 
     r->reply.retry_later = st == ST_BUSY || st == ST_FULL;
 }
 
-void reply_json(struct request *r)
+void reply_made(struct request *r, struct str content_type, enum status st)
 {
     struct err err;
 
-    enum status st = buf_status(&r->reply.body, &err);
-    if (st != ST_OK) {
+    if (buf_status(&r->reply.body, &err) != ST_OK) {
         buf_release(&r->reply.body);
-        reply_error(r, ST_LIMIT, &err, false);
+        reply_error(r, st, &err, false);
         return;
     }
     r->reply.status = 200;
-    r->reply.content_type = STR("application/json; charset=UTF-8");
+    r->reply.content_type = content_type;
+}
+
+void reply_json(struct request *r)
+{
+    reply_made(r, STR("application/json; charset=UTF-8"), ST_LIMIT);
 }
 
 void reply_empty(struct request *r)

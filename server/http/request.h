@@ -47,7 +47,7 @@ struct request {
     struct str label_name; /* the {name} of the path, decoded */
     struct params params;  /* of query string and form */
     struct buf body;
-    size_t counted_bytes; /* of the body, in server.inflight_bytes */
+    size_t counted_bytes; /* of a request with a body, in server.inflight_bytes */
     struct str tenant;
     struct arena arena;
     int64_t begin_ns;  /* monotonic: when the head was there */
@@ -62,7 +62,13 @@ void reply_text(struct request *r, int status, struct str text, bool newline);
 /* The status and text of an error, as text/plain. */
 void reply_error(struct request *r, enum status st, const struct err *err, bool newline);
 
-/* 200 and what has been put into `r->reply.body`, as JSON. */
+/*
+ * 200 and what has been put into `r->reply.body`; if not all of it could be, `st` and why.
+ * `content_type` is static.
+ */
+void reply_made(struct request *r, struct str content_type, enum status st);
+
+/* The same as JSON; what is too much is ST_LIMIT. */
 void reply_json(struct request *r);
 
 /* The body has been used: give its memory back before the answer is sent. */

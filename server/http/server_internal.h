@@ -30,6 +30,12 @@ struct settled {
     enum status status;
 };
 
+/* What all loops hold left no room for so much in one of them: the others give some up. */
+struct room {
+    size_t request_bytes; /* arriving */
+    size_t answer_bytes;  /* not sent */
+};
+
 enum { MAILBOX_SETTLED_MAX = 64 };
 
 struct mailbox {
@@ -38,8 +44,8 @@ struct mailbox {
     struct request *last;
     struct settled settled[MAILBOX_SETTLED_MAX];
     size_t settled_count;
-    int64_t stop_ns;     /* not 0: accept nothing more, end when nothing runs or at this time */
-    size_t wanted_bytes; /* answers of all loops left no room for one so large: give some up */
+    int64_t stop_ns; /* not 0: accept nothing more, end when nothing runs or at this time */
+    struct room wanted;
     int event_fd;
 };
 
@@ -49,7 +55,7 @@ void mailbox_release(struct mailbox *m);
 /* Give an answered request back to its loop. */
 void mailbox_put_request(struct mailbox *m, struct request *r);
 void mailbox_put_settled(struct mailbox *m, uint64_t seq, enum status st);
-void mailbox_put_wanted(struct mailbox *m, size_t bytes);
+void mailbox_put_wanted(struct mailbox *m, struct room wanted);
 void mailbox_put_stop(struct mailbox *m, int64_t until_ns);
 
 /*
@@ -60,7 +66,7 @@ struct mail {
     struct settled settled[MAILBOX_SETTLED_MAX];
     size_t settled_count;
     bool left; /* some of what is settled was not taken */
-    size_t wanted_bytes;
+    struct room wanted;
     int64_t stop_ns;
 };
 
@@ -78,7 +84,9 @@ struct loop {
     struct event *mail_event;
     struct event *tick;
     struct mailbox mailbox;
-    struct conn *conns;            /* all of this loop */
+    struct conn *conns;          /* all of this loop */
+    struct conn *arriving_first; /* whose request arrives: those first that got on longest ago */
+    struct conn *arriving_last;
     struct request *waiting_first; /* pushes that wait for the log, by sequence number */
     struct request *waiting_last;
     struct event *hold;       /* wakes to look again whether they may be answered */
@@ -103,7 +111,7 @@ struct server {
     struct queue bulk_queue; /* for the bulk worker: flushes, delete requests and large pushes */
     struct counter connections;
     uint64_t connections_max;      /* by the settings and by the descriptors there are */
-    struct counter inflight_bytes; /* of request bodies */
+    struct counter inflight_bytes; /* of requests: heads that are not whole, and all with a body */
     struct counter outgoing_bytes; /* of answers that are not sent */
     struct metrics metrics;
     int64_t started_ns; /* wall time */

@@ -262,7 +262,7 @@ class Files(unittest.TestCase):
     def setUp(self):
         self.server = Server().start()
         for stream in ("a", "b"):
-            status, text = self.server.push([({"app": stream}, [(NOON + n, f"line {n} of {stream}") for n in range(1000)])])
+            status, text = self.server.push([({"app": stream}, [(NOON + n, f"line={n} of {stream}") for n in range(1000)])])
             self.assertEqual(status, 204, text)
         self.server.flush()
         self.server.push([({"app": "late"}, [(NOON + 5, "in the log only")])])
@@ -314,6 +314,13 @@ class Files(unittest.TestCase):
         whole = {"a", "b", "late"} - {re.search(r'app="(\w)"', labels)[1]}
         self.assertEqual({s["stream"]["app"] for s in answer["data"]["result"]}, whole)
         self.assertTrue(answer["warnings"])
+        gone, = {"a", "b"} - whole
+        for query, found in [('{app=~".+"}', True), (f'{{app="{gone}"}}', False)]:  # fields of what can be read, if any
+            for path, key in [("detected_fields", "fields"), ("detected_field/line/values", "values")]:
+                status, text = self.server.get("/loki/api/v1/" + path, query=query, start=NOON,
+                                               end=NOON + SECOND, line_limit=5000)
+                answer = json.loads(text)
+                self.assertEqual((status, len(answer["warnings"]), bool(answer[key]), answer["limit"]), (200, 1, found, 1000), text)
 
     def test_damaged_filter(self):
         self.server.start()  # few grams in much that cannot be compressed

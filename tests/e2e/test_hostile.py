@@ -98,8 +98,7 @@ class Hostile(ServerTest):
     flags = [f"--limits.query_timeout={TIMEOUT_SECONDS}s", "--querier.query_memory_max=32MB"]
 
     def resident_megabytes(self):
-        with open(f"/proc/{self.server.process.pid}/status", encoding="ascii") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) / 1024
+        return self.server.process_status("VmRSS") / 1024
 
     def ask(self, query, more):
         params = {"query": query, "start": BASE, "end": BASE + 3600 * SECOND, "step": 60, **more}

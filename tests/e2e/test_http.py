@@ -2,7 +2,6 @@
 import json
 import os
 import random
-import re
 import resource
 import socket
 import subprocess
@@ -15,11 +14,6 @@ from server import BINARY, Server, ServerTest, skald
 import wire
 
 NOW = time.time_ns()
-
-
-def resident_kib(server):
-    with open(f"/proc/{server.process.pid}/status", encoding="utf-8") as status:
-        return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
 
 
 def raw(server, data, timeout=10):
@@ -74,6 +68,30 @@ class Http(ServerTest):
         self.assertEqual(raw(self.server, b"GET /ready HTTP/1.0\r\n\r\n" * 2).count(b"HTTP/1.1 200 OK"), 1)
         closing = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         self.assertIn(b"Connection: close", raw(self.server, closing))
+
+    def test_heads_in_pieces(self):
+        """However a head is cut, and with lines before it that are none."""
+        data = b"\r\n\r\nGET /ready HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=10) as s:
+            for cut in range(1, len(data)):
+                for piece in (data[:cut], data[cut:]):
+                    s.sendall(piece)
+                    time.sleep(0.002)
+                self.assertEqual(s.recv(65536)[:12], b"HTTP/1.1 200")
+
+    def test_answers_to_head_have_no_body(self):
+        """Or else it would be taken for the next answer."""
+        long = b"A: " + b"x" * 70_000
+        for data, want, follows in [(b"HEAD /nope HTTP/1.1\r\nHost: x\r\n\r\n", b"404", True), (b"HEAD /ready HTTP/1.1\r\nHost: x\r\n\r\n", b"405", True),
+                                    (b"HEAD /ready HTTP/1.1\r\n\r\n", b"400", False), (b"HEAD /ready HTTP/3.0\r\nHost: x\r\n\r\n", b"501", False),
+                                    (b"HEAD /ready HTTP/1.1\r\nHost: x\r\n" + long + b"\r\n\r\n", b"431", False),
+                                    (b"HEAD /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n", b"413", False)]:
+            with self.subTest(data[:80]):
+                answers = raw(self.server, data + (b"GET /loki/api/v1/nope HTTP/1.1\r\nHost: x\r\n\r\n" if follows else b""))
+                head, _, rest = answers.partition(b"\r\n\r\n")
+                self.assertEqual(head[9:12], want)
+                self.assertIn(b"\r\nContent-Length: ", head)
+                self.assertEqual(rest[:12], b"HTTP/1.1 404" if follows else b"")
 
     def test_chunked_and_continue(self):
         body = json.dumps({"streams": [{"stream": {"c": "1"}, "values": [[str(NOW), "x"]]}]}).encode()
@@ -137,7 +155,7 @@ class Hostile(unittest.TestCase):
             server.push_body(good, "application/x-protobuf")
             for _ in range(20):
                 server.push_body(good[:chance.randrange(len(good))], "application/x-protobuf")
-            before = resident_kib(server)
+            before = server.process_status("VmRSS")
             bodies = [(good[:i], "application/x-protobuf") for i in range(0, len(good), 7)]
             bodies += [(json_good[:i], "application/json") for i in range(0, len(json_good), 11)]
             bodies += [(chance.randbytes(chance.randrange(2000)), kind) for _ in range(200)
@@ -153,7 +171,7 @@ class Hostile(unittest.TestCase):
                 status, text = server.push_body(body, kind)
                 self.assertIn(status, (204, 400, 413, 422), f"seed {seed}: {text}")
             self.assertEqual(server.get("/ready")[0], 200)
-            self.assertLess(resident_kib(server) - before, 40_000, f"seed {seed}")
+            self.assertLess(server.process_status("VmRSS") - before, 40_000, f"seed {seed}")
 
     def test_connections_that_send_nothing(self):
         """10,000 of them are dropped by timeout, while others are served all the time."""
@@ -170,7 +188,7 @@ class Hostile(unittest.TestCase):
                     before = time.monotonic()
                     self.assertEqual(server.push([({"i": "1"}, [(NOW + i, "x")])])[0], 204)
                     slowest = max(slowest, time.monotonic() - before)
-            memory = resident_kib(server)
+            memory = server.process_status("VmRSS")
             while server.metric("loki_tcp_connections") > 5 and time.monotonic() - began < 60:
                 before = time.monotonic()
                 self.assertEqual(server.push([({"i": "2"}, [(time.time_ns(), "x")])])[0], 204)
@@ -366,7 +384,7 @@ class Lifecycle(unittest.TestCase):
             before, began = cpu_seconds(), time.monotonic()
             time.sleep(10)
             share = (cpu_seconds() - before) / (time.monotonic() - began)
-            self.assertLess(resident_kib(server), 15 * 1024)
+            self.assertLess(server.process_status("VmRSS"), 15 * 1024)
             self.assertLessEqual(share, 0.001)
 
 

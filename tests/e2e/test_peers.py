@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import select
 import socket
 import subprocess
 import tempfile
@@ -59,15 +60,22 @@ def is_whole(answer):
     return int(re.search(rb"Content-Length: (\d+)", head).group(1)) == len(body)
 
 
+def connections(s):
+    """How many the server counts, asked on a connection that stays open."""
+    s.sendall(get("/metrics"))
+    answer = b""
+    while b"\r\n\r\n" not in answer or not is_whole(answer):
+        piece = s.recv(1 << 16)
+        assert piece, answer[:200]
+        answer += piece
+    return int(re.search(rb"^loki_tcp_connections\{.*\} (\d+)", answer, re.MULTILINE).group(1))
+
+
 def until(condition, text, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, text
         time.sleep(0.05)
-
-
-def descriptors(server):
-    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
 
 
 class SlowReaders(unittest.TestCase):
@@ -122,6 +130,30 @@ class SlowReaders(unittest.TestCase):
             for s in slow:
                 s.close()
             until(lambda: server.metric("skald_http_outgoing_bytes") == 0, "memory of answers nobody wants")
+
+
+    def test_short_answers_are_answers(self):
+        """One that asks and asks and hardly reads is cut off, though each answer is short and the next one has a time of its own."""
+        with Server(flags=["--server.http_write_timeout=1s"]) as server, connect(server, receive_bytes=4096) as s:
+            requests, deadline = get("/ready") * 1000, time.monotonic() + 60
+            with self.assertRaises(ConnectionError):
+                while True:
+                    self.assertLess(time.monotonic(), deadline, "it is still being served")
+                    with contextlib.suppress(BlockingIOError):
+                        sent = s.send(requests, socket.MSG_DONTWAIT)
+                        requests = requests[sent:] + requests[:sent]
+                    if not s.recv(200):
+                        raise ConnectionResetError
+                    time.sleep(0.1)
+
+    def test_who_takes_short_answers_stays(self):
+        """Seldom and little, but always behind: what was owed when the time began is taken."""
+        with Server(flags=["--server.http_write_timeout=500ms"]) as server, connect(server) as s:
+            for _ in range(30):
+                s.sendall(get("/ready") * 2)
+                time.sleep(0.1)
+            s.sendall(get("/ready", "Connection: close\r\n"))
+            self.assertEqual(read_all(s).count(b"HTTP/1.1 200"), 61)
 
 
 class HalfClosed(unittest.TestCase):
@@ -307,18 +339,19 @@ class Scarcity(unittest.TestCase):
             return server.start()
 
     def test_descriptors(self):
-        """More connections than descriptors: the rest wait in the kernel, who is connected is served, and it recovers."""
-        server = self.limited(NOFILE=600)
+        """More connections than descriptors: half of those are for connections, the rest wait in the kernel, who is
+        connected is served, and it recovers."""
+        server = self.limited(["--server.http_threads=1"], NOFILE=600)
         try:
             fill(server, pushes=1, entries=10)
             with connect(server) as honest:
                 crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(700)]
-                until(lambda: descriptors(server) > 250, "the crowd is not there")
+                until(lambda: connections(honest) >= 300, "the crowd is not there")
                 for i in range(20):
                     honest.sendall(get("/loki/api/v1/labels") if i % 2 else get("/flush"))
                     self.assertIn(honest.recv(65536)[:12], (b"HTTP/1.1 200", b"HTTP/1.1 204"))
+                    self.assertEqual(connections(honest), 300)
                     time.sleep(0.1)
-                self.assertLess(descriptors(server), 600)
                 for s in crowd:
                     s.close()
             until(lambda: server.get("/ready")[0] == 200 and server.metric("loki_tcp_connections") < 10, "it does not recover")
@@ -327,11 +360,38 @@ class Scarcity(unittest.TestCase):
         finally:
             server.close()
 
+    def test_connections(self):
+        """More peers than server.http_max_connections: the rest wait in the kernel until others have gone."""
+        limit, threads = 300, 4
+        most = limit + threads - 1  # a loop sees that the limit is reached when it has accepted one
+        with Server(flags=[f"--server.http_max_connections={limit}", f"--server.http_threads={threads}"]) as server:
+            with connect(server, timeout=60) as honest:
+                connections(honest)
+                crowd = {s.fileno(): s for s in [connect(server) for _ in range(700)]}
+                answered = select.poll()
+                for s in crowd.values():
+                    s.sendall(get("/ready"))
+                    answered.register(s, select.POLLIN)
+                until(lambda: connections(honest) >= limit, "the crowd is not there")
+                for _ in range(20):
+                    self.assertLessEqual(connections(honest), most)
+                    time.sleep(0.1)
+                self.assertLess(len(answered.poll(0)), most)
+                deadline = time.monotonic() + 60
+                while crowd:
+                    self.assertLess(time.monotonic(), deadline, f"{len(crowd)} are not served when others have gone")
+                    for fd, _ in answered.poll(1000):
+                        self.assertEqual(crowd[fd].recv(65536)[:12], b"HTTP/1.1 200")
+                        answered.unregister(fd)
+                        crowd.pop(fd).close()
+                    self.assertLessEqual(connections(honest), most)
+            until(lambda: server.metric("loki_tcp_connections") == 1, "connections are left")
+
     def test_all_descriptors_taken(self):
         """Even when the descriptors are gone before the connections are: accepting pauses, and goes on later."""
         server = Server().start()
         try:
-            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (descriptors(server) + 20, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (server.descriptors() + 20, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
             with connect(server) as honest:
                 honest.sendall(get("/ready"))
                 self.assertEqual(honest.recv(65536)[:12], b"HTTP/1.1 200")
@@ -365,6 +425,90 @@ class Scarcity(unittest.TestCase):
                                       preexec_fn=lambda n=threads: set_limits(n), capture_output=True, text=True, timeout=60, check=False)
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertRegex(done.stderr, "cannot start")
+
+
+class SlowSenders(unittest.TestCase):
+    """What has come of requests is counted over all connections, and who stalls gives way."""
+
+    @staticmethod
+    def post(length):
+        return f"POST /loki/api/v1/push HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n".encode()
+
+    @staticmethod
+    def body(size):
+        body = json.dumps({"streams": [{"stream": {"s": "1"}, "values": [[str(NOW), "x"]]}]}).encode()
+        return body + b" " * (size - len(body))
+
+    def crowd(self, server, count, data):
+        sockets = [connect(server, timeout=60) for _ in range(count)]
+        self.addCleanup(lambda: [s.close() for s in sockets])
+        for s in sockets:
+            s.sendall(data)
+        until(lambda: server.metric("loki_tcp_connections") > count, "the crowd is not there")
+        return sockets
+
+    def test_announced_is_not_there(self):
+        with Server(flags=["--server.http_max_inflight_bytes=4MB"]) as server:
+            crowd = self.crowd(server, 200, self.post(65536))
+            for _ in range(10):
+                self.assertEqual(server.push_body(self.body(10_000))[0], 204)
+            self.assertEqual(server.metric("skald_http_requests_given_up_total"), 0)
+            for s in crowd:
+                s.sendall(self.body(65536))
+                self.assertEqual(s.recv(1000)[:12], b"HTTP/1.1 204")
+
+    def test_stalled_bodies_give_way(self):
+        with Server(flags=["--server.http_max_inflight_bytes=4MB", "--server.http_read_timeout=10m"]) as server:
+            crowd = self.crowd(server, 200, self.post(65536) + b" " * 65000)
+            until(lambda: server.metric("skald_http_requests_given_up_total") > 100, "nobody gives way")
+            for _ in range(10):  # again, where it is the other loop that must make room
+                until(lambda: server.push_body(self.body(500_000))[0] == 204, "an honest body gets no room")
+            self.assertLessEqual(server.metric("skald_http_inflight_bytes"), 4 << 20)
+            refused = sum(b" 503 " in read_all(s) for s in crowd[:20])
+            self.assertEqual(refused, 20, "the first must be the first to go")
+
+    def test_the_other_loop_makes_room(self):
+        """However those that stall are spread over the loops: who is refused gets in later."""
+        with Server(flags=["--server.http_max_inflight_bytes=1MB", "--server.http_read_timeout=10m", "--server.http_threads=4"]) as server:
+            self.crowd(server, 9, self.post(100_000) + b" " * 99_000)
+            for _ in range(20):
+                until(lambda: server.push_body(self.body(500_000))[0] == 204, "there is never room")
+
+    def test_heads_count(self):
+        with Server(flags=["--server.http_max_inflight_bytes=8MB", "--server.http_read_timeout=10m"]) as server:
+            crowd = self.crowd(server, 400, b"GET /ready HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 60_000)
+            until(lambda: server.metric("skald_http_requests_given_up_total") > 200, "nobody gives way")
+            self.assertEqual(server.push_body(self.body(500_000))[0], 204)
+            self.assertLessEqual(server.metric("skald_http_inflight_bytes"), 8 << 20)
+            with connect(server) as s:
+                s.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 60_000)
+                s.sendall(b"\r\n\r\n")
+                self.assertEqual(s.recv(1000)[:12], b"HTTP/1.1 200")
+            for s in crowd:
+                s.close()
+            until(lambda: server.metric("skald_http_inflight_bytes") == 0, "what is gone still counts")
+
+    @unittest.skipIf("san-" in BINARY, "compares memory")
+    def test_what_comes_behind_a_request_waits_outside(self):
+        with Server(flags=["--querier.max_concurrent=1", "--querier.max_outstanding=1000", "--limits.query_timeout=1h", "--limits.max_query_length=0s"]) as server:
+            def memory():
+                return server.process_status("RssAnon") * 1024
+            fill(server, pushes=20)
+            server.flush()
+            slow = self.crowd(server, 4, get(slow_query()))
+            before = memory()
+            crowd = self.crowd(server, 200, get("/loki/api/v1/labels"))
+            for s in crowd:
+                s.sendall(get("/ready") * 7000)
+            for _ in range(50):  # each loop has looked at all of them when these are answered
+                self.assertEqual(server.get("/ready")[0], 200)
+            self.assertLess(memory() - before, 200 * 32 * 1024)
+            self.assertGreater(server.metric("skald_queries_waiting"), 0, "the queries have ended: this has shown nothing")
+            for s in crowd[5:] + slow:
+                s.close()
+            for s in crowd[:5]:
+                s.shutdown(socket.SHUT_WR)
+                self.assertEqual(len(re.findall(rb"HTTP/1\.1 200 ", read_all(s))), 7001)
 
 
 if __name__ == "__main__":

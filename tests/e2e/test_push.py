@@ -2,6 +2,7 @@
 import gzip
 import json
 import os
+import re
 import time
 import unittest
 import zlib
@@ -356,6 +357,40 @@ class TenantLimits(unittest.TestCase):
                     self.assertEqual((status, json.loads(text)), (200, {"status": "success", "data": [tenant]}))
             self.assertEqual(server.get("/loki/api/v1/labels"), (401, "no org id"))
             self.assertEqual(server.get("/ready"), (200, "ready\n"))
+
+    def test_tenants_are_counted(self):
+        """Only what has something to keep makes a tenant, and only so many are made."""
+        def known():
+            return set(re.findall(r'^loki_distributor_lines_received_total\{tenant="(\w+)"', server.get("/metrics")[1], re.MULTILINE))
+
+        def push(tenant, streams=(({"a": "b"}, [(NOW, "x")]),)):
+            return server.push(streams, headers={"X-Scope-OrgID": tenant})
+
+        def delete(tenant):
+            return server.request("POST", "/loki/api/v1/delete", {"query": '{a="b"}', "start": "1000000000"}, headers={"X-Scope-OrgID": tenant})[::2]
+
+        with Server(flags=["--auth_enabled=true", "--ingester.max_tenants=3"]) as server:
+            self.assertEqual(push("empty", []), (422, "error at least one valid stream is required for ingestion\n"))
+            self.assertEqual(push("hollow", [({"a": "b"}, [])]), (204, ""))
+            self.assertEqual(push("reserved", [({"__backfill__": "1"}, [(NOW, "x")])])[0], 400)
+            self.assertEqual(server.push_body(b"{", headers={"X-Scope-OrgID": "broken"})[0], 400)
+            self.assertEqual(push("a b/c")[0], 400)
+            for path in ["labels", "query_range?query=%7Ba%3D%22b%22%7D", "detected_labels", "delete"]:
+                self.assertEqual(server.request("GET", "/loki/api/v1/" + path, headers={"X-Scope-OrgID": "asks"})[0], 200, path)
+            self.assertEqual(known(), set())
+            for tenant in ["one", "two"]:
+                self.assertEqual(push(tenant), (204, ""))
+            self.assertEqual(delete("three")[0], 204)
+            full = "there are 3 tenants, as many as ingester.max_tenants allows, and '%s' is none of them"
+            self.assertEqual(push("four"), (429, full % "four" + "\n"))
+            self.assertEqual(delete("five"), (429, (full % "five" + "\n").encode()))
+            for tenant in ["one", "two", "three"]:
+                self.assertEqual(push(tenant), (204, ""))
+            self.assertEqual(known(), {"one", "two", "three"})
+            self.assertEqual(server.stop(), 0)
+            server.start()  # those whose lines are kept come back
+            server.flush()
+            self.assertEqual(push("one"), (204, ""))
 
 
 if __name__ == "__main__":

@@ -122,6 +122,20 @@ class Rebuild(unittest.TestCase):
         self.assertEqual(self.answer(), (sorted(lines), []))
         self.assertEqual(self.count(), len(lines))
 
+    def flush_and_take_back_the_log(self, push):
+        """A flush of what `push` pushes, as if its commit had not come: the log of before it is there again."""
+        self.server.start()
+        lines = push()
+        self.server.kill()
+        log = self.data + "-log"
+        shutil.copytree(self.data + "/wal", log)
+        self.server.start()
+        self.server.flush()
+        self.server.kill()
+        shutil.rmtree(self.data + "/wal")
+        shutil.move(log, self.data + "/wal")
+        return lines
+
     def test_flush_without_commit(self):
         """A flush had written its chunks, or some of them, when the process died; the index is lost as well."""
         for missing, torn in ((None, 0), (0, 0), (1, 0), (None, 64), (1, 64)):  # the day whose chunk was not written
@@ -132,16 +146,7 @@ class Rebuild(unittest.TestCase):
                 self.server.flush()
                 self.server.stop()
                 shutil.copytree(self.data, self.data + "-before")
-                self.server.start()
-                lines += self.push("a", [0, 1], begin=50) + self.push("b", [3])
-                self.server.kill()
-                log = self.data + "-log"
-                shutil.copytree(self.data + "/wal", log)
-                self.server.start()
-                self.server.flush()
-                self.server.kill()
-                shutil.rmtree(self.data + "/wal")
-                shutil.move(log, self.data + "/wal")
+                lines += self.flush_and_take_back_the_log(lambda: self.push("a", [0, 1], begin=50) + self.push("b", [3]))
                 if missing is not None:
                     name = os.path.basename(sorted(glob.glob(self.data + "/segments/*"))[missing])
                     shutil.copy(f"{self.data}-before/segments/{name}", f"{self.data}/segments/{name}")
@@ -152,6 +157,27 @@ class Rebuild(unittest.TestCase):
                 shutil.rmtree(self.data + "-before")
                 self.assertRegex(self.rebuild(), r"left out: 0 merged, [1-9] not committed")
                 self.check(lines)
+
+    def test_flush_without_commit_of_what_the_log_lost(self):
+        """A chunk with lines that the log does not have is kept, and proves nothing about another part of its head."""
+        self.push("a", [0, 1])
+        self.server.flush()
+        self.server.stop()
+        before = self.data + "-before"
+        shutil.copytree(self.data, before)
+        lines = self.flush_and_take_back_the_log(
+            lambda: self.push("a", [1], begin=50) + self.push("a", [0, 1], begin=100) + self.push("a", [1], begin=200))
+        with open(sorted(glob.glob(self.data + "/wal/*"))[-1], "r+b") as file:
+            file.seek(40)
+            file.write(bytes(28))  # of the first push
+        name = os.path.basename(sorted(glob.glob(self.data + "/segments/*"))[0])  # what was written of day 0 is not there
+        shutil.copy(f"{before}/segments/{name}", f"{self.data}/segments/{name}")
+        self.rebuild()
+        self.server.start()
+        got, warnings = self.answer()
+        self.assertEqual([line for line in lines if line not in got], [])
+        self.assertEqual(len(got), len(set(got)))
+        self.assertTrue(warnings)  # of the log
 
     def test_written_behind_a_torn_end(self):
         """What comes after an end that cannot be read is found when the index is made once more."""
@@ -237,6 +263,48 @@ class Rebuild(unittest.TestCase):
         self.check(lines)
         self.assertEqual(self.server.metric("skald_index_rebuilt"), 1)
 
+    def test_older_copy_and_a_chunk_that_the_log_has_in_part(self):
+        """The log goes file by file: of a chunk that it lacks the beginning of, the end may still be there."""
+        lines = self.push("a", [0])
+        self.server.flush()
+        self.server.stop()
+        shutil.copytree(self.data + "/index", self.data + "-old")
+        for begin in (50, 100):  # a log file each, and one head
+            self.server.start()
+            lines += self.push("a", [0], begin=begin)
+            if begin == 50:
+                self.server.kill()
+        self.server.flush()
+        self.server.kill()
+        self.assertEqual(len(glob.glob(self.data + "/wal/*")), 1)
+        shutil.rmtree(self.data + "/index")
+        shutil.move(self.data + "-old", self.data + "/index")
+        self.check(lines)
+        self.assertEqual(self.server.metric("skald_index_rebuilt"), 1)
+
+    def test_older_copy_and_what_was_merged_since(self):
+        """What the copy has chunks of is not there any more, and what was made of them it does not know."""
+        lines = []
+        for app in "ab":  # the second time there is a segment to merge into that the copy knows
+            for part in range(5):
+                lines += self.push(app, [0], begin=part * 50)
+                self.server.flush()
+            self.server.stop()
+            shutil.rmtree(self.data + "-old", ignore_errors=True)
+            shutil.copytree(self.data + "/index", self.data + "-old")
+            self.server.flags = ["--compactor.compaction_interval=20ms"]
+            self.server.start()
+            self.server.merge()
+            self.server.stop()
+            self.server.flags = FLAGS
+            self.server.start()
+        self.server.stop()
+        shutil.rmtree(self.data + "/wal")
+        shutil.rmtree(self.data + "/index")
+        shutil.move(self.data + "-old", self.data + "/index")
+        self.check(lines)
+        self.assertEqual(self.server.metric("skald_index_rebuilt"), 1)
+
     def test_damaged_segment_too(self):
         """What cannot be read is reported, and answers about its day carry a warning from then on."""
         lines = self.push("a", [0]) + self.push("b", [0]) + self.push("c", [5])
@@ -257,6 +325,35 @@ class Rebuild(unittest.TestCase):
         self.assertEqual(self.server.metric("skald_segment_damaged_places"), 1)
         status, text = self.server.get("/loki/api/v1/query_range", query='{app="c"}', start=START + 4 * DAY, end=START + 6 * DAY)
         self.assertEqual((status, "warnings" in json.loads(text)), (200, False))
+
+    def test_damage_that_goes_away(self):
+        """A disk that could not read a place may read it again later: nothing may have taken what is there for merged."""
+        lines = []
+        for part in range(3):
+            lines += self.push("a", [0], begin=part * 50)
+            self.server.flush()
+        self.server.stop()
+        shutil.rmtree(self.data + "/wal")
+        segment, = glob.glob(self.data + "/segments/*")
+        _, out, _ = skald("dump", segment)
+        offsets = [int(o) for o in re.findall(r"^offset (\d+): chunk", out.decode(), re.MULTILINE)]
+        self.assertEqual(len(offsets), 3, out)
+        with open(segment, "r+b") as f:
+            f.seek(offsets[1])
+            kept = f.read(100)
+            f.seek(offsets[1])
+            f.write(bytes(100))
+        self.rebuild(status=1)
+        self.server.flags = ["--compactor.compaction_interval=20ms"]
+        self.server.start()
+        self.server.merge()
+        self.server.stop()
+        self.server.flags = FLAGS
+        with open(segment, "r+b") as f:
+            f.seek(offsets[1])
+            f.write(kept)
+        self.rebuild()
+        self.check(lines)
 
     def test_one_byte_of_a_head(self):
         lines = self.push("a", [0]) + self.push("b", [0])

@@ -27,6 +27,7 @@ class Server:
         self.env = dict(os.environ, **(env or {}))
         self.log_path = os.path.join(self.directory, "log")
         self.process = None
+        self.is_up = False  # was ready, and nobody has ended it
         self.port = None
         self.starts = 0
 
@@ -47,6 +48,7 @@ class Server:
             found = re.search(r'msg="?serving"?.* port=(\d+)', self.log()[offset:])
             if found:
                 self.port = int(found.group(1))
+                self.is_up = True
                 return
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.log()}")
@@ -59,20 +61,38 @@ class Server:
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             return f.read()
 
+    def signal(self, number):
+        """What has ended by itself is no kill and no stop."""
+        self.is_up = False
+        self.check_status(self.process.poll(), None)
+        self.process.send_signal(number)
+
+    def check_status(self, status, want):
+        if status != want:
+            raise RuntimeError(f"the server has ended by itself with {status}:\n{self.log()[-4000:]}")
+
     def kill(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
+        """SIGKILL; nothing is done to a server that was ended before, or was never ready."""
+        if self.is_up:
+            self.signal(signal.SIGKILL)
+            self.check_status(self.process.wait(), -signal.SIGKILL)
+        elif self.process:
+            self.process.kill()
             self.process.wait()
 
     def stop(self, seconds=15):
-        """SIGTERM; returns the exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=seconds)
+        """SIGTERM; returns the exit status, which is an error if a signal ended it."""
+        self.signal(signal.SIGTERM)
+        status = self.process.wait(timeout=seconds)
+        self.check_status(min(status, 0), 0)
+        return status
 
     def close(self):
-        self.kill()
-        if self.own_directory:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        try:
+            self.kill()
+        finally:
+            if self.own_directory:
+                shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self):
         return self.start()
@@ -149,9 +169,22 @@ class Server:
             seen_at_start = {e for e in page if e[0] == last}
             start = last
 
+    def process_status(self, name):
+        """A number of /proc/PID/status: "Threads", or "VmRSS" in KB."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
+            return int(re.search(name + r":\s+(\d+)", f.read()).group(1))
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def metric(self, name):
-        """The sum of a metric over its labels."""
-        _, text = self.get("/metrics")
+        """The sum of a metric over its labels: 0 while it has none, an error if there is no such metric."""
+        for _ in range(100):
+            status, text = self.get("/metrics")
+            if status != 503:  # it is an answer like others: there may be no room for one now
+                break
+            time.sleep(0.1)
+        assert status == 200 and f"\n# TYPE {name} " in text, f"{name} is not in /metrics: {status}, {text[:300]}"
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
                    if re.match(re.escape(name) + r"[ {]", line))
 

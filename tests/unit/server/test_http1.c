@@ -1,5 +1,7 @@
 #include "server/http/http1.h"
 
+#include <event2/buffer.h>
+
 #include "base/time.h"
 #include "tests/support/expect.h"
 #include "tests/support/random.h"
@@ -22,6 +24,45 @@ static enum status parse(struct str text, struct str *ret_copy, struct http_head
 static void drop(struct str copy)
 {
     mem_free((void *)(uintptr_t)copy.ptr);
+}
+
+/* ---- where a head ends ---- */
+
+static size_t find_in(struct evbuffer *in, struct str more, size_t *searched)
+{
+    cr_assert_eq(evbuffer_add(in, more.ptr, more.len), 0);
+    return http_head_find(in, searched);
+}
+
+Test(http1, head_in_any_pieces)
+{
+    struct str text = STR("\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\nGET");
+    size_t end = text.len - 3;
+
+    for (size_t step = 1; step <= text.len; step++) {
+        struct evbuffer *in = evbuffer_new();
+        size_t searched = 0, found = 0, at = 0;
+        for (; at < text.len && found == 0; at += step)
+            found = find_in(in, str_head(str_cut(text, at), step), &searched);
+        cr_expect_eq(found, end - 4, "step %zu: %zu", step, found);
+        cr_expect_geq(at, end, "step %zu", step);
+        evbuffer_free(in);
+    }
+}
+
+/* What was searched is not looked at again: the end that is planted there is not seen. */
+Test(http1, head_is_searched_once)
+{
+    struct evbuffer *in = evbuffer_new();
+    size_t searched = 0;
+
+    cr_expect_eq(find_in(in, STR("\r\r\r\r\r\r\r\r"), &searched), 0);
+    cr_expect_eq(searched, 8);
+    evbuffer_drain(in, 8);
+    cr_expect_eq(find_in(in, STR("A\r\n\r\nBCD"), &searched), 0);
+    cr_expect_eq(find_in(in, STR("\r\n"), &searched), 0);
+    cr_expect_eq(find_in(in, STR("\r\n"), &searched), 12);
+    evbuffer_free(in);
 }
 
 /* ---- heads ---- */
