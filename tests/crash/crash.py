@@ -6,17 +6,21 @@
 Clients push without a pause, each to streams of its own, and write down what was acknowledged (204). The
 server is killed at a random moment and started again on the same directory, with small settings, so that
 flushes, merges of chunks, new log files and removals of old ones happen all the time. At the end, and every now and then,
-every acknowledged line must be there exactly once and in order; lines that were sent but not acknowledged
-may be there or not, but never twice and never in part.
+every acknowledged line must be answered exactly once and in order; lines that were sent but not acknowledged
+may be there or not, but never twice and never in part. Pushes are answered with 204, 429 or 503, and only a kill breaks a
+connection; the server ends when it is told, not by itself. At last there is something to merge, and segments go.
 """
 import argparse
 import collections
+import contextlib
+import http.client
 import json
 import os
 import random
 import sys
 import threading
 import time
+import traceback
 import urllib.error
 import urllib.request
 
@@ -29,6 +33,20 @@ FLAGS = ["--wal.file_size=64KB", "--wal.size_target=256KB", "--ingester.chunk_ta
          "--compactor.compaction_interval=20ms"]
 CHECK_EVERY = 25  # kills
 START = 1_772_000_000_000_000_000
+ANSWER_SECONDS = 120  # by then a client hangs
+
+
+class KilledServer(Server):
+    changes = 0  # odd: it is not there
+
+    def crash(self):
+        """Kill it and start it; returns the seconds that the start took."""
+        self.changes += 1
+        self.kill()
+        begin = time.monotonic()
+        self.start()
+        self.changes += 1
+        return time.monotonic() - begin
 
 
 class Client(threading.Thread):
@@ -42,6 +60,8 @@ class Client(threading.Thread):
         self.acknowledged = [[], []]  # of each stream: numbers of lines, in order
         self.sent = [0, 0]
         self.stop = False
+        self.acknowledges = False  # it has pushed something since it began
+        self.failure = None
         self.pushes = 0
 
     def line(self, stream, n):
@@ -68,29 +88,43 @@ class Client(threading.Thread):
         return wire.snappy(wire.push_request(request)), "application/x-protobuf"
 
     def run(self):
-        while not self.stop:
-            batches = []
-            for stream in range(2):
-                count = self.random.randint(1, 40)
-                batches.append((stream, range(self.sent[stream], self.sent[stream] + count)))
-                self.sent[stream] += count
-            tries = self.random.choice([1, 1, 3])  # a batch that fails is sent again, or given up
-            for _ in range(tries):
-                if self.push(*self.body(batches)):
-                    for stream, numbers in batches:
-                        self.acknowledged[stream].extend(numbers)
-                    break
-                time.sleep(0.01)
+        try:
+            while not self.stop or not self.acknowledges:
+                self.push_batches()
+        except Exception:  # noqa: B902  pause() tells
+            self.failure = traceback.format_exc()
+
+    def push_batches(self):
+        batches = []
+        for stream in range(2):
+            count = self.random.randint(1, 40)
+            batches.append((stream, range(self.sent[stream], self.sent[stream] + count)))
+            self.sent[stream] += count
+        tries = self.random.choice([1, 1, 3])  # a batch that fails is sent again, or given up
+        for _ in range(tries):
+            if self.push(*self.body(batches)):
+                self.pushes += 1
+                self.acknowledges = True
+                for stream, numbers in batches:
+                    self.acknowledged[stream].extend(numbers)
+                break
+            time.sleep(0.01)
 
     def push(self, body, content_type):
+        changes = self.server.changes
         request = urllib.request.Request(f"http://127.0.0.1:{self.server.port}/loki/api/v1/push", data=body,
                                          headers={"Content-Type": content_type})
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                self.pushes += 1
-                return answer.status == 204
-        except (urllib.error.URLError, OSError, ValueError):
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+                status = answer.status
+        except urllib.error.HTTPError as error:
+            status = error.code
+        except (OSError, http.client.HTTPException):
+            if changes % 2 == 0 and changes == self.server.changes:
+                raise  # nobody has killed it
             return False
+        assert status in (204, 429, 503), f"a push was answered with {status}"
+        return status == 204
 
 
 def check(server, clients):
@@ -103,7 +137,7 @@ def check(server, clients):
             stored = server.entries(selector, START, end)
             counts = collections.Counter(ns for ns, _ in stored)
             doubled = [ns for ns, count in counts.items() if count > 1]
-            assert not doubled, f"{selector}: stored twice: {doubled[:5]}"
+            assert not doubled, f"{selector}: answered twice: {doubled[:5]}"
             assert [ns for ns, _ in stored] == sorted(counts), f"{selector}: out of order"
             lines = dict(stored)
             for n in client.acknowledged[stream]:
@@ -116,6 +150,46 @@ def check(server, clients):
     return total
 
 
+def run(server, arguments):
+    """Returns what was done."""
+    chance = random.Random(arguments.seed)
+    slowest, merges, removed = 0.0, 0, 0
+    server.start()
+    clients = [Client(server, number, arguments.seed) for number in range(arguments.clients)]
+    for client in clients:
+        client.start()
+    for kill in range(1, arguments.kills + 1):
+        time.sleep(chance.uniform(0.0, 0.4))
+        slowest = max(slowest, server.crash())
+        if kill % CHECK_EVERY == 0:
+            pause(clients)
+            check(server, clients)
+            merges += server.metric("skald_merges_total")
+            removed += server.metric("skald_segments_removed_total")
+            clients = resume(server, clients, arguments.seed + kill)
+    pause(clients)
+    for part in (1, 2):  # whatever the kills have left, each stream has two chunks to merge, whose segments go
+        server.flush()
+        clients = resume(server, clients, arguments.seed + arguments.kills + part)
+        pause(clients)
+    server.flush()
+    total = check(server, clients)
+    server.merge()
+    assert check(server, clients) == total
+    merges += server.metric("skald_merges_total")
+    removed += server.metric("skald_segments_removed_total")
+    assert merges > 0 and removed > 0, f"{merges} merges, {removed} segments removed"
+    assert server.stop() == 0, "the server did not end cleanly"
+    status, text, _ = skald("verify", server.data)
+    assert status == 0, text.decode()
+    server.start()
+    assert check(server, clients) == total
+    server.kill()
+    pushes = sum(client.pushes for client in clients)
+    return (f"{arguments.kills} kills, {pushes} pushes and {total} lines acknowledged, each answered exactly once; "
+            f"{merges:.0f} merges and {removed:.0f} segments removed in the lives that were looked at; slowest start {slowest * 1000:.0f} ms")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
@@ -123,57 +197,27 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
-    chance = random.Random(arguments.seed)
-    server = Server(flags=FLAGS)
-    server.start()
-    clients = [Client(server, number, arguments.seed) for number in range(arguments.clients)]
-    for client in clients:
-        client.start()
-    slowest, merges, removed = 0.0, 0, 0
+    server = KilledServer(flags=FLAGS)
     try:
-        for kill in range(1, arguments.kills + 1):
-            time.sleep(chance.uniform(0.0, 0.4))
-            server.kill()
-            begin = time.monotonic()
-            server.start()
-            slowest = max(slowest, time.monotonic() - begin)
-            if kill % CHECK_EVERY == 0:
-                pause(clients)
-                check(server, clients)
-                merges += server.metric("skald_merges_total")
-                removed += server.metric("skald_segments_removed_total")
-                clients = resume(server, clients, arguments.seed + kill)
-        pause(clients)
-        server.flush()
-        total = check(server, clients)
-        server.merge()
-        assert check(server, clients) == total
-        merges += server.metric("skald_merges_total")
-        removed += server.metric("skald_segments_removed_total")
-        assert merges > 0 and removed > 0, f"{merges} merges, {removed} segments removed"
-        assert server.stop() == 0, "the server did not end cleanly"
-        status, text, _ = skald("verify", server.data)
-        assert status == 0, text.decode()
-        server.start()
-        assert check(server, clients) == total
-    except AssertionError as error:
-        print(f"FAILED: {error}\ndata kept in {server.directory}\n{server.log()[-3000:]}")
-        server.kill()
-        print("0 passed, 1 failed")
+        print(run(server, arguments))
+    except Exception:  # noqa: B902  the result is the last line, whatever happens
+        print(f"FAILED: {traceback.format_exc()}\ndata kept in {server.directory}\n{server.log()[-3000:]}\n0 passed, 1 failed")
         return 1
-    pushes = sum(client.pushes for client in clients)
-    print(f"{arguments.kills} kills, {pushes} pushes and {total} lines acknowledged, each stored exactly once; "
-          f"{merges:.0f} merges and {removed:.0f} segments removed in the lives that were looked at; slowest start {slowest * 1000:.0f} ms")
+    finally:
+        with contextlib.suppress(RuntimeError):  # that it has ended by itself has been said
+            server.kill()
     server.close()
     print("1 passed, 0 failed")
     return 0
 
 
 def pause(clients):
+    """Each ends when it has pushed something that was acknowledged."""
     for client in clients:
         client.stop = True
     for client in clients:
-        client.join()
+        client.join(2 * ANSWER_SECONDS)
+        assert client.failure is None and not client.is_alive(), f"client {client.number} failed or hangs: {client.failure}"
 
 
 def resume(server, clients, seed):

@@ -22,9 +22,9 @@
 #include "base/banned.h"
 
 enum {
-    EXIT_DIED = 70,       /* as it was told to */
     AGAIN_EVERY = 3,      /* of so many points one dies again */
     AGAIN_CALLS_MAX = 14, /* at the latest at this step of the opening */
+    HITS_PERCENT = 90,
 };
 
 /* What the processes share. */
@@ -75,7 +75,7 @@ static int die_at(struct io_event *e, void *context)
         return 0;
     if (e->call == IO_WRITE)
         write_part(e, (size_t)(e->bytes * d->cut_share / 256));
-    _exit(EXIT_DIED);
+    _exit(POINTS_EXIT_DIED);
 }
 
 /* ---- the processes of a point ---- */
@@ -138,13 +138,15 @@ static bool try_point(const struct point *point, void *context)
                               .at = point->number,
                               .cut_share = random_below(&r, 2) * random_below(&r, 256)};
     int status = points_process(play, c);
-    if (status != EXIT_DIED && status != 0)
+    if (status != POINTS_EXIT_DIED && status != 0)
         return false;
+    if (status == POINTS_EXIT_DIED)
+        points_hit();
     for (uint64_t again = random_below(&r, AGAIN_EVERY); again == 0;) {
         c->death.at = 1 + random_below(&r, AGAIN_CALLS_MAX);
         c->death.cut_share = random_below(&r, 256);
         status = points_process(open_again, c);
-        if (status != EXIT_DIED && status != 0)
+        if (status != POINTS_EXIT_DIED && status != 0)
             return false;
         again = random_below(&r, 2);
     }
@@ -169,7 +171,7 @@ int main(int argc, char **argv)
     uint64_t steps = counter_get(&c.shared->calls);
     (void)printf("%zu entries in %zu steps of seed %" PRIu64 ": %" PRIu64 " file calls to die at\n",
                  c.scenario.entry_count, c.scenario.step_count, o.seed, steps);
-    int status = points_run(&o, steps + 1, try_point, &c);
+    int status = points_run(&o, steps + 1, HITS_PERCENT, try_point, &c);
     scenario_release(&c.scenario);
     return status;
 }

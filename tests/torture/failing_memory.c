@@ -7,8 +7,11 @@
  * one on. Opening, pushes, flushes, merges and queries may fail; nothing may crash, no memory may
  * be lost (a build with AddressSanitizer looks), and what was acknowledged must be there.
  *
- * A build with a sanitizer keeps malloc() for itself: there it is the n-th allocation of base/mem.h
- * that fails.
+ * With --each=1 it is the n-th allocation of all that fails, for each n, until one beyond the last;
+ * a shorter part of the scenario is played.
+ *
+ * A build with a sanitizer keeps malloc() for itself: there it is always the n-th allocation, of
+ * those of base/mem.h.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -36,9 +39,11 @@
 enum {
     FRAMES = 9,
     PLACES_MAX = 1 << 16,
-    STEPS = 34,        /* of the scenario */
-    OPENINGS_MAX = 16, /* tries to open */
-    SANITIZED_POINTS = 3000,
+    STEPS = 34, /* of the scenario */
+    STEPS_OF_EACH = 10,
+    HITS_PERCENT = 75, /* the threads do not always come to a place, nor so far */
+    CALLS_MAX = 1 << 17,
+    BEYOND = 50, /* a part of what was counted */
 };
 
 struct place {
@@ -50,11 +55,13 @@ struct place {
 struct shared {
     struct ledger ledger;
     struct place places[PLACES_MAX]; /* a hash table */
-    struct counter failed;
+    struct counter calls;            /* of each */
 };
 
 static struct shared *shared;
 static struct flag armed;
+static bool each;
+static uint64_t fails_nth;   /* of each; 0: they are counted */
 static uint64_t fails_place; /* 0: places are noted */
 static uint64_t fails_from, fails_times;
 
@@ -76,15 +83,12 @@ static struct place *find_place(uint64_t hash)
     }
 }
 
-/* Does this allocation fail? */
-static bool fails(void)
+/* Does this allocation fail, by its place? */
+static bool fails_here(void)
 {
     void *frames[FRAMES];
     uint64_t hash = 1469598103934665603ULL;
 
-    if (inside || !flag_get(&armed))
-        return false;
-    inside = true;
     int count = backtrace(frames, FRAMES);
     for (int i = 1; i < count; i++)
         hash = (hash ^ (uint64_t)(uintptr_t)frames[i]) * 1099511628211ULL;
@@ -98,11 +102,20 @@ static bool fails(void)
         uint64_t call = counter_take(&find_place(hash)->calls);
         result = call >= fails_from && call - fails_from < fails_times;
     }
-    if (result)
-        counter_add(&shared->failed, 1);
+    return result;
+}
+
+static bool fails(void)
+{
+    if (inside || !flag_get(&armed))
+        return false;
+    inside = true;
+    bool result = each ? counter_take(&shared->calls) + 1 == fails_nth : fails_here();
     inside = false;
-    if (result)
+    if (result) {
+        points_hit();
         errno = ENOMEM;
+    }
     return result;
 }
 
@@ -143,62 +156,80 @@ int posix_memalign(void **ret, size_t alignment, size_t bytes)
     return memory == NULL ? ENOMEM : 0;
 }
 
-#endif
-
-/* ---- a point ---- */
-
-struct memory_point {
-    struct scenario scenario;
-    const char *dir;
-    uint64_t nth; /* with a sanitizer: the allocation that fails */
-};
-
-/* From here on allocations fail. */
-static void arm(const struct memory_point *m)
+static void arm(void)
 {
-    if (!OWN_MALLOC)
-        mem_fail_after((int64_t)m->nth);
     flag_set(&armed);
 }
 
 static void disarm(void)
 {
     flag_clear(&armed);
-    if (!OWN_MALLOC)
-        mem_fail_after(0);
 }
 
-static bool open_at_last(struct player *p)
+#else
+
+static void arm(void)
+{
+    mem_fail_after(fails_nth == 0 ? CALLS_MAX : (int64_t)fails_nth);
+    flag_set(&armed);
+}
+
+/* The n-th has failed if it is not still to come. */
+static void disarm(void)
+{
+    uint64_t nth = fails_nth == 0 ? CALLS_MAX : fails_nth, left = 1;
+
+    if (!flag_get(&armed))
+        return;
+    flag_clear(&armed);
+    for (void *block; left <= nth && (block = mem_bytes(1)) != NULL; left++)
+        mem_free(block);
+    mem_fail_after(0);
+    counter_set(&shared->calls, nth < left ? nth : nth - left);
+    if (left > nth)
+        points_hit();
+}
+
+#endif
+
+/* ---- a point ---- */
+
+struct memory_point {
+    struct scenario scenario;
+    size_t steps; /* so many are played */
+    const char *dir;
+};
+
+/* With a flush in the middle: queries then find heads and chunks. */
+static bool play_steps(struct player *p, size_t steps)
 {
     struct err err;
 
-    for (unsigned i = 0; i < OPENINGS_MAX; i++) {
-        if (player_open(p, &err) == ST_OK)
-            return true;
-    }
-    disarm();
-    return player_open(p, &err) == ST_OK;
-}
-
-static bool play_armed(struct player *p, const struct memory_point *m)
-{
-    struct err err;
-
-    arm(m);
-    if (!open_at_last(p))
-        return false;
-    for (size_t i = 0; i < STEPS; i++) {
-        if (!player_play(p, i, i + 1) && !open_at_last(p))
+    for (size_t i = 0; i < steps; i++) {
+        if (i == steps / 2)
+            (void)!store_flush(p->store, &err);
+        if (!player_play(p, i, i + 1) && !player_open_at_last(p))
             return false;
     }
-    check_queries(p); /* of heads */
-    if (store_flush(p->store, &err) != ST_OK)
-        (void)store_state(p->store);
-    check_queries(p);
-    (void)player_merge(p);
-    check_queries(p);
-    disarm();
     return true;
+}
+
+static bool play_armed(struct player *p, size_t steps)
+{
+    struct err err;
+
+    arm();
+    if (!player_open_at_last(p) || !play_steps(p, steps))
+        return false;
+    check_queries(p);
+    (void)!store_flush(p->store, &err);
+    (void)player_merge(p);
+    if (steps == STEPS)
+        check_queries(p); /* of what was merged */
+    player_close(p);
+    bool opened = player_open_at_last(p);
+    disarm();
+    return opened;
 }
 
 static bool has_leaks(void)
@@ -213,7 +244,7 @@ static void show_stack(int number)
 {
     void *frames[64];
 
-    disarm();
+    flag_clear(&armed);
     (void)signal(number, SIG_DFL);
     backtrace_symbols_fd(frames, backtrace(frames, COUNT_OF(frames)), STDERR_FILENO);
     (void)raise(number);
@@ -229,7 +260,7 @@ static void play(void *context)
     (void)signal(SIGSEGV, show_stack);
 
     player_init(p, &m->scenario, &shared->ledger, m->dir);
-    bool good = play_armed(p, m);
+    bool good = play_armed(p, m->steps);
     if (good && (store_flush(p->store, &err) != ST_OK || !player_merge(p))) {
         (void)fprintf(stderr, "  it does not work again: %s\n", err.text);
         good = false;
@@ -251,39 +282,62 @@ static void check(void *context)
     _exit(check_store(p) ? 0 : 1);
 }
 
-static bool try_point(const struct point *point, void *context)
+static bool try_call(struct memory_point *m)
 {
-    struct memory_point *m = context;
-    struct random r = random_of(point->seed);
-    uint64_t number = 0, calls = 1;
-    struct place *place = NULL;
+    shared = points_shared(sizeof(*shared));
+    return points_process(play, m) == 0 && points_process(check, m) == 0;
+}
 
-    m->dir = point->dir;
-    m->nth = 1 + random_below(&r, 4000);
-    if (OWN_MALLOC) {
-        size_t i = 0;
-        for (; i < PLACES_MAX && number < point->number; i++)
-            number += counter_get(&shared->places[i].hash) != 0 ? 1 : 0;
-        if (number < point->number)
-            return true;
-        place = &shared->places[i - 1];
-        fails_place = counter_get(&place->hash);
-        calls = counter_get(&place->calls);
+/* NULL: there are not so many. */
+static struct place *place_of(uint64_t number)
+{
+    for (size_t i = 0; i < PLACES_MAX; i++) {
+        if (counter_get(&shared->places[i].hash) != 0 && --number == 0)
+            return &shared->places[i];
     }
+    return NULL;
+}
+
+static bool try_place(struct memory_point *m, const struct point *point)
+{
+    struct random r = random_of(point->seed);
+    struct place *place = place_of(point->number);
+
+    if (place == NULL)
+        return false;
+    uint64_t calls = counter_get(&place->calls);
+    fails_place = counter_get(&place->hash);
     /* The first, or any; that one alone, or all that follow for a while. */
     fails_from = random_below(&r, 2) == 0 ? 0 : random_below(&r, (size_t)calls);
     fails_times = random_below(&r, 2) == 0 ? 1 : 1 + random_below(&r, 30);
-    struct shared *own = points_shared(sizeof(*own));
-    shared = own;
-    if (points_process(play, m) == 0 && points_process(check, m) == 0)
+    if (try_call(m))
         return true;
     (void)fprintf(stderr,
                   "  while %" PRIu64 " allocations of one place failed, from the %" PRIu64
                   ". of %" PRIu64 " on\n",
                   fails_times, fails_from + 1, calls);
-    for (int i = 1; place != NULL && i < FRAMES && place->frames[i] != NULL; i++)
+    for (int i = 1; i < FRAMES && place->frames[i] != NULL; i++)
         backtrace_symbols_fd(&place->frames[i], 1, STDERR_FILENO);
     return false;
+}
+
+static bool try_point(const struct point *point, void *context)
+{
+    struct memory_point *m = context;
+
+    m->dir = point->dir;
+    fails_nth = point->number;
+    return each ? try_call(m) : try_place(m, point);
+}
+
+/* What may fail; of each allocation a few more than were counted: the last ones are not reached. */
+static uint64_t count_points(void)
+{
+    uint64_t calls = counter_get(&shared->calls), places = 0;
+
+    for (size_t i = 0; i < PLACES_MAX; i++)
+        places += counter_get(&shared->places[i].hash) != 0 ? 1 : 0;
+    return each ? calls + calls / BEYOND : places;
 }
 
 /* Places are known by addresses: they must be the same in each run, so that a point is. */
@@ -303,10 +357,11 @@ int main(int argc, char **argv)
     struct memory_point m = {.dir = NULL};
     char dir[POINTS_DIR_BYTES];
     void *frame;
-    uint64_t points = 0;
 
     fix_addresses(argv);
     points_options(&o, argc, argv);
+    each = o.each != 0 || !OWN_MALLOC;
+    m.steps = o.each ? STEPS_OF_EACH : STEPS;
     (void)backtrace(&frame, 1); /* loads what it needs */
     scenario_make(&m.scenario, o.rebuild ? SCENARIO_REBUILD : SCENARIO_RETENTION, o.seed);
     shared = points_shared(sizeof(*shared));
@@ -318,13 +373,11 @@ int main(int argc, char **argv)
         (void)printf("0 passed, 1 failed\n");
         return 1;
     }
-    for (size_t i = 0; i < PLACES_MAX; i++)
-        points += counter_get(&shared->places[i].hash) != 0 ? 1 : 0;
-    points = OWN_MALLOC ? points : SANITIZED_POINTS;
-    (void)printf("%zu entries in %d steps of seed %" PRIu64 ": %" PRIu64
-                 " places that ask for memory\n",
-                 m.scenario.entry_count, STEPS, o.seed, points);
-    int status = points_run(&o, points, try_point, &m);
+    uint64_t points = count_points();
+    (void)printf("%zu entries in %zu steps of seed %" PRIu64 ": %" PRIu64 " %s\n",
+                 m.scenario.entry_count, m.steps, o.seed, points,
+                 each ? "allocations" : "places that ask for memory");
+    int status = points_run(&o, points, HITS_PERCENT, try_point, &m);
     scenario_release(&m.scenario);
     return status;
 }

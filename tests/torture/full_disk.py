@@ -5,16 +5,20 @@
 
 Every scenario keeps a ledger of what was acknowledged. While the disk is full pushes must get 503 with Retry-After, queries
 must find every line of the ledger once, and /ready must say 503; room that appears must be used without a restart; a
-server that is killed on the full disk must start on it. Where storage.min_free_bytes or max_bytes is set the disk must
-never fill. Without --seconds each scenario runs once (less than a minute), else they go on with other seeds.
+server that is killed on the full disk must start on it. A full index is the same, but /ready is not asked, and it takes a
+restart with a larger one. Where storage.min_free_bytes or max_bytes is set the disk must never fill: the oldest days go, in
+their order and whole, and nothing else. Without --seconds each scenario runs once (less than a minute), else they go on with
+other seeds.
 
 The last line is "N passed, N failed"; where no tmpfs can be mounted the scenarios are skipped.
 """
 import argparse
+import datetime
 import http.client
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -86,6 +90,7 @@ class Load:
         self.lock = threading.Lock()
         self.next = 0
         self.acknowledged = {}  # ns -> line
+        self.late = set()  # of the former, what was overtaken by days: its own may have been dropped before it came
         self.tried = {}
         self.texts = {}
         self.refused = self.bytes = 0
@@ -137,6 +142,8 @@ class Load:
                 if status == 204:
                     self.acknowledged.update(lines)
                     self.bytes += len(str(lines))
+                    if self.when(self.next) > max(lines) + 2 * DAY:
+                        self.late.update(lines)
                 else:
                     self.refused += 1
                     self.texts[text.strip()] = self.texts.get(text.strip(), 0) + 1
@@ -163,7 +170,7 @@ class Load:
         self.wait(lambda: self.refused >= 100 and self.server.get("/ready")[0] == 503)
 
     def check(self, start=BASE - 400 * DAY, end=BASE + 400 * DAY, kept=lambda ns: True):
-        """What was acknowledged is there once, and nothing that was not pushed."""
+        """What was acknowledged is there once if it is `kept`, else it is gone; and nothing that was not pushed."""
         with self.lock:
             wanted, tried = dict(self.acknowledged), dict(self.tried)
         found = {}
@@ -176,6 +183,8 @@ class Load:
         expect(not lost, f"{len(lost)} of {len(wanted)} acknowledged lines are missing, the first {wanted[lost[0]][:20] if lost else ''}")
         strange = [ns for ns, line in found.items() if tried.get(ns) != line]
         expect(not strange, f"{len(strange)} lines were never pushed")
+        back = [ns for ns in found if not kept(ns) and ns not in self.late]
+        expect(not back, f"{len(back)} lines are there that were dropped, the first {found[back[0]][:20] if back else ''}")
         return len(wanted)
 
     def push_one(self):
@@ -236,7 +245,7 @@ def fill_and_recover(bench, load):
     disk.remove_ballast()
     load.push_one()
     load.wait(lambda: server.get("/ready")[0] == 200)
-    server.flush()
+    load.wait(lambda: server.request("POST", "/flush")[0] == 204)  # a merge may have the room for a moment
     count = load.check()
     bench.restart()
     load.check()
@@ -292,8 +301,29 @@ def watch(disk, stop, least):
         time.sleep(0.002)
 
 
-def never_full(chance, limit, size, seconds):
-    """Days go by while the pushers push: the oldest are dropped, the disk never fills, the newest is whole."""
+def dropped_days(server):
+    """The days that the server has dropped for want of room, each once, in order; in ns."""
+    names = re.findall(r'msg="dropped a day" day=(\S+) tenant=all why=space', server.log())
+    return [(datetime.date.fromisoformat(name) - datetime.date(1970, 1, 1)).days * DAY for name in dict.fromkeys(names)]
+
+
+def stored(server):
+    """The bytes of segments and log. The file of the index does not shrink, and what is free in it does not count."""
+    try:
+        return sum(f.stat().st_size for folder in ("segments", "wal") for f in os.scandir(os.path.join(server.data, folder)))
+    except FileNotFoundError:  # one goes just now
+        return sys.maxsize
+
+
+def exceeds(server, data_max):
+    """Does the server say that it uses more, and not that no day is left to be dropped?"""
+    text = server.get("/metrics")[1]
+    used, full = (float(re.search(f"^{name} (.*)$", text, re.MULTILINE)[1]) for name in ("skald_data_bytes", "skald_store_full"))
+    return used > data_max and not full
+
+
+def never_full(chance, limit, size, data_max):
+    """Days go by while the pushers push: the oldest are dropped, the disk never fills, what is newer is whole."""
     with Bench(f"size={size}m", SMALL + [limit]) as bench:
         server = bench.server.start()
         day = chance.randrange(1500, 2500)  # lines of a day, 2 to 3 MB
@@ -302,35 +332,44 @@ def never_full(chance, limit, size, seconds):
         watcher = threading.Thread(target=watch, args=(bench.disk, stop, least), daemon=True)
         watcher.start()
         load.start()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end or ("dropped a day" not in server.log() and time.monotonic() < end + 60):
+        end, before = time.monotonic() + 6, 0
+        while time.monotonic() < end or (len(dropped_days(server)) <= before and time.monotonic() < end + 60):
             load.wait(lambda: True)
+            exceeded = exceeds(server, data_max)
             time.sleep(0.05)
-            if chance.random() < 0.02:
+            expect(not exceeded or not exceeds(server, data_max), "more than the limit is used")  # it says one, then the other
+            if time.monotonic() < end and chance.random() < 0.02:
                 load.end()
                 bench.restart()
                 load.start()
+                before = len(dropped_days(server))  # one more has to be, it may not have told of the last
         load.end()
         stop.set()
         watcher.join()
         expect("no space left on the disk" not in load.texts, f"the disk was full: {load.texts}")
         expect(least[0] > 0, "the disk was full for a moment")
-        expect("dropped a day" in server.log(), "no day was dropped")
         load.wait(lambda: server.metric("skald_store_full") == 0)
         load.push_one()
-        newest = BASE + load.next // day * DAY
-        load.check(start=newest - 2 * DAY, end=newest + DAY, kept=lambda ns: ns >= newest - DAY)
-        return f"{load.bytes / MIB:.0f} MB pushed, {load.refused} pushes refused, {least[0] / MIB:.1f} of {size} MB free at least"
+        load.wait(lambda: stored(server) <= data_max)
+        expect(server.stop(60) == 0, "it does not stop in order")
+        server.flags = SMALL  # nothing is dropped any more
+        server.start()
+        days = dropped_days(server)
+        expect(len(days) > before, "no day was dropped")
+        expect(days == sorted(days), f"a day was dropped before an older one: {[(ns - BASE) // DAY for ns in days]}")
+        load.check(kept=lambda ns: ns >= days[-1] + DAY)
+        return (f"{load.bytes / MIB:.0f} MB pushed, {len(days)} days dropped, {load.refused} pushes refused, "
+                f"{least[0] / MIB:.1f} of {size} MB free at least")
 
 
 def min_free(chance):
     """storage.min_free_bytes"""
-    return never_full(chance, "--storage.min_free_bytes=14MB", 40, 6)
+    return never_full(chance, "--storage.min_free_bytes=14MB", 40, 40 * MIB)
 
 
 def max_bytes(chance):
     """storage.max_bytes"""
-    return never_full(chance, "--storage.max_bytes=20MB", 36, 6)
+    return never_full(chance, "--storage.max_bytes=20MB", 36, 20 * MIB)
 
 
 SCENARIOS = [full_bytes, full_files, full_index, min_free, max_bytes]
@@ -342,6 +381,9 @@ def main():
     arguments.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     arguments.add_argument("names", nargs="*")
     options = arguments.parse_args()
+    unknown = set(options.names) - {scenario.__name__ for scenario in SCENARIOS}
+    if unknown:
+        arguments.error(f"no scenario is called {' '.join(unknown)}")
     passed = failed = 0
     try:
         Disk("size=1m").close()

@@ -6,16 +6,19 @@
 Four of those that push have lines of their own to lose: two delete some of them again and again, and take some requests back; two
 push what is soon older than its streams are kept. Gone must be what should be, and nothing else.
 
-Half of the time the server is killed (kill -9) or stopped (SIGTERM) again and again; the other half it lives, and its memory
-and descriptors must stay what they are. Every line that was acknowledged must be stored exactly once, with its text; of a
-line that was not, no more than one copy. An answer has one of the documented statuses, a 503 has Retry-After, the log has no
-error, SIGTERM ends the process within ten seconds with status 0.
+Half of the time the server is killed (kill -9) or stopped (SIGTERM) again and again; the other half it lives. In a life of a minute
+or more its memory must stay what it is, and when all have gone its descriptors must be those of its start, but for segments and the
+log file that it keeps open. Every line that was acknowledged must be answered exactly once, with its text; of a line that was
+not, no more than one copy; of a request that was left in the middle, nothing. An answer has one of the documented statuses, a
+503 has Retry-After, the log has no error, SIGTERM ends the process within ten seconds with status 0, and nothing else ends it
+but a kill. At least so much must have happened as LEAST says.
 
 The ledger keeps numbers, not lines: what a line says follows from its client, stream and number.
 """
 import argparse
 import asyncio
 import collections
+import contextlib
 import gzip
 import json
 import os
@@ -23,8 +26,10 @@ import random
 import re
 import socket
 import struct
+import subprocess
 import sys
 import time
+import traceback
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -33,7 +38,7 @@ from server import BINARY, Server, skald  # noqa: E402
 
 SANITIZED = "san-" in BINARY
 # Small, so that flushes, merges, new log files and removals of old ones happen all the time.
-MAX_OPEN_SEGMENTS = 32
+MAX_OPEN_SEGMENTS = 8
 FLAGS = ["--wal.file_size=256KB", "--wal.size_target=2MB", "--ingester.chunk_target_size=64KB", "--ingester.memory_target=4MB",
          "--ingester.chunk_idle_period=5s", "--storage.segment_max_bytes=16MB", "--compactor.compaction_interval=100ms",
          f"--storage.max_open_segments={MAX_OPEN_SEGMENTS}", "--limits.max_entries_limit_per_query=100000", "--limits.max_query_length=0s",
@@ -48,7 +53,12 @@ STREAMS = 2  # of each client
 PAGE = 50_000  # lines, when everything is compared
 REQUEST_SECONDS = 120 if SANITIZED else 60
 STOP_SECONDS = 40 if SANITIZED else 10  # a slow reader may have the graceful time, and workers and a flush a second each
-MEMORY_SLACK = 64 << 20  # bytes that the second half of the run may end above where it began
+# What must have happened while the clients ran: once, and so often a second besides. Each client goes on until it has done what
+# it is for, so that once is sure in a run of any length.
+LEAST = {"lines acknowledged": 100, "lines to be deleted acknowledged": 0.1, "lines that age acknowledged": 0.1, "queries answered": 0.1,
+         "lines compared while running": 0.1, "lines compared among deleted ones": 0.1, "lines compared among ageing ones": 0.01,
+         "delete requests": 0.01, "pushes left in the middle": 0.01, "large answers read slowly": 0.01, "answers left in the middle": 0.01,
+         "queries cancelled": 0.01, "kills": 0.001, "stops": 0.001}
 
 
 class Ledger:
@@ -111,11 +121,12 @@ class World:
     def note(self, kind, status, headers):
         """Count a status, and complain about one that is not documented."""
         self.statuses[kind, status] += 1
-        good = {"push": (204, 429, 503), "query": (200, 429, 503, 504), "admin": (200, 204, 503),
+        # /ready says 503 when the log has failed or there is no room, which is never here; /flush when too many wait for one
+        good = {"push": (204, 429, 503), "query": (200, 429, 503, 504), "admin": (200,), "flush": (204, 503),
                 "delete": (200, 204, 429, 503), "cancel": (204, 400, 404, 503)}[kind]
         if status not in good:
             self.problem(f"{kind}: status {status}")
-        if status == 503 and kind != "admin" and "retry-after" not in headers:
+        if status == 503 and "retry-after" not in headers:
             self.problem(f"{kind}: 503 without Retry-After")
 
 
@@ -126,21 +137,27 @@ class Broken(Exception):
 class Connection:
     """HTTP/1.1 over one socket, as much of it as is needed."""
 
-    def __init__(self, world):
+    def __init__(self, world, receive_bytes=1 << 20):
         self.world = world
+        self.receive_bytes = receive_bytes  # that are taken before somebody reads them, about, here and in the kernel
         self.reader = self.writer = None
         self.generation = 0  # of the server it leads to
 
     async def open(self):
         await self.world.is_up.wait()
         self.generation = self.world.generation
-        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.world.server.port, limit=1 << 20)
+        s = socket.socket()
+        s.setblocking(False)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_bytes)
+        await asyncio.get_running_loop().sock_connect(s, ("127.0.0.1", self.world.server.port))
+        self.reader, self.writer = await asyncio.open_connection(sock=s, limit=self.receive_bytes)
 
     def close(self, reset=False):
         if self.writer is None:
             return
         if reset:
-            self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with contextlib.suppress(OSError):  # it is closed already: the server has died
+                self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort() if reset else self.writer.close()
         self.reader = self.writer = None
 
@@ -173,15 +190,11 @@ class Connection:
         """Run a coroutine that speaks over this connection; Broken if it ended, which only a death of the server excuses."""
         try:
             return await asyncio.wait_for(steps, REQUEST_SECONDS)
-        except (asyncio.IncompleteReadError, OSError) as error:
+        except (asyncio.IncompleteReadError, asyncio.TimeoutError, OSError) as error:
             self.close()
             await asyncio.sleep(0.2)
             if self.generation == self.world.generation:
-                self.world.problem(f"a connection ended without a reason: {error!r}")
-            raise Broken from error
-        except asyncio.TimeoutError as error:
-            self.close()
-            self.world.problem("no answer in time")
+                self.world.problem(f"a connection ended without a reason, or no answer came in time: {error!r}")
             raise Broken from error
 
     async def request(self, kind, method, target, body=b"", headers=()):
@@ -191,6 +204,19 @@ class Connection:
         status, answer_headers, text = await self.guard(steps())
         self.world.note(kind, status, answer_headers)
         return status, text
+
+    async def insist(self, *request):
+        """(status, text) of a request that is made again until the server does it."""
+        deadline = time.monotonic() + 4 * REQUEST_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                status, text = await self.request(*request)
+                if status not in (429, 503, 504):
+                    return status, text
+            except Broken:
+                pass
+            await asyncio.sleep(0.1)
+        raise TimeoutError(f"in vain again and again: {request}")
 
 
 def target(path, **params):
@@ -207,6 +233,7 @@ class Pusher:
         self.random = random.Random(world.random.random())
         self.ledgers = self.make_ledgers(number)
         self.connection = Connection(world)
+        self.done = False  # what it is for, once
         self.sizes = (5, 100)
         self.pause = (0.2, 1.4)
 
@@ -248,12 +275,13 @@ class Pusher:
         return False
 
     async def run(self):
-        while not self.world.stopping:
+        while not self.world.stopping or not self.done:
             batch = []
             for ledger in self.ledgers:
                 count = self.random.randint(*self.sizes)
                 batch.append((ledger, range(ledger.next, ledger.next + count)))
             acknowledged = await self.push_batch(batch)
+            self.done |= acknowledged
             for ledger, numbers in batch:
                 if not acknowledged:
                     ledger.give_up(numbers.start, numbers.stop)
@@ -273,19 +301,21 @@ class LargePusher(Pusher):
 
 
 class StoppingPusher(Pusher):
-    """Stops in the middle of a request, by closing or resetting the connection; then sends the batch as it should be."""
+    """Stops in the middle of a request, by closing or resetting the connection; none of its lines may ever be seen. Then a whole one."""
 
     async def push(self, body, headers):
-        rude = Connection(self.world)
+        rude, ledger = Connection(self.world), Ledger(self.ledgers[0].client, 0, "half")
+        half, half_headers = self.body([(ledger, range(self.random.randint(*self.sizes)))])
 
         async def steps():
             await rude.open()
-            whole = b"\r\n".join([b"POST /loki/api/v1/push HTTP/1.1", b"Host: x", b"Content-Length: %d" % len(body),
-                                  *[h.encode() for h in headers]]) + b"\r\n\r\n" + body
+            whole = b"\r\n".join([b"POST /loki/api/v1/push HTTP/1.1", b"Host: x", b"Content-Length: %d" % len(half),
+                                  *[h.encode() for h in half_headers]]) + b"\r\n\r\n" + half
             rude.writer.write(whole[:self.random.randrange(len(whole))])
             await asyncio.sleep(self.random.uniform(0, 0.5))
             rude.close(reset=self.random.random() < 0.5)
         await rude.guard(steps())
+        self.world.counts["pushes left in the middle"] += 1
         return await super().push(body, headers)
 
 
@@ -352,20 +382,9 @@ class Deleter(Pusher):
     def make_ledgers(self, number):
         return [DeletedLedger(number, stream) for stream in range(STREAMS)]
 
-    async def insist(self, *request):
-        """(status, text) of a request that is made again until the server answers it."""
-        while True:
-            try:
-                status, text = await self.connection.request(*request)
-                if status != 503:
-                    return status, text
-            except Broken:
-                pass
-            await asyncio.sleep(0.1)
-
     async def listed(self):
-        status, text = await self.insist("delete", "GET", target("delete"))
-        return {r["query"]: r for r in json.loads(text)} if status == 200 else {}
+        _, text = await self.connection.insist("delete", "GET", target("delete"))
+        return {r["query"]: r for r in json.loads(text)}
 
     async def push_more(self):
         batch = [(ledger, range(ledger.next, ledger.next + self.random.randint(*self.sizes))) for ledger in self.ledgers]
@@ -374,7 +393,7 @@ class Deleter(Pusher):
             if not acknowledged:
                 ledger.maybe.update(numbers)
             ledger.next = numbers.stop
-        self.world.counts["lines to be deleted acknowledged"] += sum(len(numbers) for _, numbers in batch)
+            self.world.counts["lines to be deleted acknowledged"] += len(numbers) if acknowledged else 0
 
     async def push_again(self):
         """Lines that are there, or were: a request is not about what comes after it."""
@@ -443,6 +462,7 @@ class Deleter(Pusher):
         if request.lines:
             ledger, n = self.random.choice(request.lines)
             await self.compare(ledger, max(0, n - 200), min(ledger.next, n + 200))
+            self.done = True
 
     async def cancel(self):
         """Without force it gives all lines back or is refused; with force those that are still stored."""
@@ -473,11 +493,9 @@ class Deleter(Pusher):
     async def compare(self, ledger, first, behind):
         if first >= behind:
             return
-        status, text = await self.insist("query", "GET", target(
+        _, text = await self.connection.insist("query", "GET", target(
             "query_range", query=ledger.selector, start=ledger.ns(first), end=ledger.ns(behind), limit=behind - first + 1,
             direction=self.random.choice(["forward", "backward"])))
-        if status != 200:
-            return
         found = collections.Counter()
         for ns, line in (v for s in json.loads(text)["data"]["result"] for v in s["values"]):
             n, rest = divmod(int(ns) - START - ledger.stream, STEP)
@@ -500,7 +518,7 @@ class Deleter(Pusher):
 
     async def run(self):
         steps = [self.push_more, self.push_again, self.delete, self.cancel, self.compare_some]
-        while not self.world.stopping:
+        while not self.world.stopping or not self.done:
             await self.push_more()
             await self.random.choices(steps, [1, 1, 3, 2, 2])[0]()
             await self.world.rest(0.2, 1.5)
@@ -554,16 +572,15 @@ class Ager(Pusher):
             ledger.next = numbers.stop
             if not acknowledged:
                 ledger.maybe.update(numbers)
-        self.world.counts["lines that age acknowledged"] += sum(len(numbers) for _, numbers in batch)
+            self.world.counts["lines that age acknowledged"] += len(numbers) if acknowledged else 0
+        self.done |= acknowledged
 
     async def compare(self, ledger, since):
         before = time.time_ns()
-        status, text = await self.connection.request("query", "GET", target(
+        _, text = await self.connection.insist("query", "GET", target(
             "query_range", query=ledger.selector, start=since, end=before + 10**9, limit=100_000,
             direction=self.random.choice(["forward", "backward"])))
         after = time.time_ns()
-        if status != 200:
-            return
         found = collections.Counter((int(ns), line) for s in json.loads(text)["data"]["result"] for ns, line in s["values"])
         for n in range(ledger.next):
             ns = ledger.ns(n)
@@ -581,13 +598,9 @@ class Ager(Pusher):
         self.world.counts["lines compared among ageing ones"] += ledger.next
 
     async def run(self):
-        while not self.world.stopping:
+        while not self.world.stopping or not self.done:
             await self.push_more()
-            ledger = self.random.choice(self.ledgers)
-            try:
-                await self.compare(ledger, time.time_ns() - self.random.choice([30, 90, 300]) * 10**9)
-            except Broken:
-                pass
+            await self.compare(self.random.choice(self.ledgers), time.time_ns() - self.random.choice([30, 90, 300]) * 10**9)
             await self.world.rest(0.2, 2)
         self.connection.close()
 
@@ -610,6 +623,7 @@ class Asker:
         self.world = world
         self.random = random.Random(world.random.random())
         self.connection = Connection(world)
+        self.done = False
 
     def ledger(self):
         return self.random.choice(self.world.ledgers)
@@ -640,14 +654,17 @@ class Asker:
         return target("query_range", query='{job="load"}', limit=20_000, start=START, end=START + 10**6 * STEP, direction=self.random.choice(["forward", "backward"]))
 
     async def ask(self):
+        """True if it was answered, or left, as it was meant to be."""
         status, text = await self.connection.request("query", "GET", self.question())
         if status == 200 and "warnings" in json.loads(text):
             self.world.problem(f"an answer with a warning: {text[:200]}")
+        self.world.counts["queries answered"] += status == 200
+        return status == 200
 
     async def run(self):
-        while not self.world.stopping:
+        while not self.world.stopping or not self.done:
             try:
-                await self.ask()
+                self.done |= await self.ask()
             except Broken:
                 pass
             await self.world.rest(0.2, 1.5)
@@ -665,43 +682,49 @@ class Comparer(Asker):
             first = max(0, ledger.next - count)
         behind = min(first + count, ledger.next)
         if first >= behind or not ledger.is_sure(first, behind):
-            return
+            return False
         direction = self.random.choice(["forward", "backward"])
         status, text = await self.connection.request("query", "GET", target(
             "query_range", query=ledger.selector, start=ledger.ns(first), end=ledger.ns(behind), limit=count, direction=direction))
         if status != 200:
-            return
+            return False
         values = [v for s in json.loads(text)["data"]["result"] for v in s["values"]]
         want = [[str(ledger.ns(n)), ledger.line(n)] for n in range(first, behind)]
         if values != (want if direction == "forward" else want[::-1]):
             self.world.problem(f"{ledger.selector}: lines {first} to {behind}: {len(values)} are there")
         self.world.counts["lines compared while running"] += len(values)
+        return True
 
 
 class SlowReader(Asker):
-    """Takes a large answer bit by bit, to its end."""
+    """Takes the first part of a large answer bit by bit, so that the server has to wait, and then the rest of it."""
+
+    RECEIVE_BYTES = 16 << 10
+    PIECES = 100  # that it takes slowly
 
     async def ask(self):
-        connection = Connection(self.world)
+        connection = Connection(self.world, self.RECEIVE_BYTES)
 
         async def steps():
-            await connection.open()
-            connection.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
             await connection.send("GET", self.large_question())
             status, headers = await connection.head()
-            left = int(headers["content-length"])
+            left, pieces = int(headers["content-length"]), 0
             while left > 0:
-                piece = await connection.reader.read(min(left, 65536))
+                piece = await connection.reader.read(min(left, self.RECEIVE_BYTES))
                 if not piece:
                     raise ConnectionError("the answer is cut")
                 left -= len(piece)
-                await asyncio.sleep(0.05)
+                pieces += 1
+                if pieces <= self.PIECES:
+                    await asyncio.sleep(0.05)
             return status, headers
         try:
-            self.world.note("query", *await connection.guard(steps()))
-            self.world.counts["large answers read slowly"] += 1
+            status, headers = await connection.guard(steps())
         finally:
             connection.close()
+        self.world.note("query", status, headers)
+        self.world.counts["large answers read slowly"] += status == 200
+        return status == 200
 
 
 class StoppingReader(Asker):
@@ -718,6 +741,7 @@ class StoppingReader(Asker):
         finally:
             connection.close(reset=self.random.random() < 0.5)
         self.world.counts["answers left in the middle"] += 1
+        return True
 
 
 class Canceller(Asker):
@@ -735,6 +759,7 @@ class Canceller(Asker):
         finally:
             connection.close(reset=self.random.random() < 0.5)
         self.world.counts["queries cancelled"] += 1
+        return True
 
 
 class HalfClosedAsker(Asker):
@@ -749,15 +774,18 @@ class HalfClosedAsker(Asker):
             return await connection.answer()
         try:
             status, headers, _ = await connection.guard(steps())
-            self.world.note("query", status, headers)
         finally:
             connection.close()
+        self.world.note("query", status, headers)
+        return status == 200
 
 
 class Administrator(Asker):
     async def ask(self):
-        for method, path in [("GET", "/ready"), ("GET", "/metrics"), ("GET", "/config"), ("POST", "/flush")]:
+        for method, path in [("GET", "/ready"), ("GET", "/metrics"), ("GET", "/config")]:
             await self.connection.request("admin", method, path)
+        status, _ = await self.connection.request("flush", "POST", "/flush")
+        return status == 204
 
 
 # Who takes part, and how many: 50 push, 20 ask. One more kind is a class with run(), and what it does to lines that are
@@ -773,7 +801,7 @@ async def stop_server(world):
     began = time.monotonic()
     try:
         status = await asyncio.to_thread(world.server.stop, STOP_SECONDS)
-    except Exception:  # noqa: B902  subprocess.TimeoutExpired
+    except subprocess.TimeoutExpired:
         world.problem(f"SIGTERM has not ended it after {STOP_SECONDS} s")
         world.server.kill()
         return
@@ -782,42 +810,42 @@ async def stop_server(world):
         world.problem(f"SIGTERM ended it with status {status}")
 
 
-async def restart(world):
+async def start_server(world):
+    await asyncio.to_thread(world.server.start)
+    world.threads, world.descriptors, world.memory = world.server.process_status("Threads"), descriptors(world), []
+    world.is_up.set()
+
+
+async def restart(world, way):
+    check_memory(world)
     world.is_up.clear()
     world.generation += 1
-    if world.random.random() < 0.5:
+    if way == "stop":
         await stop_server(world)
-        world.counts["stops"] += 1
     else:
         await asyncio.to_thread(world.server.kill)
-        world.counts["kills"] += 1
-    await asyncio.to_thread(world.server.start)
-    world.is_up.set()
+    world.counts[way + "s"] += 1
+    await start_server(world)
 
 
 async def restarts(world, seconds):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        await asyncio.sleep(min(world.random.uniform(1, max(4, seconds / 30)), until - time.monotonic()))
-        await restart(world)
-
-
-def of_process(world, name):
-    with open(f"/proc/{world.server.process.pid}/status", encoding="ascii") as f:
-        return int(re.search(name + r":\s+(\d+)", f.read()).group(1))
+        for way in world.random.sample(["kill", "stop"], 2):
+            await asyncio.sleep(min(world.random.uniform(1, max(4, seconds / 30)), until - time.monotonic()))
+            await restart(world, way)
 
 
 def descriptors(world):
-    """(sockets, other descriptors)"""
-    base = f"/proc/{world.server.process.pid}/fd"
-    links = []
+    """How many of each kind: sockets, segments, log files, others by what they lead to."""
+    base, kinds = f"/proc/{world.server.process.pid}/fd", collections.Counter()
     for name in os.listdir(base):
-        try:
-            links.append(os.readlink(os.path.join(base, name)))
-        except OSError:
-            pass
-    sockets = sum(link.startswith("socket:") for link in links)
-    return sockets, len(links) - sockets
+        with contextlib.suppress(FileNotFoundError):
+            link = os.readlink(os.path.join(base, name)).replace(os.path.realpath(world.server.directory), "")
+            for kind, pattern in (("sockets", r"socket:.*"), ("segments", r"/data/segments/[^/ ]+"), ("log files", r"/data/wal/[^/ ]+")):
+                link = kind if re.fullmatch(pattern, link) else link
+            kinds[re.sub(r":\[\d+\]", "", link)] += 1
+    return kinds
 
 
 def slope(samples):
@@ -828,36 +856,52 @@ def slope(samples):
     return sum((x - mx) * (y - my) for x, y in samples) / spread if spread else 0
 
 
-async def watch(world, seconds):
-    """The server lives: memory of its own and descriptors, each second, of which the first third is for warming up."""
-    began, samples, most = time.monotonic(), [], 0
-    while (passed := time.monotonic() - began) < seconds:
-        await asyncio.sleep(1)
-        if passed > seconds / 3:
-            samples.append((passed, of_process(world, "RssAnon") * 1024))
-        most = max(most, descriptors(world)[1])
-    growth = slope(samples) * (samples[-1][0] - samples[0][0])
-    middle = sum(y for _, y in samples) / len(samples)
-    world.counts["memory, MB"] = int(middle / 2**20)
-    print(f"memory {middle / 2**20:.0f} MB, by the slope {growth / 2**20:+.1f} MB in {samples[-1][0] - samples[0][0]:.0f} s; at most {most} files open", flush=True)
-    if not SANITIZED and growth > max(MEMORY_SLACK, middle / 4):
-        world.problem(f"memory grew by {growth / 2**20:.0f} MB")
-    if most > MAX_OPEN_SEGMENTS * 2 + 100:
-        world.problem(f"{most} files open")
+async def watch(world):
+    """Each second, of each life: memory of its own, and files, of which some are open for a moment only."""
+    while not world.stopping:
+        await world.rest(1, 1)
+        if world.is_up.is_set():
+            world.server.check_status(world.server.process.poll(), None)
+            world.memory.append(world.server.process_status("RssAnon") / 1024)
+            now = descriptors(world)
+            world.descriptors &= now  # without what was open for a moment at the start
+            more = now - world.descriptors
+            files = more.total() - more["sockets"]
+            world.counts["most files"] = max(world.counts["most files"], files)
+            if files > MAX_OPEN_SEGMENTS + 16:
+                world.problem(f"more than at the start: {dict(more)}")
 
 
-async def check_quiet(world, threads):
-    """Nobody is connected any more: neither are sockets left, nor threads."""
+def check_memory(world):
+    """The second half of a life; what comes and goes blurs the slope the more, the shorter it is."""
+    samples = list(enumerate(world.memory))[len(world.memory) // 2:]
+    if SANITIZED or len(samples) < 30:
+        return
+    growth, middle = slope(samples) * len(samples), sum(y for _, y in samples) / len(samples)
+    print(f"memory {middle:.0f} MB, by the slope {growth:+.1f} MB in {len(samples)} s", flush=True)
+    if growth > 12 + 1500 / len(samples):
+        world.problem(f"memory grew by {growth:.0f} MB in {len(samples)} s")
+
+
+async def check_quiet(world):
+    """Nobody is connected any more: what is left is what was there at the start, the log file, and segments."""
     deadline = time.monotonic() + 30
     while True:
-        sockets, others = descriptors(world)
-        # what remains: listeners of the loops
-        if sockets <= len(os.sched_getaffinity(0)) and of_process(world, "Threads") <= threads:
-            break
+        now, threads = descriptors(world), world.server.process_status("Threads")
+        now["sockets"] -= world.descriptors["sockets"]
+        if now["sockets"] == 0 and now["log files"] <= 1 and now["segments"] <= MAX_OPEN_SEGMENTS and threads <= world.threads and all(
+                now[kind] == world.descriptors[kind] for kind in now | world.descriptors if kind not in ("sockets", "log files", "segments")):
+            return
         if time.monotonic() > deadline:
-            world.problem(f"{sockets} sockets, {others} other descriptors and {of_process(world, 'Threads')} threads ({threads} at the start) are left")
-            break
+            world.problem(f"{dict(now)} and {threads} threads are left, {dict(world.descriptors)} and {world.threads} were at the start")
+            return
         await asyncio.sleep(0.2)
+
+
+def check_counts(world, seconds):
+    for name, rate in LEAST.items():
+        if world.counts[name] < 1 + int(rate * seconds):
+            world.problem(f"{name}: {world.counts[name]}, fewer than {1 + int(rate * seconds)}")
 
 
 # ---- at the end ----
@@ -886,12 +930,15 @@ def check_page(world, ledger, values, n):
 
 
 async def check_everything(world, ledgers):
-    """Every line of every ledger, page by page; returns how many are stored."""
+    """Every line of every ledger, page by page, and none of what was left in the middle; returns how many are answered."""
     connection, stored = Connection(world), 0
+    _, text = await connection.insist("query", "GET", target("query_range", query='{job="half"}', start=START, end=START + 10**6 * STEP))
+    if json.loads(text)["data"]["result"]:
+        world.problem(f"of pushes that were left in the middle: {text[:300]}")
     for ledger in ledgers:
         n = 0
         while n is not None and n < ledger.next:
-            status, text = await connection.request("query", "GET", target(
+            status, text = await connection.insist("query", "GET", target(
                 "query_range", query=ledger.selector, start=ledger.ns(n), end=ledger.ns(ledger.next), limit=PAGE, direction="forward"))
             assert status == 200, text[:300]
             answer = json.loads(text)
@@ -913,27 +960,27 @@ def check_log(world):
             world.problem(f"log: {line[:300]}")
 
 
-async def run(arguments):
-    world = World(arguments)
-    await asyncio.to_thread(world.server.start)
-    threads = of_process(world, "Threads")
-    world.is_up.set()
+async def run(world, seconds):
+    await start_server(world)
     actors = [kind(world, number) for number, kind in enumerate(k for k, count in ACTORS for _ in range(count))]
-    tasks = [asyncio.create_task(actor.run()) for actor in actors]
-    await restarts(world, arguments.seconds / 2)
-    await watch(world, arguments.seconds / 2)
+    tasks = [asyncio.create_task(watch(world)), *(asyncio.create_task(actor.run()) for actor in actors)]
+    await restarts(world, seconds / 2)
+    for watcher in (await asyncio.wait(tasks[:1], timeout=seconds / 2))[0]:
+        watcher.result()  # raises: it ends only if the server has
     world.end.set()
-    for done in await asyncio.gather(*tasks, return_exceptions=True):
+    for done in await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10 * REQUEST_SECONDS):
         if isinstance(done, Exception):
             world.problem(f"a client failed: {done!r}")
-    await check_quiet(world, threads)
+    check_memory(world)
+    check_counts(world, seconds)
+    await check_quiet(world)
     stored = await check_everything(world, world.ledgers)
     losers = [actor for actor in actors if isinstance(actor, (Deleter, Ager))]
     for loser in losers:
         await loser.check()
         await loser.finish()
         await loser.check()
-    await restart(world)
+    await restart(world, world.random.choice(["kill", "stop"]))
     await check_everything(world, world.random.sample(world.ledgers, len(world.ledgers) // 5))
     for loser in losers:
         await loser.check()
@@ -944,8 +991,7 @@ async def run(arguments):
     check_log(world)
     print(", ".join(f"{name}: {count}" for name, count in sorted(world.counts.items())))
     print("answers: " + ", ".join(f"{kind} {status}: {count}" for (kind, status), count in sorted(world.statuses.items())))
-    print(f"{stored} lines stored, each once")
-    return world
+    print(f"{stored} lines answered, each once")
 
 
 def main():
@@ -954,7 +1000,15 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
-    world = asyncio.run(run(arguments))
+    world = World(arguments)
+    try:
+        asyncio.run(run(world, arguments.seconds))
+    except Exception:  # noqa: B902  the result is the last line, whatever happens
+        world.problems.append("an exception")
+        print(f"FAILED: {traceback.format_exc()}\n{world.server.log()[-3000:]}")
+    finally:
+        with contextlib.suppress(RuntimeError):  # who has ended by himself: that was said
+            world.server.kill()
     if world.problems:
         print(f"again: tests/torture/load.py --seconds {arguments.seconds:g} --seed {arguments.seed}\ndata kept in {world.server.directory}")
         print(f"0 passed, {len(world.problems)} failed")

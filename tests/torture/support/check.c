@@ -26,7 +26,7 @@ enum {
     FTW_FILES_MAX = 16,
 };
 
-/* A query whose answer is compared; %s is for nothing: they are asked for each tenant. */
+/* A query whose answer is compared, for each tenant. */
 static const struct checked_query {
     const char *text;
     bool backward;
@@ -400,7 +400,7 @@ static bool is_log_file(const struct player *p, const char *path, const char *na
 {
     (void)path;
     return str_ends(str_from(name), STR(".wal")) ||
-           (p->damage_is_fine && str_ends(str_from(name), STR(".wal.damaged")));
+           (p->torn_log_is_fine && str_ends(str_from(name), STR(".wal.damaged")));
 }
 
 /* The index refers to the segment, and to all its bytes. */
@@ -445,7 +445,7 @@ static bool check_files(struct player *p)
 
 /* ---- all of it ---- */
 
-static bool open_store(struct player *p)
+static bool open_store(struct player *p, bool may_rebuild, bool may_be_torn)
 {
     struct err err;
     uint64_t errors = counter_get(&log_line_counts[LOG_ERROR]);
@@ -453,11 +453,12 @@ static bool open_store(struct player *p)
 
     if (st != ST_OK)
         return complain("it does not open: %s", err.text);
-    if (p->damage_is_fine)
-        return true;
-    if (store_state(p->store).damaged_files != 0)
+    if (store_state(p->store).index_rebuilt && !may_rebuild)
+        return complain("the index was made again");
+    bool damaged = store_state(p->store).damaged_files != 0;
+    if (damaged && !may_be_torn)
         return complain("the log is said to be damaged");
-    if (counter_get(&log_line_counts[LOG_ERROR]) != errors && !p->torn_is_fine)
+    if (counter_get(&log_line_counts[LOG_ERROR]) != errors && !damaged && !p->torn_is_fine)
         return complain("an error was logged when it was opened");
     return true;
 }
@@ -478,7 +479,9 @@ static bool settle(struct player *p)
 
 bool check_store(struct player *p)
 {
-    bool good = open_store(p) && check_entries(p) && check_answers(p);
+    bool may_rebuild = p->rebuild_is_fine || p->scenario->kind == SCENARIO_REBUILD;
+    bool good =
+        open_store(p, may_rebuild, p->torn_log_is_fine) && check_entries(p) && check_answers(p);
 
     good = good && settle(p) && check_entries(p) && check_files(p);
     if (good) {
@@ -489,8 +492,8 @@ bool check_store(struct player *p)
     }
     good = good && check_entries(p);
     player_close(p);
-    good = good && open_store(p) && check_entries(p) && check_answers(p) && settle(p) &&
-           check_files(p);
+    good = good && open_store(p, false, false) && check_entries(p) && check_answers(p) &&
+           settle(p) && check_files(p);
     player_close(p);
     return good;
 }

@@ -189,6 +189,8 @@ static void play_event(struct disk *d, const struct trace_event *e, struct ledge
         break;
     case TRACE_SYNC:
         n = node_of(d, e->path);
+        if (n == NULL && str_ends(e->path, STR(".seg")))
+            break; /* it was removed, and another thread still had it open */
         ASSERT(n != NULL);
         for (size_t i = n->synced; e->size != 0 && i < n->count; i++)
             n->changes[i].doubtful = true;
@@ -245,6 +247,7 @@ struct writing {
     const struct disk *disk;
     enum disk_loss loss;
     struct random *random;
+    struct disk_toll toll;
 };
 
 /* Does change `i` of a node reach the disk, for sure or because chance will have it? */
@@ -316,11 +319,16 @@ static void write_file(struct writing *w, const struct node *n, const char *path
     }
     for (size_t i = n->index_at; i < n->count; i++) {
         const struct change *change = &n->changes[i];
-        if (is_kept(w, n, i))
+        if (is_kept(w, n, i)) {
             apply(&c, change);
-        else if (w->loss == DISK_LOSS_SOME && change->kind == TRACE_WRITE &&
-                 random_below(w->random, 2) == 0)
+            continue;
+        }
+        w->toll.lost++;
+        if (w->loss == DISK_LOSS_SOME && change->kind == TRACE_WRITE &&
+            random_below(w->random, 2) == 0) {
             tear(w, &c, change);
+            w->toll.torn++;
+        }
     }
     struct str bytes = str_make(c.bytes, c.len);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
@@ -380,6 +388,8 @@ static void write_directory(struct writing *w, const struct node *n, const char 
     for (size_t i = 0; i < n->count; i++) {
         if (is_kept(w, n, i))
             apply_name(l, &n->changes[i]);
+        else
+            w->toll.lost++;
     }
     for (size_t i = 0; i < l->count; i++) {
         const struct node *child = &w->disk->nodes[l->names[i].node];
@@ -396,9 +406,11 @@ static void write_directory(struct writing *w, const struct node *n, const char 
     free(l);
 }
 
-void disk_write(const struct disk *d, enum disk_loss loss, struct random *r, const char *path)
+struct disk_toll disk_write(const struct disk *d, enum disk_loss loss, struct random *r,
+                            const char *path)
 {
     struct writing w = {.disk = d, .loss = loss, .random = r};
 
     write_directory(&w, &d->nodes[0], path);
+    return w.toll;
 }

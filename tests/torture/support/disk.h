@@ -34,10 +34,16 @@ enum disk_loss {
     DISK_LOSS_ALL,
     DISK_LOSS_NONE,
     DISK_LOSS_SOME, /* as chance will have it */
-    DISK_LOSSES,
+};
+
+/* What a cut took of the files and names that are left. */
+struct disk_toll {
+    size_t lost; /* changes that are not there, or not whole */
+    size_t torn; /* of these, writes that are there in part */
 };
 
 /* Write what is left into the empty directory `path`. */
-void disk_write(const struct disk *d, enum disk_loss loss, struct random *r, const char *path);
+struct disk_toll disk_write(const struct disk *d, enum disk_loss loss, struct random *r,
+                            const char *path);
 
 #endif

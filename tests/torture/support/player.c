@@ -24,6 +24,7 @@ enum {
     SMALL_INDEX_BYTES = 32 * 1024 * 1024,
     STORE_SLEEPERS = 2, /* the flusher and the merger */
     FORGETTING_MOMENTS = 50,
+    OPENINGS_MAX = 40,    /* tries to open */
     DAMAGED_BYTES = 8192, /* both heads */
 };
 
@@ -38,9 +39,12 @@ static void note_state(struct player *p, size_t step, enum step_state state)
 {
     if (p->ledger == NULL || step >= p->scenario->step_count)
         return;
+    if (state == STEP_ACKED && p->scenario->steps[step].kind == STEP_PUSH &&
+        flag_get(&p->log_failed))
+        counter_add(&p->late_acks, 1);
     counter_set(&p->ledger->states[step], state);
-    if (p->noted != NULL)
-        p->noted(p->context, step, state);
+    if (p->trace != NULL)
+        trace_note(p->trace, step, state);
 }
 
 static void note_end(struct player *p, size_t step, enum status st)
@@ -182,11 +186,24 @@ enum status player_open(struct player *p, struct err *err)
     ASSERT(p->store == NULL);
     if (p->ledger != NULL)
         set_clock(p);
+    flag_clear(&p->log_failed);
     p->config.settings.compaction_interval = p->merges ? MS_NS : 0;
     enum status st = store_open(&options, &p->store, err);
     if (st == ST_OK)
         hold_merges(p);
     return st;
+}
+
+bool player_open_at_last(struct player *p)
+{
+    struct err err;
+
+    for (unsigned i = 0; i < OPENINGS_MAX; i++) {
+        if (player_open(p, &err) == ST_OK)
+            return true;
+    }
+    (void)fprintf(stderr, "  it does not open: %s\n", err.text);
+    return false;
 }
 
 void player_close(struct player *p)

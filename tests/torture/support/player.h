@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "server/store/store.h"
 #include "tests/torture/support/scenario.h"
+#include "tests/torture/support/trace.h"
 
 enum {
     PLAYER_PATH_BYTES = 512,
@@ -32,12 +33,12 @@ struct pending_push {
 struct player {
     const struct scenario *scenario;
     struct ledger *ledger;
-    void (*noted)(void *context, size_t step, enum step_state state); /* may be NULL */
-    void *context;
+    struct trace *trace; /* how far steps have got goes into it, too; NULL: into the ledger alone */
     bool merges;
-    bool damage_is_fine;  /* for check_store(): the log may be said to be damaged when it opens */
-    bool torn_is_fine;    /* what a power cut tore may be damage to an index that is made again */
-    bool rebuild_is_fine; /* and a start may make the index again */
+    bool torn_is_fine; /* for check_store(): what a power cut tore may be damage to an index that is
+                          made again */
+    bool rebuild_is_fine;  /* the first start may make the index again */
+    bool torn_log_is_fine; /* the first start may call it damage what was not acknowledged */
     char dir[PLAYER_PATH_BYTES];
     struct config config;
     struct store *store;
@@ -45,6 +46,8 @@ struct player {
     bool held;
     unsigned failures; /* steps that failed: only where file calls do */
     char failure[ERR_TEXT_BYTES];
+    struct flag log_failed;   /* a sync of it, since the store was last opened */
+    struct counter late_acks; /* of pushes, by such a log */
 
     pthread_mutex_t mutex; /* for all below */
     pthread_cond_t changed;
@@ -59,6 +62,9 @@ void player_init(struct player *p, const struct scenario *sc, struct ledger *l, 
 void player_release(struct player *p);
 
 MUST_CHECK enum status player_open(struct player *p, struct err *err);
+
+/* The same, with more tries than anything fails in a row. */
+bool player_open_at_last(struct player *p);
 
 /* Without a flush. */
 void player_close(struct player *p);

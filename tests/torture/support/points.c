@@ -17,6 +17,7 @@
 enum {
     PROCESS_SECONDS_MAX = 60,
     JOBS_MAX = 64,
+    MISSES_FINE = 2, /* of a small sample */
 };
 
 /* What the workers share. */
@@ -24,7 +25,10 @@ struct progress {
     struct counter next;
     struct counter passed;
     struct counter failed;
+    struct counter hits;
 };
+
+static struct flag *hit; /* at the point that this worker tries */
 
 static uint64_t number_of(const char *program, const char *text)
 {
@@ -46,11 +50,8 @@ void points_options(struct points_options *o, int argc, char **argv)
     const struct {
         const char *name;
         uint64_t *to;
-    } flags[] = {{"--seed=", &o->seed},
-                 {"--sample=", &o->sample},
-                 {"--only=", &o->only},
-                 {"--jobs=", &o->jobs},
-                 {"--rebuild=", &o->rebuild}};
+    } flags[] = {{"--seed=", &o->seed}, {"--sample=", &o->sample},   {"--only=", &o->only},
+                 {"--jobs=", &o->jobs}, {"--rebuild=", &o->rebuild}, {"--each=", &o->each}};
 
     for (int i = 1; i < argc; i++) {
         size_t k = 0;
@@ -58,7 +59,8 @@ void points_options(struct points_options *o, int argc, char **argv)
             k++;
         if (k == COUNT_OF(flags)) {
             (void)fprintf(stderr,
-                          "usage: %s [--seed=N] [--sample=N] [--only=N] [--jobs=N] [--rebuild=1]\n",
+                          "usage: %s [--seed=N] [--sample=N] [--only=N] [--jobs=N] [--rebuild=1] "
+                          "[--each=1]\n",
                           argv[0]);
             exit(2);
         }
@@ -142,14 +144,17 @@ static bool run_point(struct trial *t, uint64_t number)
     t->point.number = number;
     t->point.seed = random_u64(&r);
     points_dir(t->point.dir);
+    flag_clear(hit);
     int status = points_process(run_trial, t);
     check_dir_remove(t->point.dir);
     if (status == 0)
         return true;
     if (status < 0)
         (void)fprintf(stderr, "  ended by signal %d\n", -status);
-    (void)fprintf(stderr, "failed: %s --rebuild=%d --seed=%" PRIu64 " --only=%" PRIu64 "\n",
-                  t->options->program, t->options->rebuild != 0, t->options->seed, number);
+    (void)fprintf(stderr,
+                  "failed: %s --rebuild=%d --each=%d --seed=%" PRIu64 " --only=%" PRIu64 "\n",
+                  t->options->program, t->options->rebuild != 0, t->options->each != 0,
+                  t->options->seed, number);
     return false;
 }
 
@@ -181,15 +186,23 @@ static uint64_t *choose(const struct points_options *o, uint64_t count, uint64_t
 
 static void work(struct trial *t, const uint64_t *points, uint64_t count, struct progress *shared)
 {
+    hit = points_shared(sizeof(*hit));
     for (;;) {
         uint64_t i = counter_take(&shared->next);
         if (i >= count)
             return;
         counter_add(run_point(t, points[i]) ? &shared->passed : &shared->failed, 1);
+        counter_add(&shared->hits, flag_get(hit) ? 1 : 0);
     }
 }
 
-int points_run(const struct points_options *o, uint64_t count,
+void points_hit(void)
+{
+    if (hit != NULL)
+        flag_set(hit);
+}
+
+int points_run(const struct points_options *o, uint64_t count, unsigned hits_percent,
                bool (*try_point)(const struct point *p, void *context), void *context)
 {
     struct trial t = {.options = o, .try_point = try_point, .context = context};
@@ -212,6 +225,11 @@ int points_run(const struct points_options *o, uint64_t count,
     uint64_t passed = counter_get(&shared->passed), failed = counter_get(&shared->failed);
     if (passed + failed < chosen_count)
         failed = chosen_count - passed;
+    uint64_t hits = counter_get(&shared->hits);
+    bool few = hits == 0 || (hits + MISSES_FINE) * 100 < chosen_count * hits_percent;
+    failed += few ? 1 : 0;
+    (void)printf("the disaster happened at %" PRIu64 " of %" PRIu64 " points%s\n", hits,
+                 chosen_count, few ? ": too few" : "");
     (void)printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, failed);
     return failed == 0 ? 0 : 1;
 }

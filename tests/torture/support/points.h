@@ -6,6 +6,7 @@
  *     --only=N    try this point alone, and show what the store logs
  *     --jobs=N    processes side by side (one for each processor)
  *     --rebuild=1 the scenario in which the index is made again
+ *     --each=1    failing_memory: each allocation by itself, in a short part of the scenario
  */
 #ifndef TESTS_TORTURE_SUPPORT_POINTS_H
 #define TESTS_TORTURE_SUPPORT_POINTS_H
@@ -16,7 +17,10 @@
 
 #include "base/atomic.h"
 
-enum { POINTS_DIR_BYTES = 256 };
+enum {
+    POINTS_DIR_BYTES = 256,
+    POINTS_EXIT_DIED = 70, /* of a process that died as it was told to */
+};
 
 struct points_options {
     const char *program;
@@ -25,6 +29,7 @@ struct points_options {
     uint64_t only;   /* 0: no */
     uint64_t jobs;
     uint64_t rebuild;
+    uint64_t each;
 };
 
 /* What one point is tried with. */
@@ -40,10 +45,15 @@ void points_options(struct points_options *o, int argc, char **argv);
 /*
  * Call `try` for each of `count` points in a process of its own, which it may leave as it likes; a
  * point is good if it returns true. Prints the command that repeats what is not, and at the end
- * `N passed, N failed`. Returns the exit status of the program.
+ * `N passed, N failed`. Nothing is shown by points that the disaster did not come to: it fails if
+ * less than `hits_percent` of those tried have called points_hit(), or none at all. Returns the
+ * exit status of the program.
  */
-int points_run(const struct points_options *o, uint64_t count,
+int points_run(const struct points_options *o, uint64_t count, unsigned hits_percent,
                bool (*try_point)(const struct point *p, void *context), void *context);
+
+/* The disaster of this point has happened. In any of its processes, any number of times. */
+void points_hit(void);
 
 /* A new empty directory, in memory if possible. */
 void points_dir(char dir[POINTS_DIR_BYTES]);

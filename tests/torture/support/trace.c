@@ -196,9 +196,8 @@ void trace_note(struct trace *t, size_t step, enum step_state state)
     (void)pthread_mutex_unlock(&mutex);
 }
 
-void trace_end(struct trace *t)
+void trace_end(void)
 {
-    (void)t;
     (void)pthread_mutex_lock(&mutex);
 }
 

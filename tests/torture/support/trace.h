@@ -51,7 +51,7 @@ void trace_failed_sync(struct trace *t, const struct io_event *e);
 void trace_note(struct trace *t, size_t step, enum step_state state);
 
 /* This process records nothing more: it is about to die, and no event may be left in part. */
-void trace_end(struct trace *t);
+void trace_end(void);
 
 /* Events that change something, notes not counted. */
 size_t trace_calls(const struct trace *t);
