@@ -306,23 +306,23 @@ static enum status look_at_day(struct store *s, size_t i, struct looked_at *l, s
 
 /*
  * Look at every day that is due. A day that fails is looked at again the next time and does not
- * keep others from being merged, unless the disk is full or the store is closed. ST_BUSY: the day
- * changed meanwhile, it was dropped for one.
+ * keep others from being merged, unless the store is closed: one that is too large for the room on
+ * the disk may be followed by one that is not. ST_BUSY: the day changed meanwhile, it was dropped
+ * for one.
  */
 static void look_at_days(struct store *s)
 {
-    enum status st = ST_OK;
     struct looked_at l;
     bool said = false;
     struct err err;
 
     s->merger.segments.loaded_ns = 0;
-    for (size_t i = 0; i < count_days(s) && st != ST_FULL; i++) {
+    for (size_t i = 0; i < count_days(s); i++) {
         if (flag_get(&s->merger.stop) || flag_get(&s->flush_failing))
             return;
         if (!is_due(s, i, &l))
             continue;
-        st = look_at_day(s, i, &l, &err);
+        enum status st = look_at_day(s, i, &l, &err);
         if (st != ST_OK && st != ST_CANCELLED && st != ST_BUSY)
             note_failure(s, i, &err, &said);
     }

@@ -76,11 +76,12 @@ static bool is_to_be_emptied(const struct day_segment *s)
            s->ref.committed_bytes - s->live_bytes >= EMPTY_BYTES_MIN;
 }
 
-/* Before a final look: which segments are to be emptied? */
-static enum status choose_leaving(struct looking *l, struct err *err)
+/* Before a final look: which segments are to be emptied, and how much is live in them? */
+static enum status choose_leaving(struct looking *l, uint64_t *ret_live_bytes, struct err *err)
 {
     struct survey s = {0};
 
+    *ret_live_bytes = 0;
     if (!l->look->final)
         return ST_OK;
     enum status st = survey_day(l->store, &l->survey_arena, l->look->segments, &s, err);
@@ -90,10 +91,29 @@ static enum status choose_leaving(struct looking *l, struct err *err)
     if (l->leaving == NULL)
         return arena_status(&l->survey_arena, err);
     for (size_t i = 0; i < s.count; i++) {
-        if (is_to_be_emptied(&s.segments[i]))
-            l->leaving[l->leaving_count++] = s.segments[i].ref.id;
+        if (!is_to_be_emptied(&s.segments[i]))
+            continue;
+        l->leaving[l->leaving_count++] = s.segments[i].ref.id;
+        *ret_live_bytes += s.segments[i].live_bytes;
     }
     return ST_OK;
+}
+
+/*
+ * The files that chunks leave go when the last one has: until then there are two copies. So a look
+ * that would not have room to its end does not begin. One that is not final may copy of everything
+ * that was flushed.
+ */
+static enum status check_room(const struct looking *l, uint64_t leaving_bytes, struct err *err)
+{
+    const struct segment_span *segments = &l->look->segments;
+    uint64_t bytes = leaving_bytes;
+
+    for (size_t i = 0; i < segments->count && !l->look->final; i++) {
+        if (segments->items[i].state == SEGMENT_FLUSHED)
+            bytes += segments->items[i].committed_bytes;
+    }
+    return space_for_copies(l->store, bytes, err);
 }
 
 /* ---- planning ---- */
@@ -374,10 +394,13 @@ enum status merge_day(struct store *s, const struct merge_look *look, bool *ret_
         .look = look,
         .damaged = store_segment_damage(s, look->tenant, look->day, look->day) > 0,
     };
+    uint64_t leaving_bytes;
 
     enum status st = look_init(&l, err);
     if (st == ST_OK)
-        st = choose_leaving(&l, err);
+        st = choose_leaving(&l, &leaving_bytes, err);
+    if (st == ST_OK)
+        st = check_room(&l, leaving_bytes, err);
     l.maker.batch.leaving = l.leaving;
     l.maker.batch.leaving_count = l.leaving_count;
     l.maker.batch.hiding = &l.hiding;
@@ -387,8 +410,10 @@ enum status merge_day(struct store *s, const struct merge_look *look, bool *ret_
         if (st == ST_OK)
             st = make_portion(&l, err);
     } while (st == ST_OK && l.more);
-    if (st == ST_OK)
-        st = survey_give_up(s, look->segments, err);
+    if (st == ST_OK || st == ST_FULL) { /* what is empty makes room */
+        enum status gone = survey_give_up(s, look->segments, st == ST_OK ? err : NULL);
+        st = st == ST_OK ? gone : st;
+    }
     look_release(&l);
     *ret_again = l.again;
     return st;

@@ -38,7 +38,9 @@ enum status merge_maker_submit(struct merge_maker *m, struct err *err)
 
     if (m->batch.count == 0)
         return ST_OK;
-    enum status st = merge_submit(m->store, &request, err);
+    enum status st = space_for_copies(m->store, m->batch.bytes.len, err);
+    if (st == ST_OK)
+        st = merge_submit(m->store, &request, err);
     if (st == ST_OK && !m->removes) {
         counter_add(&m->store->merger.merges, m->batch.count);
         counter_add(&m->store->merger.chunks_merged, m->sources);

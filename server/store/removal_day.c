@@ -261,12 +261,24 @@ static enum status do_portion(struct removing *r, struct err *err)
     return st == ST_OK ? merge_maker_submit(&r->maker, err) : st;
 }
 
+/* Before a go through the group: what is live in it may be copied, and goes only at the end. */
+static enum status check_room(const struct removing *r, struct err *err)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < r->survey.count; i++)
+        bytes += r->survey.segments[i].live_bytes;
+    return space_for_copies(r->store, bytes, err);
+}
+
 /* One go through all chunks of the group. */
 static enum status go(struct removing *r, enum go which, struct err *err)
 {
     r->go = which;
     r->next_stream = 0;
     enum status st = survey(r, err);
+    if (st == ST_OK)
+        st = check_room(r, err);
     do {
         if (st == ST_OK)
             st = list_portion(r, err);

@@ -8,6 +8,8 @@
  */
 #include "server/store/space.h"
 
+#include <inttypes.h>
+
 #include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -73,6 +75,27 @@ enum status space_admit(struct store *s, uint64_t bytes, struct err *err)
         return ST_OK; /* the first may be as large as it likes: no later look would allow more */
     counter_sub(&space->taken, bytes);
     return err_set(err, ST_BUSY, "little space is left on the disk, try again");
+}
+
+/* ---- copies ---- */
+
+enum status space_for_copies(struct store *s, uint64_t bytes, struct err *err)
+{
+    struct io_room room;
+
+    if (bytes == 0 || store_settings(s)->min_free_bytes > 0)
+        return ST_OK;
+    enum status st = io_room(s->dir, &room, err);
+    if (st != ST_OK)
+        return st;
+    struct wal_state wal = wal_state(s->wal);
+    uint64_t unflushed_bytes = wal.bytes + wal.waiting_bytes; /* as chunks they take less */
+    if (room.bytes >= bytes + unflushed_bytes)
+        return ST_OK;
+    return err_set(err, ST_FULL,
+                   "%" PRIu64 " bytes are free: not enough for a copy of %" PRIu64
+                   " and for the %" PRIu64 " that are still to be flushed",
+                   room.bytes, bytes, unflushed_bytes);
 }
 
 /* ---- what is there ---- */

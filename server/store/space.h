@@ -12,7 +12,7 @@
  * Between two looks of the flusher pushes may take a part of what is free, and no more: so the disk
  * does not fill, however fast they come.
  *
- * Threads  space_admit() by any thread, the others by the flusher.
+ * Threads  space_admit() and space_for_copies() by any thread, the others by the flusher.
  */
 #ifndef SERVER_STORE_SPACE_H
 #define SERVER_STORE_SPACE_H
@@ -59,6 +59,15 @@ void space_note_emptied(struct store *s);
  * ST_FULL  there is no room    ST_BUSY  not until the flusher has looked
  */
 MUST_CHECK enum status space_admit(struct store *s, uint64_t bytes, struct err *err);
+
+/*
+ * May `bytes` of chunks be written a second time, by who gives the first copies back only when all
+ * is done? Not if what memory and log hold would have no room any more: then neither could be
+ * flushed, the log would never end, and nothing would have room again. ST_FULL: they may not.
+ *
+ * With storage.min_free_bytes the room is made, by dropping days.
+ */
+MUST_CHECK enum status space_for_copies(struct store *s, uint64_t bytes, struct err *err);
 
 /* Drop what has to go, if it is time to look. True: writing everything in memory would help. */
 bool space_look(struct store *s);

@@ -66,6 +66,9 @@ class Disk:
         v = os.statvfs(self.directory)
         return v.f_bavail * v.f_frsize
 
+    def resize(self, size):
+        subprocess.run(["mount", "-o", f"remount,size={size}", self.directory], check=True)
+
     def add_ballast(self, size):
         with open(os.path.join(self.directory, "ballast"), "wb") as f:
             f.write(b"\0" * size)
@@ -245,7 +248,7 @@ def fill_and_recover(bench, load):
     disk.remove_ballast()
     load.push_one()
     load.wait(lambda: server.get("/ready")[0] == 200)
-    load.wait(lambda: server.request("POST", "/flush")[0] == 204)  # a merge may have the room for a moment
+    server.flush()
     count = load.check()
     bench.restart()
     load.check()
@@ -260,6 +263,34 @@ def full_bytes(chance):
         bench.disk.add_ballast(chance.randrange(3, 5) * MIB)
         bench.server.start()
         return fill_and_recover(bench, Load(bench.server, chance))
+
+
+def no_room_to_merge(chance):
+    """A day whose chunks do not fit a second time waits for room to be merged, and takes none from pushes and flushes. One that is
+    smaller does not wait for it."""
+    with Bench("size=14m", SMALL + ["--compactor.compaction_interval=0s"]) as bench:
+        server, disk = bench.server.start(), bench.disk
+        load = Load(server, chance, when=lambda n: BASE + n + (DAY if n >= 15000 else 0))
+        while stored(server, ["segments"]) < 9 * MIB or load.next < 15200:
+            for _ in range(20):
+                load.push_one()
+            server.flush()
+        before = stored(server, ["segments"])
+        expect(server.stop() == 0, "it does not stop in order")
+        server.flags = SMALL
+        server.start()
+        load.wait(lambda: server.metric("skald_merge_failures_total") >= 5 and server.metric("skald_merge_days_pending") == 1)
+        load.push_one()
+        server.flush()
+        load.check()
+        now = stored(server, ["segments"])
+        expect(before < now < before + MIB // 2, f"{before} bytes were stored, and {now} are")
+        disk.resize(40 * MIB)
+        load.wait(lambda: server.metric("skald_merge_days_pending") == 0)
+        expect(server.metric("skald_merges_total") > 0, "nothing was merged")
+        count = load.check()
+        expect(server.stop() == 0, "it does not stop in order")
+        return f"{count} lines, {before / MIB:.1f} MB unmerged"
 
 
 def full_files(chance):
@@ -307,10 +338,10 @@ def dropped_days(server):
     return [(datetime.date.fromisoformat(name) - datetime.date(1970, 1, 1)).days * DAY for name in dict.fromkeys(names)]
 
 
-def stored(server):
+def stored(server, folders=("segments", "wal")):
     """The bytes of segments and log. The file of the index does not shrink, and what is free in it does not count."""
     try:
-        return sum(f.stat().st_size for folder in ("segments", "wal") for f in os.scandir(os.path.join(server.data, folder)))
+        return sum(f.stat().st_size for folder in folders for f in os.scandir(os.path.join(server.data, folder)))
     except FileNotFoundError:  # one goes just now
         return sys.maxsize
 
@@ -372,7 +403,7 @@ def max_bytes(chance):
     return never_full(chance, "--storage.max_bytes=20MB", 36, 20 * MIB)
 
 
-SCENARIOS = [full_bytes, full_files, full_index, min_free, max_bytes]
+SCENARIOS = [full_bytes, no_room_to_merge, full_files, full_index, min_free, max_bytes]
 
 
 def main():
