@@ -96,6 +96,7 @@ void merge_note_tenant(struct store *s, struct str tenant)
             continue;
         m->days[i]->changes++;
         m->days[i]->final = false;
+        m->days[i]->limits = NULL; /* what lines have left may expire earlier */
     }
     lock_give(&s->flusher.lock);
 }

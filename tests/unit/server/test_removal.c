@@ -523,6 +523,30 @@ Test(removal, expired_chunks_without_merges)
     fixture_end(&f);
 }
 
+/* Without its youngest lines a chunk may be below the floor, long before it would have been. */
+Test(removal, expired_by_a_request)
+{
+    const int64_t floor_ns = START_NS + HOUR_NS / 2, young_ns = START_NS + HOUR_NS - MINUTE_NS;
+    char rule[64], values[128];
+    struct fixture f;
+
+    (void)snprintf(rule, sizeof(rule), "{app=\"a\"} 1 %llds",
+                   (long long)((time_now_ns() - floor_ns) / SECOND_NS));
+    (void)snprintf(values, sizeof(values), "[\"%lld\",\"old\"],[\"%lld\",\"%s\"]",
+                   (long long)START_NS, (long long)young_ns, secret);
+    prepare(&f, "1ms");
+    fixture_set(&f, "limits.retention_stream", rule);
+    fixture_open(&f);
+    push_values(&f, "a", values);
+    wait_until_quiet(&f);
+    cr_expect_eq(fixture_segment_files(&f), 1);
+    delete_secret(&f);
+    wait_until_processed(&f);
+    wait_until_quiet(&f);
+    cr_expect_eq(fixture_segment_files(&f), 0);
+    fixture_end(&f);
+}
+
 /* Whichever file call fails, it is done later. */
 Test(removal, failures, .timeout = 300)
 {
