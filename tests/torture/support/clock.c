@@ -9,15 +9,17 @@
 
 #include "base/banned.h"
 
-#define SLICE_NS (2 * MS_NS) /* after which a sleeper looks at the clock */
+#define SLICE_NS (MS_NS / 2) /* after which a sleeper looks at the clock */
 
-static struct counter wall_ns, skipped_ns, sleepers;
+static struct counter wall_ns, skipped_ns;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* for both below */
+static uint64_t skips, sleepers;
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret);
-int __real_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+int __real_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *held,
                                   const struct timespec *until);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *held,
                                   const struct timespec *until);
 
 static int64_t ns_of(const struct timespec *ts)
@@ -37,12 +39,36 @@ void clock_set_wall(int64_t now_ns)
 
 void clock_skip(int64_t ns)
 {
+    (void)pthread_mutex_lock(&mutex);
     counter_add(&skipped_ns, (uint64_t)ns);
+    skips++;
+    sleepers = 0;
+    (void)pthread_mutex_unlock(&mutex);
 }
 
 uint64_t clock_sleepers(void)
 {
-    return counter_get(&sleepers);
+    (void)pthread_mutex_lock(&mutex);
+    uint64_t count = sleepers;
+    (void)pthread_mutex_unlock(&mutex);
+    return count;
+}
+
+/* Returns the number of the last skip. */
+static uint64_t fall_asleep(void)
+{
+    (void)pthread_mutex_lock(&mutex);
+    uint64_t since = skips;
+    sleepers++;
+    (void)pthread_mutex_unlock(&mutex);
+    return since;
+}
+
+static void wake_up(uint64_t since)
+{
+    (void)pthread_mutex_lock(&mutex);
+    sleepers -= since == skips ? 1 : 0;
+    (void)pthread_mutex_unlock(&mutex);
 }
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
@@ -61,7 +87,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
  * slice the caller looks again, as if it had been woken for nothing: whoever went on waiting here
  * would miss a signal given between two slices.
  */
-int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *held,
                                   const struct timespec *until)
 {
     struct timespec now;
@@ -71,8 +97,8 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
     if (left_ns <= 0)
         return ETIMEDOUT;
     struct timespec end = timespec_of(ns_of(&now) + MIN_OF(left_ns, SLICE_NS));
-    counter_add(&sleepers, 1);
-    int error = __real_pthread_cond_timedwait(cond, mutex, &end);
-    counter_sub(&sleepers, 1);
+    uint64_t since = fall_asleep();
+    int error = __real_pthread_cond_timedwait(cond, held, &end);
+    wake_up(since);
     return error == ETIMEDOUT ? 0 : error;
 }

@@ -16,7 +16,10 @@ void clock_set_wall(int64_t now_ns);
 /* Who waits for a time that has come then ends to wait soon. */
 void clock_skip(int64_t ns);
 
-/* How many threads wait for something or a time, whichever comes first. */
+/*
+ * How many threads wait for something or a time, whichever comes first, and have begun to since the
+ * last skip: others may not have seen it, however long that is ago.
+ */
 uint64_t clock_sleepers(void);
 
 #endif

@@ -29,7 +29,10 @@ enum {
 };
 
 #define MERGE_SECONDS_MAX 20
-#define SKIP_NS SECOND_NS /* so far the clock is moved on at once, and all in all: */
+#define SKIP_NS                                                                               \
+    SECOND_NS          /* so far the clock is moved on at once, then farther, and all in all: \
+                        */
+#define SKIP_GROWTH 16 /* by the 16th part of what it was moved */
 #define SKIPPED_NS_MAX (30 * MINUTE_NS)
 #define SKIPPED_FAILED_NS_MAX MINUTE_NS /* what a log that has failed keeps from going stays */
 
@@ -410,8 +413,9 @@ bool player_merge(struct player *p)
         if (!done)
             (void)nanosleep(&moment, NULL);
         if (!done && clock_sleepers() == STORE_SLEEPERS) {
-            clock_skip(SKIP_NS);
-            skipped_ns += SKIP_NS;
+            int64_t skip_ns = SKIP_NS + skipped_ns / SKIP_GROWTH;
+            clock_skip(skip_ns);
+            skipped_ns += skip_ns;
         }
     }
     hold_merges(p);
