@@ -128,10 +128,7 @@ static void note_failed_sync(struct failing *f, const struct io_event *e)
     }
 }
 
-/*
- * A directory is in doubt if the sync of its name fails and it cannot be removed either: two
- * failures at a first start.
- */
+/* A name is in doubt if what it is for fails, and it cannot be removed for that either. */
 static int fail_at(struct io_event *e, void *context)
 {
     struct failing *f = context;
@@ -147,7 +144,7 @@ static int fail_at(struct io_event *e, void *context)
     } else if (struck) {
         if (e->call == IO_SYNC && f->way->error != EINTR)
             note_failed_sync(f, e);
-        if (e->call == IO_UNLINK && counter_get(&f->shared->failed_syncs) > 0)
+        if (e->call == IO_UNLINK && counter_get(&f->shared->failures) > 1)
             counter_add(&f->shared->names_in_doubt, 1);
         return f->way->error;
     }
