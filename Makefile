@@ -38,7 +38,7 @@ SOURCES = $(wildcard $(LAYERS:%=%/*.c))
 CXX_SOURCES = $(wildcard $(LAYERS:%=%/*.cc))
 GENERATED = $(GEN)/proto/push.pb-c.c $(GEN)/query/grammar.c
 LIB_OBJECTS = $(SOURCES:%.c=$(OUT)/%.o) $(CXX_SOURCES:%.cc=$(OUT)/%.o) $(GENERATED:$(GEN)/%.c=$(OUT)/%.o)
-TEST_SOURCES = $(wildcard tests/unit/*/*.c tests/support/*.c)
+TEST_SOURCES = tests/unit/main.c $(wildcard tests/unit/*/*.c tests/support/*.c)
 BENCH_OBJECTS = $(patsubst %.c,$(OUT)/%.o,$(wildcard bench/*.c) tests/support/loggen.c)
 BENCH_BYTES = 1000000000
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

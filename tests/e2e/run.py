@@ -1,6 +1,13 @@
 #!/usr/bin/env python3
-"""Runs the end-to-end tests: run.py [NAME ...]; each NAME is a part of a test's full name."""
+"""Runs the end-to-end tests: run.py [--jobs N] [NAME ...]
+
+Each NAME is a part of a test's full name. With --jobs so many classes are tested side by side.
+"""
+import argparse
+import multiprocessing.pool
 import os
+import re
+import subprocess
 import sys
 import time
 import unittest
@@ -33,12 +40,42 @@ def matching(suite, names):
             yield test
 
 
+def run_here(tests):
+    """(passed, failed, skipped)"""
+    result = unittest.TextTestRunner(verbosity=2, resultclass=Result, stream=sys.stdout).run(unittest.TestSuite(tests))
+    failed, skipped = result.count_failed(), len(result.skipped)
+    return max(result.testsRun - failed - skipped, 0), failed, skipped
+
+
+def run_class(name):
+    """The output for all tests of a class, by a process of its own, and its status."""
+    done = subprocess.run([sys.executable, __file__, name + "."], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
+    return done.stdout, done.returncode
+
+
+def run_side_by_side(tests, jobs):
+    names = dict.fromkeys(unittest.util.strclass(test.__class__) for test in tests)
+    total = [0, 0, 0]
+    with multiprocessing.pool.ThreadPool(jobs) as pool:
+        for text, status in pool.imap_unordered(run_class, names):
+            *lines, last = text.splitlines()
+            counts = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?", last)
+            print("\n".join(lines if counts else [*lines, last]), flush=True)
+            counts = [int(n or 0) for n in counts.groups()] if counts else [0, 1, 0]
+            counts[1] = max(counts[1], int(status != 0))
+            total = [a + b for a, b in zip(total, counts)]
+    return total
+
+
 def main():
-    tests = unittest.TestSuite(matching(unittest.defaultTestLoader.discover(HERE), sys.argv[1:]))
-    result = unittest.TextTestRunner(verbosity=2, resultclass=Result, stream=sys.stdout).run(tests)
-    failed = result.count_failed()
-    skipped = len(result.skipped)
-    print(f"{max(result.testsRun - failed - skipped, 0)} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    arguments = parser.parse_args()
+    tests = list(matching(unittest.defaultTestLoader.discover(HERE), arguments.names))
+    passed, failed, skipped = run_here(tests) if arguments.jobs == 1 else run_side_by_side(tests, arguments.jobs)
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed else 0
 
 
