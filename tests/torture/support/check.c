@@ -149,6 +149,12 @@ static void put_result(struct buf *b, const struct result *r)
     }
 }
 
+/* Does the answer miss nothing? What the log was said to have lost open_store() has judged. */
+static bool is_whole(struct store *s, const struct query_stats *stats)
+{
+    return stats->corrupt_blocks <= store_state(s).damaged_files;
+}
+
 /* The text of all answers. */
 static bool put_answers(struct store *s, bool torn_is_fine, struct buf *b)
 {
@@ -162,7 +168,7 @@ static bool put_answers(struct store *s, bool torn_is_fine, struct buf *b)
                 put_result(b, &a.result);
             else
                 complain("%s: %s", queries[i].text, err.text);
-            bool whole = st == ST_OK && (a.q.stats.corrupt_blocks == 0 || torn_is_fine);
+            bool whole = st == ST_OK && (torn_is_fine || is_whole(s, &a.q.stats));
             answer_release(&a, st);
             if (!whole)
                 return complain("%s has no whole answer", queries[i].text);
@@ -227,7 +233,7 @@ static bool find_entries(struct player *p, uint8_t *found)
         enum status st = ask(p->store, scenario_tenants[t], &queries[0], &a, &err);
         if (st != ST_OK)
             good = complain("cannot read everything: %s", err.text);
-        else if (a.q.stats.corrupt_blocks != 0 && !p->torn_is_fine)
+        else if (!p->torn_is_fine && !is_whole(p->store, &a.q.stats))
             good = complain("%" PRIu64 " blocks are damaged", a.q.stats.corrupt_blocks);
         for (size_t i = 0; st == ST_OK && i < a.result.stream_count; i++) {
             const struct result_stream *s = &a.result.streams[i];
