@@ -28,7 +28,7 @@ enum {
     DAMAGED_BYTES = 8192, /* both heads */
 };
 
-#define MERGE_SECONDS_MAX 20
+#define MERGE_SECONDS_MAX 120 /* others may keep the machine busy */
 #define SKIP_NS                                                                               \
     SECOND_NS          /* so far the clock is moved on at once, then farther, and all in all: \
                         */

@@ -15,7 +15,7 @@
 #include "base/banned.h"
 
 enum {
-    PROCESS_SECONDS_MAX = 60,
+    PROCESS_SECONDS_MAX = 600,
     JOBS_MAX = 64,
     MISSES_FINE = 2, /* of a small sample */
 };
