@@ -398,8 +398,10 @@ static enum status commit(struct flushing *f, struct err *err)
 /*
  * Forget what a batch that failed has written; whoever met a full disk gets it back. A file that
  * holds nothing else goes: if its sync failed, or that of its name, a later one that succeeds says
- * nothing of what the first was for, so the next attempt makes another file. When the store is
- * being closed the next start does that: it may be a hundred thousand files.
+ * nothing of what the first was for, so the next attempt makes another file. One that cannot be
+ * removed, for another failure than that, is emptied and used by the next attempt: were it left,
+ * the next start would take the index for an older one. When the store is being closed the next
+ * start does that: it may be a hundred thousand files.
  */
 static void forget_written(struct store *s, struct open_segment *segment)
 {
@@ -413,7 +415,8 @@ static void forget_written(struct store *s, struct open_segment *segment)
                     : segments_cut(s->segments, segment->name, segment->committed_bytes, &err);
         if (st != ST_OK) {
             LOG(LOG_WARN, "cannot cut a segment after a failure", LOG_ERR(&err));
-            note_failed(segment, st);
+            if (!is_new)
+                note_failed(segment, st);
         } else if (is_new) {
             segment->failed = false;
         }

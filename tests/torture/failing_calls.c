@@ -128,7 +128,10 @@ static void note_failed_sync(struct failing *f, const struct io_event *e)
     }
 }
 
-/* A name is in doubt if what it is for fails, and it cannot be removed for that either. */
+/*
+ * A name is in doubt if its sync fails and it cannot be removed for that either: a directory at a
+ * first start, or a segment.
+ */
 static int fail_at(struct io_event *e, void *context)
 {
     struct failing *f = context;
@@ -144,7 +147,7 @@ static int fail_at(struct io_event *e, void *context)
     } else if (struck) {
         if (e->call == IO_SYNC && f->way->error != EINTR)
             note_failed_sync(f, e);
-        if (e->call == IO_UNLINK && counter_get(&f->shared->failures) > 1)
+        if (e->call == IO_UNLINK && counter_get(&f->shared->failed_syncs) > 0)
             counter_add(&f->shared->names_in_doubt, 1);
         return f->way->error;
     }

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/time.h"
+#include "server/store/store_internal.h"
 #include "tests/support/expect.h"
 #include "tests/support/fault.h"
 #include "tests/support/store_fixture.h"
@@ -116,6 +117,61 @@ Test(flush_days, early_sync_fails)
     cr_expect_eq(count_lines(&f), (uint64_t)DAYS);
     cr_expect_eq(fixture_segment_files(&f), DAYS);
     fixture_end(&f);
+}
+
+static void push_two_days(struct fixture *f)
+{
+    REQUIRE_OK(fixture_push(f, STR("t"), "a",
+                            "[\"1735689600000000000\",\"first\"],"
+                            "[\"1735776000000000000\",\"a day later\"]"));
+    while (wal_state(f->store->wal).waiting_bytes > 0)
+        fixture_pause();
+}
+
+/* Both days of the store go, and with them all segments that the index knows. */
+static void let_days_expire(struct fixture *f)
+{
+    static struct config config;
+
+    REQUIRE_OK(wal_turn(f->store->wal, NULL)); /* the log has none of it any more */
+    REQUIRE_OK(store_flush(f->store, NULL));
+    config = f->config;
+    REQUIRE_OK(config_set(&config, STR("limits.retention_period"), STR("24h"), NULL));
+    store_set_config(f->store, &config);
+    while (counter_get(&f->store->space.days_expired) < 2 ||
+           store_state(f->store).segments_dead > 0)
+        fixture_pause();
+}
+
+/*
+ * Two segments are begun, the second cannot be written, and the first not be removed. It is used by
+ * the next attempt: chunks that neither index nor log know would make a later start doubt these.
+ */
+Test(flush_days, segment_that_cannot_be_removed)
+{
+    enum { CALLS_MAX = 20 };
+    bool hit = true;
+
+    for (uint64_t at = 1; hit && at < CALLS_MAX; at++) {
+        struct fault fault = {.at = at,
+                              .times = 2,
+                              .error = EIO,
+                              .kinds = 1U << IO_WRITE | 1U << IO_TRUNCATE | 1U << IO_UNLINK};
+        struct fixture f;
+        fixture_begin(&f, "0");
+        push_two_days(&f);
+        fault_begin(&fault);
+        enum status st = store_flush(f.store, NULL);
+        fault_end();
+        hit = fault.hit;
+        cr_expect(hit == (st != ST_OK), "call %d", (int)at);
+        REQUIRE_OK(store_flush(f.store, NULL));
+        let_days_expire(&f);
+        fixture_reopen(&f);
+        cr_expect(!store_state(f.store).index_rebuilt, "call %d", (int)at);
+        fixture_end(&f);
+    }
+    cr_expect(!hit);
 }
 
 /* A flush that takes longer than a stop may is abandoned, and nothing is lost by that. */
