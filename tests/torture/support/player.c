@@ -29,10 +29,8 @@ enum {
 };
 
 #define MERGE_SECONDS_MAX 120 /* others may keep the machine busy */
-#define SKIP_NS                                                                               \
-    SECOND_NS          /* so far the clock is moved on at once, then farther, and all in all: \
-                        */
-#define SKIP_GROWTH 16 /* by the 16th part of what it was moved */
+#define SKIP_NS SECOND_NS     /* so far the clock is moved on at once, */
+#define SKIP_GROWTH 16        /* the next time farther by a 16th of it all, and all in all: */
 #define SKIPPED_NS_MAX (30 * MINUTE_NS)
 #define SKIPPED_FAILED_NS_MAX MINUTE_NS /* what a log that has failed keeps from going stays */
 
