@@ -55,16 +55,20 @@ def run_class(name):
 
 
 def run_side_by_side(tests, jobs):
+    """The classes that failed are told of at last."""
     names = dict.fromkeys(unittest.util.strclass(test.__class__) for test in tests)
-    total = [0, 0, 0]
+    total, failures = [0, 0, 0], []
     with multiprocessing.pool.ThreadPool(jobs) as pool:
         for text, status in pool.imap_unordered(run_class, names):
-            *lines, last = text.splitlines()
+            text, _, last = text.rstrip().rpartition("\n")
             counts = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?", last)
-            print("\n".join(lines if counts else [*lines, last]), flush=True)
             counts = [int(n or 0) for n in counts.groups()] if counts else [0, 1, 0]
-            counts[1] = max(counts[1], int(status != 0))
             total = [a + b for a, b in zip(total, counts)]
+            if status == 0:
+                print(text, flush=True)
+            else:
+                failures.append(f"{text}\n{last}")
+    print("\n".join(failures), end="\n" if failures else "")
     return total
 
 
