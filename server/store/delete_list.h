@@ -28,7 +28,8 @@ enum {
 struct delete_request {
     uint32_t id; /* no two of a store have the same */
     bool processed;
-    unsigned percent; /* of the work that is done; not in the file */
+    bool begun;       /* who takes the lines off the disk knows of it; not in the file */
+    unsigned percent; /* of that work which is done; likewise */
     struct str tenant;
     struct str query; /* a log query */
     int64_t start_ns; /* both inclusive */

@@ -266,14 +266,30 @@ static enum status add_request(struct delete_state *state, struct delete_request
     return ST_OK;
 }
 
-/* Can lines have gone from the disk for it? */
+/* Can lines have gone from the disk for it, or can that begin now? */
 static bool may_have_begun(const struct store *s, const struct delete_request *r)
 {
-    return r->percent > 0 ||
+    return r->begun ||
            time_now_ns() - r->created_ns >= store_settings(s)->delete_request_cancel_period;
 }
 
-static enum status cancel_request(const struct store *s, struct delete_list *list,
+/*
+ * The request is not due from here on until use_state() or keep_state(), unless it was due before:
+ * the list without it takes a while to be written, and it may grow old enough meanwhile.
+ */
+static bool begin_cancel(struct store *s, const struct delete_change *c)
+{
+    const struct delete_list *list = &s->deletes.state->list;
+
+    lock_take(&s->deletes.lock);
+    size_t i = delete_list_find(list, c->request.tenant, c->request.id);
+    bool may = c->force || !may_have_begun(s, &list->items[i]);
+    s->deletes.cancelling = may ? c : NULL;
+    lock_give(&s->deletes.lock);
+    return may;
+}
+
+static enum status cancel_request(struct store *s, struct delete_list *list,
                                   const struct delete_change *c, struct err *err)
 {
     size_t i = delete_list_find(list, c->request.tenant, c->request.id);
@@ -284,7 +300,7 @@ static enum status cancel_request(const struct store *s, struct delete_list *lis
         return err_set(err, ST_INVALID,
                        "deletion of request which is in process or already processed is not "
                        "allowed");
-    if (!c->force && may_have_begun(s, &list->items[i]))
+    if (!begin_cancel(s, c))
         return err_set(err, ST_INVALID,
                        "Unable to cancel partially completed delete request. To force, use the "
                        "?force query parameter");
@@ -302,7 +318,7 @@ static void mark_processed(struct delete_list *list, const struct delete_change 
     }
 }
 
-static enum status edit(const struct store *s, struct delete_state *state, struct delete_change *c,
+static enum status edit(struct store *s, struct delete_state *state, struct delete_change *c,
                         struct err *err)
 {
     switch (c->kind) {
@@ -325,13 +341,33 @@ static enum status copy_current(struct store *s, struct delete_state **ret_state
     return st;
 }
 
+/* What came to be known of requests while the next list was written; both have one order. */
+static void keep_progress(const struct delete_list *before, struct delete_list *next)
+{
+    for (size_t i = 0, j = 0; i < before->count && j < next->count; i++) {
+        if (before->items[i].id != next->items[j].id)
+            continue;
+        next->items[j].begun = before->items[i].begun;
+        next->items[j++].percent = before->items[i].percent;
+    }
+}
+
 static void use_state(struct store *s, struct delete_state *state)
 {
     lock_take(&s->deletes.lock);
     struct delete_state *before = s->deletes.state;
+    keep_progress(&before->list, &state->list);
     s->deletes.state = state;
+    s->deletes.cancelling = NULL;
     lock_give(&s->deletes.lock);
     state_free(before);
+}
+
+static void keep_state(struct store *s)
+{
+    lock_take(&s->deletes.lock);
+    s->deletes.cancelling = NULL;
+    lock_give(&s->deletes.lock);
 }
 
 /* Nothing can fail once the file is written. */
@@ -355,6 +391,7 @@ static enum status apply(struct store *s, struct delete_change *c, struct err *e
     if (st != ST_OK) {
         hide_set_drop(set);
         state_free(next);
+        keep_state(s);
         return st;
     }
     hide_publish(&s->hidden, tenant, set);
@@ -515,12 +552,16 @@ void deletes_progress(struct store *s, uint32_t id, unsigned percent)
 
 /* ---- looking ---- */
 
+/* With the lock held. */
 static bool is_due(const struct store *s, const struct delete_request *r)
 {
-    return !r->processed && may_have_begun(s, r);
+    const struct delete_change *cancelling = s->deletes.cancelling;
+
+    return !r->processed && may_have_begun(s, r) &&
+           (cancelling == NULL || cancelling->request.id != r->id);
 }
 
-/* Copy the requests of a tenant, or (`tenant` is empty) those that are due. */
+/* Copy the requests of a tenant, or (`tenant` is empty) those that are due, which begin so. */
 static enum status copy_some(struct store *s, struct arena *a, struct str tenant,
                              struct delete_list *ret_list, struct err *err)
 {
@@ -530,9 +571,11 @@ static enum status copy_some(struct store *s, struct arena *a, struct str tenant
     const struct delete_list *all = &s->deletes.state->list;
     list.items = arena_new(a, struct delete_request, all->count);
     for (size_t i = 0; i < all->count && !a->failed; i++) {
-        const struct delete_request *r = &all->items[i];
-        if (tenant.len == 0 ? is_due(s, r) : str_eq(r->tenant, tenant))
-            (void)copy_request(a, r, &list.items[list.count++]);
+        struct delete_request *r = &all->items[i];
+        if (tenant.len == 0 ? !is_due(s, r) : !str_eq(r->tenant, tenant))
+            continue;
+        r->begun |= tenant.len == 0;
+        (void)copy_request(a, r, &list.items[list.count++]);
     }
     lock_give(&s->deletes.lock);
     if (a->failed)

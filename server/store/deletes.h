@@ -33,8 +33,9 @@ struct delete_state {
 struct delete_change;
 
 struct deletes {
-    struct lock lock;           /* for `state` */
-    struct delete_state *state; /* changed under the lock, by the flusher */
+    struct lock lock;                       /* for the next two */
+    struct delete_state *state;             /* changed under the lock, by the flusher */
+    const struct delete_change *cancelling; /* is not due: the list without it is being written */
 
     /* under the lock of the flusher */
     struct lock_cond done;
@@ -62,7 +63,7 @@ void deletes_serve(struct store *s);
 
 /*
  * The requests that are not processed and can no longer be cancelled (without force), oldest first;
- * made in `a`.
+ * made in `a`. They count as begun from here on.
  */
 MUST_CHECK enum status deletes_due(struct store *s, struct arena *a, struct delete_list *ret_list,
                                    struct err *err);

@@ -39,10 +39,11 @@ from server import BINARY, Server, skald  # noqa: E402
 SANITIZED = "san-" in BINARY
 # Small, so that flushes, merges, new log files and removals of old ones happen all the time.
 MAX_OPEN_SEGMENTS = 8
+CANCEL_SECONDS = 5
 FLAGS = ["--wal.file_size=256KB", "--wal.size_target=2MB", "--ingester.chunk_target_size=64KB", "--ingester.memory_target=4MB",
          "--ingester.chunk_idle_period=5s", "--storage.segment_max_bytes=16MB", "--compactor.compaction_interval=100ms",
          f"--storage.max_open_segments={MAX_OPEN_SEGMENTS}", "--limits.max_entries_limit_per_query=100000", "--limits.max_query_length=0s",
-         "--limits.query_timeout=20s", "--compactor.delete_request_cancel_period=5s", "--server.graceful_shutdown_timeout=5s",
+         "--limits.query_timeout=20s", f"--compactor.delete_request_cancel_period={CANCEL_SECONDS}s", "--server.graceful_shutdown_timeout=5s",
          '--limits.retention_stream={job="short"} 1 20s; {job="longer"} 1 60s']
 PERIODS = {"short": 20 * 10**9, "longer": 60 * 10**9, "kept": None}  # as the flags say
 # 2026-02-28T23:55:00Z: the lines of a short run go over the end of a day. No line is at a whole hour, where the last one of a
@@ -362,6 +363,7 @@ class Request:
     def __init__(self, query, start, end):
         self.query, self.start, self.end = query, start, end
         self.id = None
+        self.created = 0  # s
         self.lines = []  # [(ledger, number)] that it hides
 
 
@@ -456,6 +458,7 @@ class Deleter(Pusher):
         if found is None:
             return
         request.id = found["request_id"]
+        request.created = float(found["created_at"])
         self.requests.append(request)
         for ledger, n in request.lines:
             ledger.hidden[n].add(request)
@@ -470,6 +473,9 @@ class Deleter(Pusher):
             return
         request = self.random.choice(self.requests[-2:])
         force = self.random.random() < 0.3
+        if self.random.random() < 0.5:  # in the last moment
+            left = request.created + CANCEL_SECONDS - time.time() - self.random.uniform(0, 0.02)
+            await self.world.rest(max(0, left), max(0, left))
         try:
             status, text = await self.connection.request("cancel", "DELETE", target(
                 "delete", request_id=request.id, **({"force": "true"} if force else {})))

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/time.h"
@@ -154,6 +155,84 @@ Test(deletes, processing)
     REQUIRE_OK(deletes_reset(f.dir, NULL));
     fixture_open(&f);
     cr_expect_eq(seen_lines(&f), EVEN, "in force again");
+    time_fake_set(0);
+    fixture_end(&f);
+}
+
+/* What comes while the list without the request is written. */
+struct becoming_due {
+    struct fixture *f;
+    int error; /* of the rename */
+    enum status status;
+    size_t due;
+};
+
+static int become_due(struct io_event *event, void *context)
+{
+    struct becoming_due *b = context;
+    struct delete_list list = {0};
+
+    if (event->call != IO_RENAME || strcmp(event->to, "deletes") != 0)
+        return 0;
+    time_fake_set(time_now_ns() + HOUR_NS);
+    b->status = deletes_due(b->f->store, &b->f->arena, &list, NULL);
+    b->due = list.count;
+    return b->error;
+}
+
+/* A request is cancelled in the last moment: nobody may begin to take its lines off the disk. */
+Test(deletes, cancelled_when_it_becomes_due)
+{
+    struct becoming_due b = {.error = EIO};
+    struct delete_list list = {0};
+    struct fixture f;
+    uint32_t id;
+
+    b.f = &f;
+    fixture_prepare(&f, "0");
+    fixture_set(&f, "compactor.delete_request_cancel_period", "1h");
+    fixture_open(&f);
+    push_lines(&f);
+    REQUIRE_OK(delete_odd(&f, &id));
+    io_hook_set(become_due, &b);
+    EXPECT_STATUS("no list", store_cancel_delete(f.store, STR("t"), id, false, NULL), ST_IO);
+    io_hook_set(NULL, NULL);
+    REQUIRE_OK(b.status);
+    cr_expect_eq(b.due, 0);
+    REQUIRE_OK(deletes_due(f.store, &f.arena, &list, NULL));
+    cr_expect_eq(list.count, 1, "it was not cancelled");
+
+    REQUIRE_OK(delete_odd(&f, &id));
+    b = (struct becoming_due){.f = &f, .due = LINES};
+    io_hook_set(become_due, &b);
+    REQUIRE_OK(store_cancel_delete(f.store, STR("t"), id, false, NULL));
+    io_hook_set(NULL, NULL);
+    REQUIRE_OK(b.status);
+    cr_expect_eq(b.due, 1, "the first one only");
+    time_fake_set(0);
+    fixture_end(&f);
+}
+
+/* Neither does a clock that is set back, nor a change of the list, hide that it has begun. */
+Test(deletes, begun)
+{
+    struct delete_list list = {0};
+    struct fixture f;
+    uint32_t id, other;
+
+    fixture_prepare(&f, "0");
+    fixture_set(&f, "compactor.delete_request_cancel_period", "1h");
+    fixture_open(&f);
+    push_lines(&f);
+    REQUIRE_OK(delete_odd(&f, &other));
+    REQUIRE_OK(delete_odd(&f, &id));
+    int64_t now_ns = time_now_ns();
+    time_fake_set(now_ns + HOUR_NS);
+    REQUIRE_OK(deletes_due(f.store, &f.arena, &list, NULL));
+    cr_expect_eq(list.count, 2);
+    time_fake_set(now_ns);
+    REQUIRE_OK(store_cancel_delete(f.store, STR("t"), other, true, NULL));
+    EXPECT_STATUS("cancel", store_cancel_delete(f.store, STR("t"), id, false, NULL), ST_INVALID);
     time_fake_set(0);
     fixture_end(&f);
 }
