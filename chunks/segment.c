@@ -3,10 +3,11 @@
  * reads without it, and gives the reference back; a file that is pushed out of the table while
  * somebody reads it is closed by the last reader.
  *
- * A file that was written stays in the table until it is synced, cut or removed: were it closed and
- * opened again for its sync, a write error met meanwhile might have gone with the first descriptor.
- * At most half of the table is kept by that: before one more is written, the one used longest ago
- * is synced. If that fails, so does the write, and what is asked of that file next tells it, too.
+ * A file that is taken to be written stays in the table until it is synced, cut or removed: else
+ * nobody would know that there is something to sync, and were it closed and opened again for its
+ * sync, a write error met meanwhile might have gone with the first descriptor. At most half of the
+ * table is kept by that: before one more is written, the one used longest ago is synced. If that
+ * fails, so does the write, and what is asked of that file next tells it, too.
  */
 #include "chunks/segment.h"
 
@@ -45,6 +46,11 @@ struct open_file {
     bool written;     /* and not synced */
     bool sync_failed; /* nobody who wrote it knows yet */
     uint64_t last_use;
+};
+
+enum use {
+    USE_READ, /* or cut: what is cut is synced at once */
+    USE_WRITE,
 };
 
 struct segments {
@@ -295,8 +301,18 @@ static size_t find_oldest(struct segments *s, bool written)
     return oldest;
 }
 
+/* The file gets a user. Nothing may come between its being found and its being written. */
+static void use(struct segments *s, struct open_file *f, enum use how)
+{
+    lock_assert_held(&s->lock);
+    f->users++;
+    f->last_use = ++s->uses;
+    s->written_count += how == USE_WRITE && !f->written ? 1 : 0;
+    f->written |= how == USE_WRITE;
+}
+
 /* Put a freshly opened file into the table; if another thread was faster, its file wins. */
-static struct open_file *adopt(struct segments *s, struct segment_name name, int fd)
+static struct open_file *adopt(struct segments *s, struct segment_name name, enum use how, int fd)
 {
     struct open_file *f = mem_new(1, sizeof(*f)), *there;
     size_t i;
@@ -316,31 +332,28 @@ static struct open_file *adopt(struct segments *s, struct segment_name name, int
     } else {
         file_free(f);
     }
-    there->users++;
-    there->last_use = ++s->uses;
+    use(s, there, how);
     lock_give(&s->lock);
     return there;
 }
 
-static enum status take_file(struct segments *s, struct segment_name name, int extra_flags,
-                             struct open_file **ret_file, struct err *err)
+static enum status take_file(struct segments *s, struct segment_name name, enum use how,
+                             int extra_flags, struct open_file **ret_file, struct err *err)
 {
     char file[SEGMENT_FILE_NAME_BYTES];
     size_t i;
 
     lock_take(&s->lock);
     struct open_file *f = find(s, name, &i);
-    if (f != NULL) {
-        f->users++;
-        f->last_use = ++s->uses;
-    }
+    if (f != NULL)
+        use(s, f, how);
     lock_give(&s->lock);
     if (f == NULL) {
         segment_file_name(name, file);
         int fd = io_openat(s->dir_fd, file, O_RDWR | extra_flags, 0640);
         if (fd < 0)
             return err_errno(err, "open %s/%s", s->dir, file);
-        f = adopt(s, name, fd);
+        f = adopt(s, name, how, fd);
         if (f == NULL)
             return err_set(err, ST_NOMEM, "no memory for an open segment");
     }
@@ -389,22 +402,31 @@ static enum status sync_file(struct segments *s, struct open_file *f, struct err
     return ST_OK;
 }
 
-/* The file is going to be written. */
-static enum status keep_open(struct segments *s, struct open_file *f, struct err *err)
+/* Before a file is written that is not yet: sync one, if as many are as may be. */
+static enum status sync_one(struct segments *s, struct segment_name name, struct err *err)
 {
     struct open_file *oldest = NULL;
+    size_t i;
 
     lock_take(&s->lock);
-    if (!f->written && s->written_count >= s->max / 2)
-        oldest = s->files[find_oldest(s, true)];
+    const struct open_file *f = find(s, name, &i);
+    if ((f == NULL || !f->written) && s->written_count >= s->max / 2)
+        oldest = s->files[find_oldest(s, true)]; /* it stays: it is written */
     lock_give(&s->lock);
     enum status st = oldest == NULL ? ST_OK : sync_file(s, oldest, err);
-    if (st == ST_OK) {
-        set_written(s, f, true);
+    if (st == ST_OK)
         return ST_OK;
-    }
     oldest->sync_failed = true;
-    return name_error(err, st, oldest->name);
+    st = name_error(err, st, oldest->name);
+    return name_error(err, st, name);
+}
+
+static enum status take_to_write(struct segments *s, struct segment_name name, int extra_flags,
+                                 struct open_file **ret_file, struct err *err)
+{
+    enum status st = sync_one(s, name, err);
+
+    return st == ST_OK ? take_file(s, name, USE_WRITE, extra_flags, ret_file, err) : st;
 }
 
 /* ---- calls ---- */
@@ -417,15 +439,13 @@ static enum status write_header(struct segments *s, struct open_file *f, struct 
     buf_init(&header, SEGMENT_HEADER_BYTES_MAX);
     put_header(&header, f->name, tenant);
     enum status st = buf_status(&header, err);
-    if (st == ST_OK)
-        st = keep_open(s, f, err);
     if (st == ST_OK && io_ftruncate(f->fd, 0) < 0)
         st = err_errno(err, "empty the file");
     if (st == ST_OK)
         st = io_write_all(f->fd, buf_str(&header), 0, err);
     if (st == ST_OK)
         *ret_bytes = header.len;
-    else if (f->written)
+    else
         set_written(s, f, false); /* it holds nothing */
     buf_release(&header);
     return st;
@@ -436,7 +456,7 @@ enum status segments_create(struct segments *s, struct segment_name name, struct
 {
     struct open_file *f = NULL;
 
-    enum status st = take_file(s, name, O_CREAT, &f, err);
+    enum status st = take_to_write(s, name, O_CREAT, &f, err);
     if (st != ST_OK)
         return st;
     st = write_header(s, f, tenant, ret_bytes, err);
@@ -449,12 +469,10 @@ enum status segments_write(struct segments *s, struct segment_name name, struct 
 {
     struct open_file *f = NULL;
 
-    enum status st = take_file(s, name, 0, &f, err);
+    enum status st = take_to_write(s, name, 0, &f, err);
     if (st != ST_OK)
         return st;
-    st = keep_open(s, f, err);
-    if (st == ST_OK)
-        st = io_write_all(f->fd, bytes, offset, err);
+    st = io_write_all(f->fd, bytes, offset, err);
     give_file(s, f);
     return st == ST_OK ? ST_OK : name_error(err, st, name);
 }
@@ -465,8 +483,9 @@ enum status segments_sync(struct segments *s, struct segment_name name, struct e
 
     lock_take(&s->lock);
     struct open_file *f = find(s, name, &i);
+    bool written = f != NULL && f->written; /* then it stays */
     lock_give(&s->lock);
-    if (f == NULL || !f->written)
+    if (!written)
         return ST_OK;
     enum status st = sync_file(s, f, err);
     return st == ST_OK ? ST_OK : name_error(err, st, name);
@@ -476,7 +495,7 @@ enum status segments_read(struct segments *s, struct segment_range range, char *
 {
     struct open_file *f = NULL;
 
-    enum status st = take_file(s, range.name, 0, &f, err);
+    enum status st = take_file(s, range.name, USE_READ, 0, &f, err);
     if (st != ST_OK)
         return st;
     st = io_read_all(f->fd, to, range.bytes, range.offset, err);
@@ -490,7 +509,7 @@ enum status segments_cut(struct segments *s, struct segment_name name, uint64_t 
     struct open_file *f = NULL;
     uint64_t bytes;
 
-    enum status st = take_file(s, name, 0, &f, err);
+    enum status st = take_file(s, name, USE_READ, 0, &f, err);
     if (st != ST_OK)
         return st;
     st = io_file_size(f->fd, &bytes, err);

@@ -419,6 +419,44 @@ Test(segment, early_sync_fails)
     place_release(&p);
 }
 
+/* What others read while the oldest file that is written is synced. */
+static int read_others(struct io_event *event, void *context)
+{
+    char byte;
+
+    if (event->call != IO_SYNC)
+        return 0;
+    io_hook_set(NULL, NULL);
+    for (uint64_t id = 1; id <= FILES; id++)
+        REQUIRE_OK(read_back(context, (struct segment_name){id, 5}, 0, 1, &byte, NULL));
+    return 0;
+}
+
+/* The file that waits for this sync to be written is not pushed out of the table meanwhile. */
+Test(segment, others_are_read_before_it_is_written)
+{
+    struct fault syncs = {.kinds = 1U << IO_SYNC};
+    struct segment_name name = {FILES + 1, 5};
+    uint64_t begin = 0;
+    struct place p;
+
+    place_init(&p, OPEN_MAX);
+    for (uint64_t id = 1; id <= FILES + 1; id++) {
+        write_file(&p, id);
+        REQUIRE_OK(segments_sync(p.segments, (struct segment_name){id, 5}, NULL));
+    }
+    write_file(&p, FILES + 2);
+    io_hook_set(read_others, &p);
+    REQUIRE_OK(segments_write(p.segments, name, STR("more"), begin, NULL));
+    fault_begin(&syncs);
+    REQUIRE_OK(segments_sync(p.segments, name, NULL));
+    fault_end();
+    cr_expect_eq(syncs.calls, 1);
+    for (uint64_t id = 1; id <= FILES; id++) /* none is taken for written for ever */
+        write_file(&p, id);
+    place_release(&p);
+}
+
 /* ---- calls that fail ---- */
 
 static enum status write_all(struct place *p)
