@@ -86,12 +86,13 @@ static struct str compare_op_text(enum compare_op op)
 
 /*
  * An expression that stays one is printed in back quotes by the reference; one that became
- * something simpler is printed as any matcher. In double quotes if it has a back quote itself.
+ * something simpler is printed as any matcher. In double quotes if it has a back quote itself, or a
+ * zero, which no query may hold as it is.
  */
 static void put_string_filter(struct buf *b, const struct matcher *m)
 {
     if (m->op != MATCH_RE || str_find_char(m->value, '`') != STR_NPOS ||
-        label_regex_is_simple(m->value)) {
+        str_find_char(m->value, '\0') != STR_NPOS || label_regex_is_simple(m->value)) {
         put_matcher(b, m);
         return;
     }

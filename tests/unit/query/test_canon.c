@@ -118,6 +118,8 @@ static const struct canon_case more_cases[] = {
      "{a=\"b\"} | c!=ip(\"::1\")"},
     {"expressions that stay", STR_INIT("{a=\"b\"} | c=~\"x+\" | c=~\"`+\" | c!~\"x+\""),
      "{a=\"b\"} | c=~`x+` | c=~\"`+\" | c!~\"x+\""},
+    {"expression with a zero", STR_INIT("{a=\"b\"} | c=~\"x+\\000\""),
+     "{a=\"b\"} | c=~\"x+\\x00\""},
     {"expressions that are simplified", STR_INIT("{a=\"b\"} | c=~\"x.*\" | c=~\"x|yz\""),
      "{a=\"b\"} | c=~\"x.*\" | c=~\"x|yz\""},
     {"comparisons", STR_INIT("{a=\"b\"} | c>1 | c>=1 | c<1 | c<=1 | c!=1"),
