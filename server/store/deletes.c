@@ -51,8 +51,12 @@ static enum status write_new(int dir_fd, struct str bytes, struct err *err)
     return st;
 }
 
-/* After a crash the file holds the old list or the new one; after ST_OK the new one. */
-static enum status write_list(const char *dir, const struct delete_list *list, struct err *err)
+/*
+ * After a crash the file holds the old list or the new one; after ST_OK the new one. After a
+ * failure it holds the old one, or if `*ret_replaced` any of both after a crash.
+ */
+static enum status write_list(const char *dir, const struct delete_list *list, bool *ret_replaced,
+                              struct err *err)
 {
     struct buf bytes;
     int dir_fd = -1;
@@ -66,6 +70,7 @@ static enum status write_list(const char *dir, const struct delete_list *list, s
         st = write_new(dir_fd, buf_str(&bytes), err);
     if (st == ST_OK && io_renameat(dir_fd, NEW_FILE_NAME, FILE_NAME) < 0)
         st = err_errno(err, "rename %s", NEW_FILE_NAME);
+    *ret_replaced = st == ST_OK;
     if (st == ST_OK && io_fsync(dir_fd) < 0)
         st = err_errno(err, "sync %s", dir);
     if (st != ST_OK && dir_fd >= 0)
@@ -83,10 +88,11 @@ static enum status write_list(const char *dir, const struct delete_list *list, s
 static void mend_file(const char *dir, const struct delete_list *list, const struct err *damage)
 {
     struct err err;
+    bool replaced; /* by the same list */
 
     LOG(LOG_WARN, "the list of delete requests is damaged, its other copy is used",
         LOG_TEXT("file", FILE_NAME), LOG_ERR(damage));
-    if (write_list(dir, list, &err) != ST_OK)
+    if (write_list(dir, list, &replaced, &err) != ST_OK)
         LOG(LOG_WARN, "cannot write the list of delete requests anew", LOG_ERR(&err));
 }
 
@@ -119,6 +125,7 @@ enum status deletes_reset(const char *dir, struct err *err)
     struct delete_list list;
     struct arena arena;
     struct buf bytes;
+    bool replaced;
 
     arena_init(&arena, DELETE_LIST_BYTES_MAX);
     buf_init(&bytes, DELETE_LIST_BYTES_MAX);
@@ -126,7 +133,7 @@ enum status deletes_reset(const char *dir, struct err *err)
     for (size_t i = 0; i < list.count && st == ST_OK; i++)
         list.items[i].processed = false;
     if (st == ST_OK && list.count > 0)
-        st = write_list(dir, &list, err);
+        st = write_list(dir, &list, &replaced, err);
     buf_release(&bytes);
     arena_release(&arena);
     return st;
@@ -229,7 +236,7 @@ static size_t count_of(const struct delete_list *list, struct str tenant)
     return count;
 }
 
-static bool id_is_used(const struct delete_list *list, uint32_t id)
+static bool has_id(const struct delete_list *list, uint32_t id)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i].id == id)
@@ -243,7 +250,7 @@ static uint32_t choose_id(const struct delete_list *list, const struct delete_re
     uint32_t id = crc32c(crc32c(0, r->tenant), r->query);
 
     id = crc32c(id, str_make((const char *)&r->created_ns, sizeof(r->created_ns)));
-    while (id_is_used(list, id))
+    while (has_id(list, id))
         id++;
     return id;
 }
@@ -370,6 +377,19 @@ static void keep_state(struct store *s)
     lock_give(&s->deletes.lock);
 }
 
+/*
+ * A change was refused whose list had got into the file already, for the sync of its name failed:
+ * the list in force goes back there, or a restart would make the change.
+ */
+static void put_back(struct store *s)
+{
+    bool replaced;
+
+    if (s->deletes.replaced &&
+        write_list(s->dir, &s->deletes.state->list, &replaced, NULL) == ST_OK)
+        s->deletes.replaced = false;
+}
+
 /* Nothing can fail once the file is written. */
 static enum status apply(struct store *s, struct delete_change *c, struct err *err)
 {
@@ -377,6 +397,7 @@ static enum status apply(struct store *s, struct delete_change *c, struct err *e
     struct str tenant = c->request.tenant;
     struct delete_state *next = NULL;
     struct hide_set *set = NULL;
+    bool replaced = false;
 
     enum status st = copy_current(s, &next, err);
     if (st != ST_OK)
@@ -387,16 +408,30 @@ static enum status apply(struct store *s, struct delete_change *c, struct err *e
     if (st == ST_OK && hide_reserve(&s->hidden, tenant) != ST_OK)
         st = err_set(err, ST_NOMEM, "no memory for delete requests");
     if (st == ST_OK)
-        st = write_list(s->dir, &next->list, err);
+        st = write_list(s->dir, &next->list, &replaced, err);
     if (st != ST_OK) {
         hide_set_drop(set);
         state_free(next);
         keep_state(s);
+        s->deletes.replaced |= replaced;
+        put_back(s);
         return st;
     }
+    s->deletes.replaced = false;
     hide_publish(&s->hidden, tenant, set);
     use_state(s, next);
     return ST_OK;
+}
+
+bool deletes_are_there(struct store *s, const uint32_t *ids, size_t count)
+{
+    bool there = true;
+
+    lock_take(&s->deletes.lock);
+    for (size_t i = 0; i < count && there; i++)
+        there = has_id(&s->deletes.state->list, ids[i]);
+    lock_give(&s->deletes.lock);
+    return there;
 }
 
 bool deletes_are_waiting(const struct store *s)
@@ -408,6 +443,7 @@ void deletes_serve(struct store *s)
 {
     struct deletes *d = &s->deletes;
 
+    put_back(s);
     lock_take(&s->flusher.lock);
     while (d->first != NULL) {
         struct delete_change *c = d->first;

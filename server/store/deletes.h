@@ -8,11 +8,12 @@
  * not above `chunk_max`, and the replay of the log skips it; what comes later is in chunks that the
  * request does not concern. No merge is committed meanwhile: it could join chunks of both kinds.
  *
- * For who takes the lines off the disk: deletes_due() lists what is to be done. Work is read with
- * what hide_take() gave, and before its commit the flusher looks with hide_is_current() whether
- * that still holds: another request may have come, or this one been cancelled, and then the work is
- * thrown away. deletes_progress() tells how far it is, and deletes_processed() that no segment
- * holds any of the lines: from then on the request hides nothing.
+ * For who takes the lines off the disk: deletes_due() lists what is to be done. Before a commit of
+ * that work the flusher looks with deletes_are_there() whether one of its requests was cancelled
+ * meanwhile, and then the work is thrown away. (For a merge, which keeps chunks apart by what
+ * hide_take() gave, it asks hide_is_current(): another request may have come.) deletes_progress()
+ * tells how far it is, and deletes_processed() that no segment holds any of the lines: from then on
+ * the request hides nothing.
  *
  * Threads  All calls may come from any thread but the flusher's, except those that say so.
  */
@@ -37,6 +38,8 @@ struct deletes {
     struct delete_state *state;             /* changed under the lock, by the flusher */
     const struct delete_change *cancelling; /* is not due: the list without it is being written */
 
+    bool replaced; /* the flusher's: the file holds a list that was refused */
+
     /* under the lock of the flusher */
     struct lock_cond done;
     struct delete_change *first; /* waiting for the flusher */
@@ -60,6 +63,9 @@ bool deletes_are_waiting(const struct store *s);
 
 /* By the flusher: do it. */
 void deletes_serve(struct store *s);
+
+/* By the flusher: is none of these requests cancelled? */
+bool deletes_are_there(struct store *s, const uint32_t *ids, size_t count);
 
 /*
  * The requests that are not processed and can no longer be cancelled (without force), oldest first;

@@ -541,6 +541,8 @@ enum status flush_merged(struct store *s, struct merge_batch *b, struct err *err
         return err_set(err, ST_IO, "the index takes no writes any more until a restart");
     if (b->hiding != NULL && b->count > 0 && !hide_is_current(s, b->chunks[0].tenant, b->hiding))
         return err_set(err, ST_BUSY, "delete requests have changed");
+    if (!deletes_are_there(s, b->request_ids, b->request_count))
+        return err_set(err, ST_CANCELLED, "a delete request was cancelled");
     buf_init(&f.pending, (size_t)CHUNK_BYTES_MAX * 2);
     for (size_t i = 0; i < b->count && st == ST_OK; i++) {
         if (b->chunks[i].ref.entries > 0)

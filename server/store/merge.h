@@ -48,6 +48,8 @@ struct merge_batch {
     const uint64_t *leaving; /* segments that are being emptied: nothing goes into them */
     size_t leaving_count;
     const struct hiding *hiding; /* what was hidden when it was planned; NULL: no matter */
+    const uint32_t *request_ids; /* of delete requests that it was made for */
+    size_t request_count;
 };
 
 /* What the merger wants of the flusher: commit a batch, or close segments and remove files. */

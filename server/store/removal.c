@@ -20,6 +20,7 @@ struct round {
     struct arena arena;
     struct str tenant;
     const struct delete_request *requests[REMOVAL_REQUESTS_MAX];
+    uint32_t ids[REMOVAL_REQUESTS_MAX]; /* of these */
     bool failed[REMOVAL_REQUESTS_MAX];
     size_t count;
     struct hiding hiding;
@@ -70,8 +71,10 @@ static enum status choose_requests(struct round *r, struct err *err)
                 return err_set(err, ST_NOMEM, "no memory for a tenant");
             r->tenant = tenant->name;
         }
-        if (str_eq(request->tenant, r->tenant))
-            r->requests[r->count++] = request;
+        if (!str_eq(request->tenant, r->tenant))
+            continue;
+        r->ids[r->count] = request->id;
+        r->requests[r->count++] = request;
     }
     return st;
 }
@@ -126,7 +129,14 @@ static void tell_progress(struct round *r)
 
 static enum status sweep_day(struct round *r, struct segment_span segments, struct err *err)
 {
-    const struct removal_day job = {r->tenant, segments.items[0].day, segments, &r->hiding};
+    const struct removal_day job = {
+        .tenant = r->tenant,
+        .day = segments.items[0].day,
+        .segments = segments,
+        .hiding = &r->hiding,
+        .request_ids = r->ids,
+        .request_count = r->count,
+    };
     struct store *s = r->store;
     bool left = false;
 
@@ -199,7 +209,7 @@ static void end_round(const struct round *r)
     m->removal.killed = counter_get(&m->segments_killed);
     for (size_t i = 0; i < r->count; i++) {
         if (!r->failed[i])
-            m->removal.swept[m->removal.swept_count++] = r->requests[i]->id;
+            m->removal.swept[m->removal.swept_count++] = r->ids[i];
     }
 }
 

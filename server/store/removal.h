@@ -48,6 +48,8 @@ struct removal_day {
     int32_t day;
     struct segment_span segments; /* of the day, all that there were when the rules were made */
     const struct hiding *hiding;  /* NULL: no rules, see below */
+    const uint32_t *request_ids;  /* where the rules are from */
+    size_t request_count;
 };
 
 /*
@@ -59,7 +61,8 @@ struct removal_day {
  *
  * `*ret_left`: not everything could be taken: a chunk is damaged.
  *
- * ST_BUSY  too many files wait for reads to end
+ * ST_BUSY       too many files wait for reads to end
+ * ST_CANCELLED  the store is being closed, or one of the requests was cancelled
  */
 MUST_CHECK enum status removal_day(struct store *s, const struct removal_day *day, bool *ret_left,
                                    struct err *err);

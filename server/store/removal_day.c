@@ -379,6 +379,8 @@ enum status removal_day(struct store *s, const struct removal_day *day, bool *re
     arena_init(&r.portion_arena, DAY_ARENA_BYTES_MAX);
     enum status st = merge_maker_init(&r.maker, s, day->tenant, err);
     r.maker.removes = true;
+    r.maker.batch.request_ids = day->request_ids;
+    r.maker.batch.request_count = day->request_count;
     if (st == ST_OK)
         st = do_day(&r, err);
     *ret_left = r.left;

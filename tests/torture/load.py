@@ -468,7 +468,7 @@ class Deleter(Pusher):
             self.done = True
 
     async def cancel(self):
-        """Without force it gives all lines back or is refused; with force those that are still stored."""
+        """Without force it gives all lines back or is refused; with force those that are still stored, for good."""
         if not self.requests:
             return
         request = self.random.choice(self.requests[-2:])
@@ -488,17 +488,23 @@ class Deleter(Pusher):
             return
         self.world.counts["delete requests cancelled" + (" by force" if force else "")] += 1
         self.requests.remove(request)
+        unsure = collections.defaultdict(set)
         for ledger, n in request.lines:
             if request in ledger.hidden.get(n, ()):
                 ledger.hidden[n].discard(request)
-                if force:
-                    ledger.maybe.add(n)
+                if force and n not in ledger.maybe:
+                    unsure[ledger].add(n)
                 if not ledger.hidden[n]:
                     del ledger.hidden[n]
+        for ledger, numbers in unsure.items():  # what is there now stays
+            ledger.maybe |= numbers
+            found = await self.compare(ledger, min(numbers), max(numbers) + 1)
+            ledger.maybe -= numbers & set(found)
 
     async def compare(self, ledger, first, behind):
+        """Returns which lines were found."""
         if first >= behind:
-            return
+            return {}
         _, text = await self.connection.insist("query", "GET", target(
             "query_range", query=ledger.selector, start=ledger.ns(first), end=ledger.ns(behind), limit=behind - first + 1,
             direction=self.random.choice(["forward", "backward"])))
@@ -516,6 +522,7 @@ class Deleter(Pusher):
             elif not found[n] and n not in ledger.hidden and n not in ledger.maybe:
                 self.world.problem(f"{ledger.selector}: line {n} was not deleted and is not there")
         self.world.counts["lines compared among deleted ones"] += behind - first
+        return found
 
     async def compare_some(self):
         ledger = self.random.choice(self.ledgers)

@@ -213,6 +213,39 @@ Test(deletes, cancelled_when_it_becomes_due)
     fixture_end(&f);
 }
 
+struct unsynced {
+    bool renamed;
+    int failures; /* of syncs behind the rename, that are left */
+};
+
+static int fail_sync(struct io_event *event, void *context)
+{
+    struct unsynced *u = context;
+
+    u->renamed |= event->call == IO_RENAME && strcmp(event->to, "deletes") == 0;
+    return event->call == IO_SYNC && u->renamed && u->failures-- > 0 ? EIO : 0;
+}
+
+/* What was refused is not made by a restart, though its list had its name already. */
+Test(deletes, refused_behind_the_rename)
+{
+    struct unsynced u = {.failures = 1};
+    struct fixture f;
+    uint32_t id;
+
+    fixture_begin(&f, "0");
+    push_lines(&f);
+    REQUIRE_OK(delete_odd(&f, &id));
+    io_hook_set(fail_sync, &u);
+    EXPECT_STATUS("cancel", store_cancel_delete(f.store, STR("t"), id, false, NULL), ST_IO);
+    io_hook_set(NULL, NULL);
+    cr_expect_eq(seen_lines(&f), EVEN);
+    fixture_reopen(&f);
+    cr_expect_eq(seen_lines(&f), EVEN);
+    cr_expect_eq(list_all(&f).count, 1);
+    fixture_end(&f);
+}
+
 /* Neither does a clock that is set back, nor a change of the list, hide that it has begun. */
 Test(deletes, begun)
 {

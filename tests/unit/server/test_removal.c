@@ -375,6 +375,51 @@ Test(removal, later_lines_stay)
     fixture_end(&f);
 }
 
+struct cancelling {
+    struct fixture *f;
+    uint32_t id;
+    enum status status;
+    struct flag done;
+};
+
+static int cancel_by_force(struct io_event *event, void *context)
+{
+    struct cancelling *c = context;
+
+    if (event->call != IO_READ || flag_get(&c->done))
+        return 0;
+    c->status = store_cancel_delete(c->f->store, STR("t"), c->id, true, NULL);
+    flag_set(&c->done);
+    return 0;
+}
+
+/* A request is cancelled while its lines are being taken off the disk: what is there stays. */
+Test(removal, cancelled_by_force)
+{
+    struct cancelling c = {.status = ST_BUSY};
+    struct fixture f;
+
+    prepare(&f, "0");
+    fixture_set(&f, "compactor.delete_request_cancel_period", "1h");
+    fixture_open(&f);
+    push_all(&f);
+    delete_secret(&f);
+    c.f = &f;
+    c.id = first_request(&f).id;
+    io_hook_set(cancel_by_force, &c);
+    time_fake_set(time_now_ns() + HOUR_NS);
+    while (!flag_get(&c.done))
+        fixture_pause();
+    io_hook_set(NULL, NULL);
+    REQUIRE_OK(c.status);
+    delete_lines(&f, "{app=\"b\"}");
+    time_fake_set(time_now_ns() + HOUR_NS);
+    wait_until_processed(&f);
+    cr_expect_eq(seen_lines(&f), ALL);
+    time_fake_set(0);
+    fixture_end(&f);
+}
+
 struct damage {
     const char *dir;
     void (*apply)(char *bytes, size_t len);
