@@ -95,6 +95,53 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Where the id of a head stands in `head_ids`; NULL: nowhere. */
+static const uint64_t *find_id(const struct store_selection *s, uint64_t chunk_id)
+{
+    if (s->head_count == 0)
+        return NULL;
+    return bsearch(&chunk_id, s->head_ids, s->head_count, sizeof(*s->head_ids), compare_ids);
+}
+
+/* Note the ids of the heads, each once; how many they are. */
+static size_t note_ids(struct store_selection *s)
+{
+    size_t count = 0, kept = 0;
+
+    for (const struct selected_head *h = s->heads; h != NULL; h = h->next)
+        s->head_ids[count++] = head_chunk_id(h->view.head);
+    if (count > 0)
+        qsort(s->head_ids, count, sizeof(*s->head_ids), compare_ids);
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || s->head_ids[i] != s->head_ids[i - 1])
+            s->head_ids[kept++] = s->head_ids[i];
+    }
+    return kept;
+}
+
+/* The walk meets a stream twice when another leaves meanwhile: the newer view of a head stays. */
+static enum status drop_doubles(struct store_selection *s)
+{
+    bool *met = arena_new(s->q->arena, bool, s->head_count);
+
+    if (met == NULL)
+        return ST_LIMIT;
+    if (s->head_count > 0)
+        memset(met, 0, s->head_count * sizeof(*met));
+    for (struct selected_head **at = &s->heads; *at != NULL;) {
+        struct selected_head *h = *at;
+        size_t i = (size_t)(find_id(s, head_chunk_id(h->view.head)) - s->head_ids);
+        if (met[i]) {
+            *at = h->next;
+            head_view_release(&h->view);
+        } else {
+            at = &h->next;
+        }
+        met[i] = true;
+    }
+    return ST_OK;
+}
+
 static enum status take_heads(struct store_selection *s, struct err *err)
 {
     const struct memory_walk walk = {
@@ -105,7 +152,6 @@ static enum status take_heads(struct store_selection *s, struct err *err)
         .visit = take_heads_of,
         .context = s,
     };
-    size_t i = 0;
 
     enum status st = memory_walk(&walk, err);
     if (st != ST_OK)
@@ -113,11 +159,10 @@ static enum status take_heads(struct store_selection *s, struct err *err)
     s->head_ids = arena_new(s->q->arena, uint64_t, s->head_count);
     if (s->head_ids == NULL)
         return ST_LIMIT;
-    for (const struct selected_head *h = s->heads; h != NULL; h = h->next)
-        s->head_ids[i++] = head_chunk_id(h->view.head);
-    if (s->head_count > 0)
-        qsort(s->head_ids, s->head_count, sizeof(*s->head_ids), compare_ids);
-    return ST_OK;
+    size_t count = note_ids(s);
+    bool is_double = count < s->head_count;
+    s->head_count = count;
+    return is_double ? drop_doubles(s) : ST_OK;
 }
 
 /* ---- runs ---- */
@@ -146,12 +191,6 @@ static enum status head_runs(struct store_selection *s, struct source_run **ret_
     return ST_OK;
 }
 
-static bool is_in_memory(const struct store_selection *s, uint64_t chunk_id)
-{
-    return s->head_count > 0 && bsearch(&chunk_id, s->head_ids, s->head_count, sizeof(*s->head_ids),
-                                        compare_ids) != NULL;
-}
-
 static enum status chunk_runs(struct store_selection *s, struct chunk_ref_list refs,
                               struct source_run **ret_runs, size_t *ret_count)
 {
@@ -163,7 +202,7 @@ static enum status chunk_runs(struct store_selection *s, struct chunk_ref_list r
         return ST_LIMIT;
     for (size_t i = 0; i < refs.count; i++) {
         const struct chunk_ref *ref = &refs.refs[i];
-        if (is_in_memory(s, ref->chunk_id))
+        if (find_id(s, ref->chunk_id) != NULL)
             continue;
         handles[count].ref = *ref;
         runs[count] = (struct source_run){
@@ -356,22 +395,23 @@ static enum status has_later_in_chunks(struct store_selection *s,
     return st;
 }
 
-static enum status has_later_in_index(struct store_selection *s, const struct source_stream *stream,
-                                      int64_t ts_ns, bool *ret_later, struct err *err)
+static enum status has_later_in_index(struct store_selection *s, struct index_read *read,
+                                      const struct source_stream *stream, int64_t ts_ns,
+                                      bool *ret_later, struct err *err)
 {
     uint64_t stream_id, flushed_seq;
     int32_t day = time_day(ts_ns);
 
     enum status st =
-        index_find_stream(s->read, s->request.tenant, stream->labels, &stream_id, &flushed_seq);
+        index_find_stream(read, s->request.tenant, stream->labels, &stream_id, &flushed_seq);
     while (st == ST_OK && !*ret_later) {
-        st = index_nearest_day(s->read, s->request.tenant, day, false, &day);
+        st = index_nearest_day(read, s->request.tenant, day, false, &day);
         if (st != ST_OK)
             break;
         struct chunk_range range = {s->request.tenant, day, ts_ns + 1, INT64_MAX};
         struct postings one = {&stream_id, 1};
         struct chunk_ref_list refs;
-        st = index_chunks(s->read, &range, one, &refs, err);
+        st = index_chunks(read, &range, one, &refs, err);
         if (st == ST_OK)
             st = has_later_in_chunks(s, stream, refs, ts_ns, ret_later, err);
         day++;
@@ -379,16 +419,21 @@ static enum status has_later_in_index(struct store_selection *s, const struct so
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* A head that has left memory since the selection began is not in its read of the index. */
 static enum status has_later(struct selection *selection, const struct source_run *run,
                              int64_t ts_ns, bool *ret_later, struct err *err)
 {
     struct store_selection *s = cast(selection);
+    struct index_read *now = NULL;
 
     *ret_later = false;
     lock_take(&s->lock);
     enum status st = has_later_in_memory(s, run->stream->labels, ts_ns, ret_later);
     if (st == ST_OK && !*ret_later)
-        st = has_later_in_index(s, run->stream, ts_ns, ret_later, err);
+        st = index_read_begin(s->store->index, s->q->arena, &now, err);
+    if (st == ST_OK && !*ret_later)
+        st = has_later_in_index(s, now, run->stream, ts_ns, ret_later, err);
+    index_read_end(now);
     lock_give(&s->lock);
     return st == ST_OK ? ST_OK : err_set(err, st, "cannot look for later entries");
 }

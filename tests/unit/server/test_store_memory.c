@@ -3,7 +3,9 @@
  * flushed and after, against a search through all of them.
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "server/store/memory.h"
 #include "server/store/store_internal.h"
@@ -223,6 +225,118 @@ Test(store_memory, labels_take_room_on_the_disk)
                   ST_BUSY);
     counter_set(&f.store->space.room, LABEL_BYTES);
     EXPECT_STATUS("too much", fixture_push(&f, tenant, app, "[\"3\",\"\"]"), ST_FULL);
+    fixture_end(&f);
+}
+
+static int compare_orders(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* How many of the chunks and heads of a selection, which ends, it has met before? */
+static size_t count_doubles(struct arena *a, struct selection *s)
+{
+    enum { RUNS_MAX = 100000 };
+    uint64_t *orders = arena_new(a, uint64_t, RUNS_MAX);
+    size_t count, total = 0, doubles = 0;
+    struct source_run *runs;
+    int64_t bound_ns;
+
+    while (s->next_runs(s, &runs, &count, &bound_ns, NULL) == ST_OK) {
+        for (size_t i = 0; i < count && total < RUNS_MAX; i++)
+            orders[total++] = runs[i].order;
+    }
+    s->end(s);
+    qsort(orders, total, sizeof(*orders), compare_orders);
+    for (size_t i = 1; i < total; i++)
+        doubles += orders[i] == orders[i - 1] ? 1 : 0;
+    return doubles;
+}
+
+struct selecting {
+    struct fixture *f;
+    struct flag stop;
+    size_t doubles;
+};
+
+static void *select_on(void *context)
+{
+    struct matcher matcher = {STR_INIT("env"), MATCH_EQ, STR_INIT("prod"), NULL};
+    const struct source_request request = {
+        .tenant = tenant, .matchers = {&matcher, 1}, .end_ns = INT64_MAX / 2};
+    struct selecting *x = context;
+    struct source *source = store_source(x->f->store);
+
+    while (!flag_get(&x->stop)) {
+        struct selection *s = NULL;
+        struct arena a;
+        arena_init(&a, FIXTURE_ARENA_BYTES);
+        struct query_context q = query_of(&a);
+        REQUIRE_OK(source->select(source, &q, &request, &s, NULL));
+        x->doubles += count_doubles(&a, s);
+        arena_release(&a);
+    }
+    return NULL;
+}
+
+/* Streams change their places while others leave: a selection has each head once all the same. */
+Test(store_memory, each_head_once_while_streams_leave)
+{
+    enum { ROUNDS = 20, THREADS = 3 };
+    static struct fixture f;
+    struct selecting x[THREADS];
+    pthread_t threads[THREADS];
+
+    begin(&f);
+    for (int i = 0; i < THREADS; i++) {
+        x[i] = (struct selecting){.f = &f};
+        cr_assert_eq(pthread_create(&threads[i], NULL, select_on, &x[i]), 0);
+    }
+    for (int i = 0; i < ROUNDS; i++) {
+        push_all(&f);
+        REQUIRE_OK(store_flush(f.store, NULL));
+    }
+    for (int i = 0; i < THREADS; i++) {
+        flag_set(&x[i].stop);
+        (void)pthread_join(threads[i], NULL);
+        cr_expect_eq(x[i].doubles, 0, "%zu", x[i].doubles);
+    }
+    fixture_end(&f);
+}
+
+/* An entry that was in memory when the selection began, and is in a chunk when it is asked for. */
+Test(store_memory, later_entries_that_are_flushed_meanwhile)
+{
+    const struct source_request request = {.tenant = tenant, .end_ns = 1};
+    struct source_run *runs;
+    static struct fixture f;
+    struct selection *s = NULL;
+    bool later = false;
+    int64_t bound_ns;
+    struct arena a;
+    size_t count;
+
+    begin(&f);
+    REQUIRE_OK(fixture_push(&f, tenant, "a", "[\"1\",\"first\"]"));
+    REQUIRE_OK(store_flush(f.store, NULL));
+    REQUIRE_OK(fixture_push(&f, tenant, "a", "[\"2\",\"last\"]"));
+    arena_init(&a, FIXTURE_ARENA_BYTES);
+    struct query_context q = query_of(&a);
+    struct source *source = store_source(f.store);
+    REQUIRE_OK(source->select(source, &q, &request, &s, NULL));
+    REQUIRE_OK(store_flush(f.store, NULL));
+    do
+        REQUIRE_OK(s->next_runs(s, &runs, &count, &bound_ns, NULL));
+    while (count == 0);
+    REQUIRE_OK(s->identify(s, &runs[0], NULL));
+    REQUIRE_OK(s->has_later(s, &runs[0], 1, &later, NULL));
+    cr_expect(later);
+    REQUIRE_OK(s->has_later(s, &runs[0], 2, &later, NULL));
+    cr_expect(!later);
+    s->end(s);
+    arena_release(&a);
     fixture_end(&f);
 }
 
