@@ -334,6 +334,8 @@ static enum status make(struct looking *l, const struct wanted *w, struct err *e
     enum status st = pack(l, w, &ref, &bad, err);
     if (st != ST_OK) {
         bytes->len = MIN_OF(begin, bytes->len);
+        if (bad < w->run.count)
+            st = merge_maker_judge(&l->maker, &w->refs[bad], st, err);
         if (bad == w->run.count || (!merge_is_damage(st) && st != ST_UNSUPPORTED))
             return st;
         block(l, &w->refs[bad], st != ST_UNSUPPORTED, err);

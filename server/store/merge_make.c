@@ -8,6 +8,7 @@
 enum {
     BATCH_BYTES = 1 << 20,   /* of packed chunks that are committed together, about */
     BATCH_CHUNKS_MAX = 1024, /* likewise */
+    REFS_BYTES_MAX = 1 << 28,
 };
 
 enum status merge_maker_init(struct merge_maker *m, struct store *s, struct str tenant,
@@ -30,6 +31,41 @@ void merge_maker_release(struct merge_maker *m)
     merge_packer_release(&m->packer);
     mem_free(m->chunks);
     buf_release(&m->batch.bytes);
+}
+
+/* Does the index name the chunk, there? */
+static enum status is_there(const struct merge_maker *m, const struct chunk_ref *ref,
+                            bool *ret_there)
+{
+    const struct chunk_range range = {m->tenant, ref->day, ref->min_ns, ref->max_ns};
+    uint64_t stream_id = ref->stream_id;
+    struct postings stream = {&stream_id, 1};
+    struct chunk_ref_list list = {0};
+    struct index_read *r = NULL;
+    struct arena a;
+
+    arena_init(&a, REFS_BYTES_MAX);
+    enum status st = index_read_begin(m->store->index, &a, &r, NULL);
+    if (st == ST_OK)
+        st = index_chunks(r, &range, stream, &list, NULL);
+    for (size_t i = 0; i < list.count && st == ST_OK; i++)
+        *ret_there |=
+            list.refs[i].segment_id == ref->segment_id && list.refs[i].offset == ref->offset;
+    index_read_end(r);
+    arena_release(&a);
+    return st;
+}
+
+enum status merge_maker_judge(const struct merge_maker *m, const struct chunk_ref *ref,
+                              enum status st, struct err *err)
+{
+    bool there = false;
+
+    if (st != ST_NOT_FOUND)
+        return st;
+    if (is_there(m, ref, &there) == ST_OK && !there)
+        return err_set(err, ST_BUSY, "the day was dropped meanwhile");
+    return ST_NOT_FOUND;
 }
 
 enum status merge_maker_submit(struct merge_maker *m, struct err *err)

@@ -42,4 +42,11 @@ static inline bool merge_is_damage(enum status st)
     return st == ST_CORRUPT || st == ST_NOT_FOUND;
 }
 
+/*
+ * What the status of reading a chunk means. The file of one that was listed may be gone because its
+ * day was dropped since: then that is ST_BUSY, and not damage.
+ */
+MUST_CHECK enum status merge_maker_judge(const struct merge_maker *m, const struct chunk_ref *ref,
+                                         enum status st, struct err *err);
+
 #endif

@@ -240,6 +240,7 @@ static enum status do_chunk(struct removing *r, const struct wanted_chunk *w, st
     enum status st = make(r, &w->ref, &chunk.ref, err);
     if (st != ST_OK)
         bytes->len = MIN_OF(chunk.begin, bytes->len);
+    st = merge_maker_judge(&r->maker, &w->ref, st, err);
     if (merge_is_damage(st))
         return do_damaged(r, w, err);
     if (st == ST_OK && r->go == GO_REWRITE && chunk.ref.entries == w->ref.entries) {

@@ -2,8 +2,10 @@
 #include "server/store/drop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include "base/time.h"
 #include "chunks/segment.h"
 #include "server/store/space.h"
+#include "server/store/store_internal.h"
 #include "tests/support/expect.h"
 #include "tests/support/fault.h"
 #include "tests/support/store_fixture.h"
@@ -32,12 +35,13 @@ enum {
 static int64_t now_ns;
 static struct config expiring; /* that of the fixture, with limits.retention_period */
 
-static void config_prepare(struct config *c, const char *dir)
+static void config_prepare(struct config *c, const char *dir, const char *interval)
 {
     REQUIRE_OK(config_init(c, NULL));
     REQUIRE_OK(config_set(c, STR("storage.data_dir"), str_from(dir), NULL));
     REQUIRE_OK(config_set(c, STR("ingester.chunk_encoding"), STR("none"), NULL));
-    REQUIRE_OK(config_set(c, STR("compactor.compaction_interval"), STR("0s"), NULL));
+    REQUIRE_OK(config_set(c, STR("compactor.compaction_interval"), str_from(interval), NULL));
+    REQUIRE_OK(config_set(c, STR("storage.max_open_segments"), STR("8"), NULL));
     REQUIRE_OK(config_set(c, STR("limits.retention_period"), PERIOD, NULL));
     REQUIRE_OK(config_finish(c, NULL));
 }
@@ -49,7 +53,7 @@ static void prepare(struct fixture *f)
     fixture_prepare(f, "0s");
     fixture_set(f, "ingester.chunk_encoding", "none");
     fixture_set(f, "limits.retention_period", "0s");
-    config_prepare(&expiring, f->dir);
+    config_prepare(&expiring, f->dir, "0s");
 }
 
 static void begin(struct fixture *f)
@@ -137,6 +141,64 @@ static void expect_new_days(struct fixture *f, const char *name, uint64_t n)
 }
 
 /* ---- tests ---- */
+
+struct dropping {
+    struct fixture *f;
+    pthread_t opener;
+    struct counter later_ns;
+    struct flag met;
+};
+
+/* The clock stands where it is set, and the threads of a store wait by it. */
+static void go_on(struct dropping *d)
+{
+    counter_add(&d->later_ns, SECOND_NS);
+    time_fake_set((int64_t)counter_get(&d->later_ns));
+    fixture_pause();
+}
+
+/* The merger wants to read a segment: its day expires, and is gone. */
+static int drop_before_open(struct io_event *event, void *context)
+{
+    struct dropping *d = context;
+
+    if (event->call != IO_OPEN || (event->flags & O_CREAT) != 0 ||
+        strstr(event->name, ".seg") == NULL || flag_get(&d->met) ||
+        pthread_equal(pthread_self(), d->opener) != 0)
+        return 0;
+    flag_set(&d->met);
+    while (fixture_segment_files(d->f) > 0)
+        go_on(d);
+    return 0;
+}
+
+/* A file that went with its day is not called damaged. */
+Test(drop, while_it_is_to_be_merged)
+{
+    enum { DAYS = 10 }; /* more than segments may be open */
+    struct dropping d = {.opener = pthread_self()};
+    struct fixture f;
+
+    begin(&f);
+    for (int i = 0; i < DAYS; i++)
+        REQUIRE_OK(push_line(&f, STR("t"), now_ns - i * DAY_NS));
+    REQUIRE_OK(store_flush(f.store, NULL));
+    store_close(f.store, 0);
+    config_release(&expiring);
+    config_prepare(&expiring, f.dir, "1ms");
+    d.f = &f;
+    counter_set(&d.later_ns, (uint64_t)(now_ns + OLDEST_AGE));
+    io_hook_set(drop_before_open, &d);
+    open_expiring(&f);
+    while (!flag_get(&d.met))
+        fixture_pause();
+    while (fixture_segment_files(&f) + store_state(f.store).merge_days_pending > 0)
+        go_on(&d);
+    io_hook_set(NULL, NULL);
+    cr_expect_eq(counter_get(&f.store->merger.chunks_blocked), 0);
+    time_fake_set(0);
+    end(&f);
+}
 
 Test(drop, days_that_are_too_old)
 {
