@@ -554,8 +554,11 @@ enum status wal_gone_seq(struct wal *w, uint64_t *ret_seq, struct err *err)
     if (st != ST_OK)
         return st;
     lock_take(&w->lock);
-    w->removed_again = failures;
+    w->removed_again = MAX_OF(w->removed_again, failures);
+    bool failed = w->name_failures != failures; /* that of another thread, which took the error */
     lock_give(&w->lock);
+    if (failed)
+        return err_set(err, ST_IO, "a sync of %s has failed", w->options.dir);
     *ret_seq = seq;
     return ST_OK;
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -951,6 +952,54 @@ Test(wal, removal_once_more_after_a_sync_that_failed)
     EXPECT_STR("and not again", buf_str(&calls), STR("sync, "));
     cr_expect_eq(gone, 1);
     buf_release(&calls);
+    log_release(&l);
+}
+
+struct turning {
+    struct wal *wal;
+    pthread_t caller;
+    bool began;
+    enum status status; /* of the new file */
+};
+
+/* The caller is about to sync the directory: before that the log begins a file, and fails to. */
+static int turn_in_vain(struct io_event *event, void *context)
+{
+    struct turning *t = context;
+    struct stat st;
+
+    if (event->call != IO_SYNC || fstat(event->fd, &st) < 0 || !S_ISDIR(st.st_mode))
+        return 0;
+    if (pthread_equal(pthread_self(), t->caller) == 0)
+        return EIO;
+    if (!t->began) {
+        t->began = true;
+        t->status = wal_turn(t->wal, NULL);
+    }
+    return 0;
+}
+
+/* Who met the error took it away: the sync that succeeds behind it says nothing. */
+Test(wal, sync_of_names_that_fails_elsewhere)
+{
+    struct turning t = {.caller = pthread_self()};
+    uint64_t gone = 0;
+    struct log l;
+
+    log_init(&l);
+    log_open(&l, 1);
+    EXPECT_STATUS("first", push(&l, STR("1")), ST_OK);
+    REQUIRE_OK(wal_turn(l.wal, NULL));
+    EXPECT_STATUS("second", push(&l, STR("2")), ST_OK);
+    wal_drop(l.wal, 2);
+    t.wal = l.wal;
+    io_hook_set(turn_in_vain, &t);
+    EXPECT_STATUS("meanwhile", wal_gone_seq(l.wal, &gone, NULL), ST_IO);
+    io_hook_set(NULL, NULL);
+    EXPECT_STATUS("new file", t.status, ST_IO);
+    cr_expect_eq(gone, 0);
+    REQUIRE_OK(wal_gone_seq(l.wal, &gone, NULL));
+    cr_expect_eq(gone, 1);
     log_release(&l);
 }
 
