@@ -499,7 +499,8 @@ static bool round_is_due(struct store *s)
 
     if (flag_get(&s->flush_failing) && now_ns < f->next_retry_ns)
         return false;
-    flag_clear(&s->has_full);
+    if (has_full)
+        flag_clear(&s->has_full);
     if (now_ns < f->next_round_ns && !has_full && !flag_get(&s->flush_failing) &&
         store_memory(s) <= store_memory_target(s) &&
         wal_state(s->wal).bytes <= settings->size_target)
