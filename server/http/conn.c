@@ -743,6 +743,8 @@ static void on_write(struct bufferevent *bev, void *context)
     if (c->state != CONN_WRITING)
         return;
     uncount_answer(c);
+    /* Its answer was put before the stop began. */
+    c->close_after |= c->loop->stopping && evbuffer_get_length(input_of(c)) == 0;
     if (!c->close_after) {
         c->in_request = evbuffer_get_length(input_of(c)) > 0;
         start_next(c);

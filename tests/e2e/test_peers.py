@@ -325,6 +325,26 @@ class Stopping(unittest.TestCase):
     def test_readers_that_do_not_read(self):
         self.stop([get(large_answer())] * 6, read=False)
 
+    def test_reader_who_comes_to_an_end(self):
+        """An answer that was being written when the stop began is the last one of its connection, which is not waited for."""
+        server = Server(flags=["--server.graceful_shutdown_timeout=60s", "--limits.max_query_length=0s"]).start()
+        try:
+            fill(server)
+            with connect(server, receive_bytes=4096) as client:
+                client.sendall(get(large_answer()))
+                time.sleep(0.5)
+                stopped = []
+                stopping = threading.Thread(target=lambda: stopped.append(server.stop(seconds=40)))
+                stopping.start()
+                time.sleep(0.5)
+                client.settimeout(30)
+                while client.recv(1 << 20):
+                    pass
+            stopping.join()
+            self.assertEqual(stopped, [0], server.log())
+        finally:
+            server.close()
+
 
 class Scarcity(unittest.TestCase):
     def limited(self, flags=(), **limits):
