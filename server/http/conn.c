@@ -52,6 +52,7 @@ enum {
 };
 
 #define LINGER_NS (2 * SECOND_NS)
+#define WRITER_GRACE_NS (SECOND_NS / 10) /* an answer is not given up before */
 
 struct conn {
     struct conn *next;
@@ -263,14 +264,20 @@ static void free_body(const void *bytes, size_t len, void *context)
     mem_free((void *)(uintptr_t)bytes);
 }
 
-/* Of the connections whose answers are being sent, the one that has been at it longest. */
+/*
+ * Of the connections whose answers are being sent, the one that has been at it longest; NULL: none
+ * has for a while. An answer that was put this moment says nothing about who reads it.
+ */
 static struct conn *longest_writer(const struct loop *l)
 {
+    int64_t longest_ns = time_mono_ns() - WRITER_GRACE_NS;
     struct conn *longest = NULL;
 
     for (struct conn *c = l->conns; c != NULL; c = c->next) {
-        if (c->outgoing_bytes > 0 && (longest == NULL || c->answered_ns < longest->answered_ns))
-            longest = c;
+        if (c->outgoing_bytes == 0 || c->answered_ns >= longest_ns)
+            continue;
+        longest_ns = c->answered_ns;
+        longest = c;
     }
     return longest;
 }
