@@ -383,12 +383,11 @@ static enum status name_error(struct err *err, enum status st, struct segment_na
 /* ---- what is written ---- */
 
 /* Only the thread that writes changes it; others look, for what to evict. */
-static void set_written(struct segments *s, struct open_file *f, bool written)
+static void forget_written(struct segments *s, struct open_file *f)
 {
     lock_take(&s->lock);
-    s->written_count += written ? 1 : 0;
     s->written_count -= f->written ? 1 : 0;
-    f->written = written;
+    f->written = false;
     lock_give(&s->lock);
 }
 
@@ -398,7 +397,7 @@ static enum status sync_file(struct segments *s, struct open_file *f, struct err
         return err_set(err, ST_IO, "a sync has failed");
     if (io_fdatasync(f->fd) < 0)
         return err_errno(err, "sync");
-    set_written(s, f, false);
+    forget_written(s, f);
     return ST_OK;
 }
 
@@ -446,7 +445,7 @@ static enum status write_header(struct segments *s, struct open_file *f, struct 
     if (st == ST_OK)
         *ret_bytes = header.len;
     else
-        set_written(s, f, false); /* it holds nothing */
+        forget_written(s, f); /* it holds nothing */
     buf_release(&header);
     return st;
 }
@@ -521,7 +520,7 @@ enum status segments_cut(struct segments *s, struct segment_name name, uint64_t 
     if (st == ST_OK && f->sync_failed)
         st = err_set(err, ST_IO, "a sync has failed");
     f->sync_failed = false;
-    set_written(s, f, false);
+    forget_written(s, f);
     give_file(s, f);
     return st == ST_OK ? ST_OK : name_error(err, st, name);
 }

@@ -126,8 +126,7 @@ static enum status drop_doubles(struct store_selection *s)
 
     if (met == NULL)
         return ST_LIMIT;
-    if (s->head_count > 0)
-        memset(met, 0, s->head_count * sizeof(*met));
+    memset(met, 0, s->head_count * sizeof(*met));
     for (struct selected_head **at = &s->heads; *at != NULL;) {
         struct selected_head *h = *at;
         size_t i = (size_t)(find_id(s, head_chunk_id(h->view.head)) - s->head_ids);
