@@ -149,6 +149,12 @@ size_t fixture_read(struct fixture *f, struct selection *s, fixture_block_fn *vi
 
 /* ---- waiting ---- */
 
+void fixture_go_on(void)
+{
+    time_fake_set(time_now_ns() + SECOND_NS);
+    fixture_pause();
+}
+
 void fixture_pause(void)
 {
     const struct timespec moment = {0, 1000 * 1000};

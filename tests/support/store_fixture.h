@@ -70,4 +70,7 @@ size_t fixture_read(struct fixture *f, struct selection *s, fixture_block_fn *vi
 /* Between two looks at a state that is waited for. */
 void fixture_pause(void);
 
+/* The same where the clock was set: it stands then, and the threads of a store wait by it. */
+void fixture_go_on(void);
+
 #endif

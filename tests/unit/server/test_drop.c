@@ -145,17 +145,8 @@ static void expect_new_days(struct fixture *f, const char *name, uint64_t n)
 struct dropping {
     struct fixture *f;
     pthread_t opener;
-    struct counter later_ns;
     struct flag met;
 };
-
-/* The clock stands where it is set, and the threads of a store wait by it. */
-static void go_on(struct dropping *d)
-{
-    counter_add(&d->later_ns, SECOND_NS);
-    time_fake_set((int64_t)counter_get(&d->later_ns));
-    fixture_pause();
-}
 
 /* The merger wants to read a segment: its day expires, and is gone. */
 static int drop_before_open(struct io_event *event, void *context)
@@ -166,9 +157,10 @@ static int drop_before_open(struct io_event *event, void *context)
         strstr(event->name, ".seg") == NULL || flag_get(&d->met) ||
         pthread_equal(pthread_self(), d->opener) != 0)
         return 0;
+    time_fake_set(now_ns + OLDEST_AGE);
     flag_set(&d->met);
     while (fixture_segment_files(d->f) > 0)
-        go_on(d);
+        fixture_go_on();
     return 0;
 }
 
@@ -187,13 +179,12 @@ Test(drop, while_it_is_to_be_merged)
     config_release(&expiring);
     config_prepare(&expiring, f.dir, "1ms");
     d.f = &f;
-    counter_set(&d.later_ns, (uint64_t)(now_ns + OLDEST_AGE));
     io_hook_set(drop_before_open, &d);
     open_expiring(&f);
     while (!flag_get(&d.met))
         fixture_pause();
     while (fixture_segment_files(&f) + store_state(f.store).merge_days_pending > 0)
-        go_on(&d);
+        fixture_go_on();
     io_hook_set(NULL, NULL);
     cr_expect_eq(counter_get(&f.store->merger.chunks_blocked), 0);
     time_fake_set(0);

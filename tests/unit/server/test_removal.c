@@ -393,13 +393,6 @@ static int cancel_by_force(struct io_event *event, void *context)
     return 0;
 }
 
-/* The clock stands where it is set, and the threads of a store wait by it. */
-static void go_on(void)
-{
-    time_fake_set(time_now_ns() + SECOND_NS);
-    fixture_pause();
-}
-
 /* A request is cancelled while its lines are being taken off the disk: what is there stays. */
 Test(removal, cancelled_by_force)
 {
@@ -416,13 +409,13 @@ Test(removal, cancelled_by_force)
     io_hook_set(cancel_by_force, &c);
     time_fake_set(time_now_ns() + HOUR_NS);
     while (!flag_get(&c.done))
-        go_on();
+        fixture_go_on();
     io_hook_set(NULL, NULL);
     REQUIRE_OK(c.status);
     delete_lines(&f, "{app=\"b\"}");
     time_fake_set(time_now_ns() + HOUR_NS);
     while (!is_processed(&f))
-        go_on();
+        fixture_go_on();
     cr_expect_eq(seen_lines(&f), ALL);
     time_fake_set(0);
     fixture_end(&f);
