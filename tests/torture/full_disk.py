@@ -353,8 +353,10 @@ def exceeds(server, data_max):
     return used > data_max and not full
 
 
-def never_full(chance, limit, size, data_max):
-    """Days go by while the pushers push: the oldest are dropped, the disk never fills, what is newer is whole."""
+def never_full(chance, limit, size, data_max, free_min=0):
+    """Days go by while the pushers push: the oldest are dropped, the disk never fills, what is newer is whole; and when the
+    pushers rest no more than `data_max` bytes are used and `free_min` are free.
+    """
     with Bench(f"size={size}m", SMALL + [limit]) as bench:
         server = bench.server.start()
         day = chance.randrange(1500, 2500)  # lines of a day, 2 to 3 MB
@@ -381,7 +383,7 @@ def never_full(chance, limit, size, data_max):
         expect(least[0] > 0, "the disk was full for a moment")
         load.wait(lambda: server.metric("skald_store_full") == 0)
         load.push_one()
-        load.wait(lambda: stored(server) <= data_max)
+        load.wait(lambda: stored(server) <= data_max and bench.disk.free() >= free_min)
         expect(server.stop(60) == 0, "it does not stop in order")
         server.flags = SMALL  # nothing is dropped any more
         server.start()
@@ -395,7 +397,7 @@ def never_full(chance, limit, size, data_max):
 
 def min_free(chance):
     """storage.min_free_bytes"""
-    return never_full(chance, "--storage.min_free_bytes=14MB", 40, 40 * MIB)
+    return never_full(chance, "--storage.min_free_bytes=14MB", 40, 40 * MIB, 14 * MIB)
 
 
 def max_bytes(chance):
