@@ -36,9 +36,19 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import wire  # noqa: E402
 from server import Server  # noqa: E402
 
-DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-# As many as the system lets one process have, which is the same number for the server and for us.
-CONNECTIONS = min(20_000, DESCRIPTORS - 1000)
+
+
+def most_descriptors(wanted):
+    """That one process may have, the server as well as we. We take as many, and more than we were given if we may."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, wanted),) * 2)
+    except ValueError:  # only who administers the system may
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+CONNECTIONS = min(20_000, most_descriptors(21_000) - 1000)
 BUDGET = 64 << 20  # bytes: of bodies, of answers, of a query, of a body decompressed, of entries in memory
 FLAGS = ["--server.http_read_timeout=4s", "--server.http_write_timeout=2s", "--storage.max_open_segments=64",
          f"--server.http_max_connections={CONNECTIONS + 500}", f"--server.http_max_inflight_bytes={BUDGET}",
@@ -497,7 +507,6 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
     server = Server(flags=FLAGS)
     try:
         problems = run(arguments, server)
