@@ -16,8 +16,8 @@ comes once to every kind of file that it can come to, then what chance says. Eac
   - only delete requests with both copies damaged keep a server from starting, and it says so; a changed byte does not
   - with damaged segments put back from a copy, and the index made again, nothing is missing: the start has destroyed nothing
 
-Two things are no damage to anybody: log files or delete requests that are gone, old or exchanged, and damage that reaches the
-last record of the newest log file, for a crash leaves the same, of what was never acknowledged.
+Two things nobody can know of: that log files or delete requests are gone, old or exchanged, and damage that reaches the last
+record of the newest log file, for a crash leaves the same of what was never acknowledged.
 """
 import argparse
 import collections
