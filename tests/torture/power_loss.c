@@ -132,6 +132,7 @@ static void check(void *context)
     disk_free(d);
     (void)snprintf(data, sizeof(data), "%s/data", c->dir);
     player_init(p, &c->recording->scenario, l, data);
+    p->torn_log_is_fine = toll.torn_batches > 0;
     p->torn_is_fine = p->scenario->kind == SCENARIO_REBUILD && c->loss == DISK_LOSS_SOME;
     _exit(check_store(p) ? 0 : 1);
 }

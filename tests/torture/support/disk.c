@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "chunks/wal_internal.h"
 
 #include "base/banned.h"
 
@@ -298,6 +299,16 @@ static void tear(struct writing *w, struct content *c, const struct change *chan
         set_length(c, before + random_below(w->random, c->len - before + 1));
 }
 
+/* Is this a write of several records of the log? */
+static bool is_batch(const struct change *change)
+{
+    struct wal_record_header first;
+
+    return change->bytes.len > WAL_RECORD_HEADER_BYTES &&
+           wal_get_record_header(str_head(change->bytes, WAL_RECORD_HEADER_BYTES), &first) &&
+           change->bytes.len > WAL_RECORD_HEADER_BYTES + first.payload_bytes;
+}
+
 static void apply(struct content *c, const struct change *change)
 {
     if (change->kind == TRACE_TRUNCATE) {
@@ -327,6 +338,7 @@ static void write_file(struct writing *w, const struct node *n, const char *path
             random_below(w->random, 2) == 0) {
             tear(w, &c, change);
             w->toll.torn++;
+            w->toll.torn_batches += is_batch(change) ? 1 : 0;
         }
     }
     struct str bytes = str_make(c.bytes, c.len);

@@ -38,8 +38,9 @@ enum disk_loss {
 
 /* What a cut took of the files and names that are left. */
 struct disk_toll {
-    size_t lost; /* changes that are not there, or not whole */
-    size_t torn; /* of these, writes that are there in part */
+    size_t lost;         /* changes that are not there, or not whole */
+    size_t torn;         /* of these, writes that are there in part, */
+    size_t torn_batches; /* and of these, writes of several records of the log */
 };
 
 /* Write what is left into the empty directory `path`. */
