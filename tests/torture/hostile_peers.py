@@ -37,9 +37,8 @@ import wire  # noqa: E402
 from server import Server  # noqa: E402
 
 
-
 def most_descriptors(wanted):
-    """That one process may have, the server as well as we. We take as many, and more than we were given if we may."""
+    """Take as many descriptors as one process may have, the server as well as we: `wanted`, or what we were given."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, wanted),) * 2)
